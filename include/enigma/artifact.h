@@ -1,0 +1,66 @@
+// A compiled kernel: all that a runtime needs to run it, and nothing of the IR.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "enigma/error.h"
+#include "enigma/types.h"
+
+namespace enigma {
+
+/// Threads, or threadgroups, along x, y and z.
+struct Dim3 {
+  uint32_t x = 1, y = 1, z = 1;
+  constexpr uint64_t total() const { return uint64_t{x} * y * z; }
+  friend constexpr bool operator==(Dim3, Dim3) = default;
+};
+
+struct ParamInfo {
+  std::string name;
+  uint32_t index;  ///< MSL buffer index
+  DType dtype;
+  bool is_scalar;
+  bool read;
+  bool written;
+};
+
+/// For what a CPU kernel is specialised: the threads of a whole threadgroup, and whether the grid
+/// has smaller threadgroups at its edges.
+struct CpuVariant {
+  Dim3 threads;
+  bool edges = false;
+  friend constexpr bool operator==(const CpuVariant&, const CpuVariant&) = default;
+};
+
+/// LLVM IR of one variant. See src/support/cpu_abi.h for its arguments.
+struct CpuCode {
+  std::string llvm_ir;
+  std::string symbol;
+  size_t scratch_bytes = 0;  ///< per worker, 64-byte aligned
+};
+
+struct Warning {
+  std::string message;
+  Location where;
+};
+
+struct Artifact {
+  std::string kernel_name;  ///< the Python name
+  std::string msl_name;     ///< the function's name in the MSL text
+  std::string msl;
+  std::string ir;           ///< text form, after the passes
+  std::vector<ParamInfo> params;
+  size_t threadgroup_bytes = 0;
+  bool fast_math = false;
+  std::vector<Warning> warnings;
+  std::vector<Location> locations;  ///< what a fault's location number means
+  /// Emits a variant for the CPU device; deterministic, callable from any thread.
+  std::function<CpuCode(const CpuVariant&)> cpu;
+};
+
+}  // namespace enigma

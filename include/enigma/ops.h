@@ -1,0 +1,70 @@
+// The operation table as data: what ops.def says of each operation, without its two spellings.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+namespace enigma {
+
+enum class Op : uint16_t {
+#define OP(Enum, ...) Enum,
+#include "enigma/ops.def"
+};
+
+/// Decides the code that handles an operation; all rows of one shape are handled alike.
+enum class Shape : uint8_t {
+  Constant,  ///< no operands; attribute: the bits of the value
+  Query,     ///< no operands; attribute: the dimension 0..2 (XYZ rows)
+  Map,       ///< elementwise on values, pure
+  Cast,      ///< one operand, result type given by the caller
+  Lane,      ///< crosses the lanes of a SIMD-group or quad-group
+  Alloc,     ///< attribute: number of elements; result is memory
+  Load,      ///< memory, index, ...; attribute 0
+  Store,     ///< memory, index, value; attribute 0
+  Atomic,    ///< memory, index, values...; attribute: MemoryOrder
+  Barrier,   ///< attribute: MemFlags
+  Region,    ///< holds regions: for, while, if
+  Yield,     ///< last instruction of a region
+};
+
+/// Bits of the flags column.
+namespace flag {
+enum : uint16_t {
+  READ = 1, WRITE = 2, SYNC = 4,     // effects; none: pure
+  COMMUTES = 8, WRAPS = 16,          // algebra
+  GRID = 32, GROUP = 64, SIMD = 128, // the result is uniform over ...
+  XYZ = 256,                         // a query with three components
+};
+}
+
+/// Fences of a barrier, or-ed.
+enum MemFlags : uint8_t { kMemNone = 0, kMemDevice = 1, kMemThreadgroup = 2, kMemTexture = 4 };
+
+enum class MemoryOrder : uint8_t { Relaxed, Acquire, Release, AcqRel, SeqCst };
+
+/// One row of ops.def.
+struct OpInfo {
+  Op op;
+  const char* name;      ///< "AddF": the enumerator
+  const char* mnemonic;  ///< "arith.addf"
+  Shape shape;
+  std::string_view operands;  ///< signature before the colon, a letter per operand
+  char result;                ///< signature after the colon
+  uint16_t flags;
+  const char* python;  ///< "" when the operation has no name in Python
+  const char* doc;
+
+  constexpr bool has(uint16_t f) const { return (flags & f) != 0; }
+  constexpr bool pure() const { return !has(flag::READ | flag::WRITE | flag::SYNC); }
+};
+
+const OpInfo& info(Op op);
+/// All rows, in the table's order.
+std::span<const OpInfo> all_ops();
+/// The operation of a mnemonic, or nullptr.
+const OpInfo* find_mnemonic(std::string_view mnemonic);
+/// The rows that share a Python name, in the table's order; empty when there is none.
+std::span<const Op> overloads(std::string_view python_name);
+
+}  // namespace enigma

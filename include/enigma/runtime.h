@@ -1,0 +1,79 @@
+// Running artifacts: one interface for the Metal GPU and the CPU device.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "enigma/artifact.h"
+
+namespace enigma {
+
+struct DeviceCapabilities {
+  std::string name;      ///< "Apple M3 Max", "CPU (2 threads, avx512)"
+  std::string backend;   ///< "metal" or "cpu"
+  std::string family;    ///< "Apple9"; the instruction set on the CPU
+  uint32_t max_threads_per_threadgroup = 1024;
+  uint32_t threadgroup_memory = 32768;  ///< bytes
+  uint32_t simd_width = 32;
+  uint64_t max_buffer_bytes = 0;
+  bool unified_memory = true;
+};
+
+/// Host memory bound to a parameter. `owner` keeps it alive for as long as the binding lasts.
+struct Binding {
+  void* data = nullptr;
+  size_t bytes = 0;
+  std::shared_ptr<void> owner;
+};
+
+/// A kernel with its arguments bound, ready to be dispatched any number of times.
+class Prepared {
+ public:
+  virtual ~Prepared() = default;
+  /// Runs the kernel over `grid` threads in groups of `threads`. With wait = false it may still be
+  /// running when this returns; synchronize() or a read waits. Error for a bad size, before anything
+  /// runs, and for a fault of the kernel (an index out of bounds, a barrier that not all threads
+  /// reach), which names the Python line.
+  virtual void dispatch(Dim3 grid, Dim3 threads, bool wait = true) = 0;
+  /// The same, waited for; milliseconds on the device.
+  virtual double dispatch_timed(Dim3 grid, Dim3 threads) = 0;
+  /// Rebinds a parameter to other memory of at least the size it needs.
+  virtual void bind(uint32_t param, Binding memory) = 0;
+  /// The memory bound to a parameter, after all dispatches so far have ended.
+  virtual Binding read(uint32_t param) = 0;
+};
+
+struct Launch {
+  Prepared* prepared;
+  Dim3 grid, threads;
+};
+
+class Runtime {
+ public:
+  virtual ~Runtime() = default;
+  virtual const DeviceCapabilities& capabilities() const = 0;
+  /// One binding per parameter; scalars are bindings of one element, copied here. The device works
+  /// on the bound memory itself.
+  virtual std::unique_ptr<Prepared> prepare(std::shared_ptr<const Artifact> kernel,
+                                            std::vector<Binding> arguments) = 0;
+  /// Runs in order, as one submission.
+  virtual void dispatch_batch(std::span<const Launch> launches) = 0;
+  virtual void synchronize() = 0;
+};
+
+/// LLVM IR text to a relocatable ELF object for this machine; called once per variant, from the
+/// thread that dispatches. The wheel brings one on top of llvmlite.
+using CpuCompiler = std::function<std::string(const std::string& llvm_ir)>;
+
+/// The CPU device. threads = 0 takes the machine's number of cores.
+std::shared_ptr<Runtime> make_cpu_runtime(CpuCompiler compiler, uint32_t threads = 0);
+/// The Metal GPU; Error where there is none.
+std::shared_ptr<Runtime> make_metal_runtime();
+
+}  // namespace enigma

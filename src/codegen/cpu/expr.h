@@ -1,0 +1,122 @@
+// LLVM IR values with arithmetic: code that emits a polynomial reads as the polynomial.
+//
+// A `V` is the name (or literal) of an LLVM value with its element type and number of lanes; lanes
+// is 1 for a scalar, 32 for the lanes of a SIMD-group. Operators append instructions to the function
+// being written and give the new value. Mixing a scalar with a vector splats the scalar; mixing
+// element types is a bug of ours and throws InternalError.
+//
+// f16 and bf16 never appear as element types: narrow floats live in registers as f32 that holds a
+// representable value, and are rounded after each operation (round_to) by the caller.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <set>
+#include <string>
+
+#include "enigma/ops.h"
+#include "enigma/types.h"
+#include "support/text.h"
+
+namespace enigma::cpu {
+
+enum class Elem : uint8_t { I1, I8, I16, I32, I64, F32, F64, Ptr };
+constexpr bool is_float(Elem e) { return e == Elem::F32 || e == Elem::F64; }
+int bits(Elem e);
+/// The element that a value of this dtype has in registers: F32 for all floats, I1 for bool.
+Elem elem_of(DType t);
+/// "float", "<32 x i1>".
+std::string llvm_type(Elem e, int lanes);
+
+class Expr;
+
+struct V {
+  Expr* e = nullptr;
+  std::string text;  ///< "%17", "42", "splat (float 0x3FF0000000000000)", "zeroinitializer"
+  Elem elem = Elem::I32;
+  int lanes = 1;
+  explicit operator bool() const { return e != nullptr; }
+  std::string type() const { return llvm_type(elem, lanes); }
+  std::string typed() const { return type() + " " + text; }  ///< "float %17"
+};
+
+/// Writes instructions into the current basic block of one function.
+class Expr {
+ public:
+  explicit Expr(Text& out) : out_(&out) {}
+  Expr(const Expr&) = delete;
+
+  // ---- constants ----
+  V f32(double x, int lanes = 1);  ///< x rounded to float, printed exactly (NaN and infinity too)
+  V f64(double x, int lanes = 1);
+  V integer(Elem e, int64_t x, int lanes = 1);
+  V i32(int64_t x, int lanes = 1) { return integer(Elem::I32, x, lanes); }
+  V i64(int64_t x, int lanes = 1) { return integer(Elem::I64, x, lanes); }
+  V boolean(bool x, int lanes = 1) { return integer(Elem::I1, x, lanes); }
+  V iota(Elem e, int lanes);  ///< <0, 1, 2, ...>
+  /// The constant like(x): same element and lanes as `shape`.
+  V like(const V& shape, double x);
+
+  // ---- instructions ----
+  /// "%n = <rhs>"; the general way for anything not listed here.
+  V emit(Elem e, int lanes, std::string_view rhs);
+  /// An instruction without a result.
+  void stmt(std::string_view text);
+  V splat(const V& x, int lanes);
+  V select(const V& cond, const V& then, const V& otherwise);
+  V fma(const V& a, const V& b, const V& c);
+  /// call @llvm.<name>.<suffix>(args...) with the type of the first argument as result.
+  V intrinsic(std::string_view name, std::initializer_list<V> args);
+  /// icmp/fcmp: predicate as in LLVM ("slt", "olt").
+  V cmp(std::string_view predicate, const V& a, const V& b);
+  V bitcast(const V& x, Elem to);
+  V convert(std::string_view opcode, const V& x, Elem to);  ///< zext sext trunc fpext fptrunc sitofp...
+  V extract(const V& x, int lane);
+
+  /// A fresh basic block label, and the start of a block.
+  std::string new_label(std::string_view hint);
+  void begin_block(std::string_view label);
+  const std::string& block() const { return block_; }  ///< the current block's label, for phis
+  /// Intrinsics used so far, as `declare` lines for the end of the module; sorted, unique.
+  std::string declarations() const;
+  Text& out() { return *out_; }
+
+ private:
+  Text* out_;
+  uint32_t next_ = 0;
+  std::string block_ = "entry";
+  std::set<std::string> declared_;
+};
+
+V operator+(const V& a, const V& b);
+V operator-(const V& a, const V& b);
+V operator-(const V& a);
+V operator*(const V& a, const V& b);
+V operator/(const V& a, const V& b);  ///< floats only
+V operator&(const V& a, const V& b);
+V operator|(const V& a, const V& b);
+V operator^(const V& a, const V& b);
+V operator<<(const V& a, int bits);
+V shr(const V& a, int bits);   ///< logical
+V ashr(const V& a, int bits);  ///< arithmetic
+
+/// f32 rounded to a narrower float's nearest representable value, half to even; F32 is itself.
+V round_to(DType t, const V& x);
+/// The storage form of a value (half bits as i16, bool as i8) and back.
+V to_storage(DType t, const V& x);
+V from_storage(DType t, const V& x);
+/// The Cast row between any two dtypes: integers wrap, float to int truncates, saturates, NaN is 0.
+V cast(const V& x, DType from, DType to);
+
+/// The operands of a Map row on the way to its hand-written lowering. Floats come as f32 whatever
+/// T is, and the caller rounds the result.
+struct MapArgs {
+  std::array<V, 4> x;  ///< all of the same number of lanes
+  DType dtype;         ///< T
+};
+
+/// The lowering of a Map row that says HAND; a row without one does not link.
+template <Op op>
+V hand(Expr& e, const MapArgs& a);
+
+}  // namespace enigma::cpu

@@ -1,0 +1,18 @@
+// IR to IR, one file per pass; run_passes in passes.cpp is the whole list.
+#pragma once
+
+#include "enigma/compile.h"
+#include "enigma/ir.h"
+
+namespace enigma {
+
+void fold(Module& m);           ///< constants and algebraic identities that hold for every input
+void eliminate_common(Module& m);  ///< the same pure value computed once (dominating region)
+void simplify_regions(Module& m);  ///< constant conditions, dead or unchanged carried values, empty ifs
+void hoist_invariants(Module& m);  ///< pure values that a loop does not change move before it
+void eliminate_dead(Module& m);    ///< what nothing uses
+
+/// All passes in order; options.dump sees the IR after each.
+void run_passes(Module& m, const CompileOptions& options);
+
+}  // namespace enigma
