@@ -49,6 +49,23 @@ struct Warning {
   Location where;
 };
 
+/// A sum of products that bounds an index: what a launch can check before anything runs.
+struct IndexTerm {
+  /// Factors of a term: positions of the thread in the grid, sizes of the grid, scalar parameters.
+  enum Symbol : uint32_t { kPositionX, kPositionY, kPositionZ, kGridX, kGridY, kGridZ, kScalar };
+  int64_t coefficient;
+  std::vector<uint32_t> factors;  ///< Symbol, or kScalar + number of the parameter; sorted
+  friend bool operator==(const IndexTerm&, const IndexTerm&) = default;
+};
+
+/// An access that every thread makes: memory of `param` is touched at the sum of the terms, which
+/// rises or falls with each position separately, so that its extremes over a grid are exact.
+struct IndexBound {
+  uint32_t param;
+  uint32_t location;  ///< index into Artifact::locations
+  std::vector<IndexTerm> terms;
+};
+
 struct Artifact {
   std::string kernel_name;  ///< the Python name
   std::string msl_name;     ///< the function's name in the MSL text
@@ -59,6 +76,7 @@ struct Artifact {
   bool fast_math = false;
   std::vector<Warning> warnings;
   std::vector<Location> locations;  ///< what a fault's location number means
+  std::vector<IndexBound> bounds;   ///< accesses whose extremes a launch checks
   /// Emits a variant for the CPU device; deterministic, callable from any thread.
   std::function<CpuCode(const CpuVariant&)> cpu;
 };

@@ -41,6 +41,8 @@ class Builder {
   void set_name(ValueId v, std::string_view name);
   const Module& module() const;
   Type type(ValueId v) const;
+  /// Comparisons that the types make constant and the like; finish() hands them to the module.
+  const std::vector<std::pair<std::string, Location>>& warnings() const;
 
   // ---- parameters; at most 31 ----
   ValueId buffer(std::string_view name, DType dtype);

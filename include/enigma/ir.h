@@ -19,6 +19,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "enigma/error.h"
@@ -89,6 +90,8 @@ struct Module {
   std::vector<Loc> locs;                 ///< parallel to insts
   std::vector<uint32_t> value_names;     ///< parallel to values: index into names, 0 for none
   std::vector<std::string> names{""};    ///< Python names
+  /// What the builder found suspicious, with its place; not part of the text form.
+  std::vector<std::pair<std::string, Location>> warnings;
 
   const Value& operator[](ValueId v) const { return values[v.index]; }
   const Instruction& operator[](InstId i) const { return insts[i.index]; }

@@ -1,9 +1,9 @@
 // LLVM IR values with arithmetic: code that emits a polynomial reads as the polynomial.
 //
 // A `V` is the name (or literal) of an LLVM value with its element type and number of lanes; lanes
-// is 1 for a scalar, 32 for the lanes of a SIMD-group. Operators append instructions to the function
-// being written and give the new value. Mixing a scalar with a vector splats the scalar; mixing
-// element types is a bug of ours and throws InternalError.
+// is 1 for a scalar, 32 for the lanes of a SIMD-group. Operators append instructions to the
+// function being written and give the new value. Mixing a scalar with a vector splats the scalar;
+// mixing element types is a bug of ours and throws InternalError.
 //
 // f16 and bf16 never appear as element types: narrow floats live in registers as f32 that holds a
 // representable value, and are rounded after each operation (round_to) by the caller.
@@ -11,8 +11,9 @@
 
 #include <array>
 #include <cstdint>
-#include <set>
+#include <functional>
 #include <string>
+#include <vector>
 
 #include "enigma/ops.h"
 #include "enigma/types.h"
@@ -25,6 +26,7 @@ constexpr bool is_float(Elem e) { return e == Elem::F32 || e == Elem::F64; }
 int bits(Elem e);
 /// The element that a value of this dtype has in registers: F32 for all floats, I1 for bool.
 Elem elem_of(DType t);
+Elem int_elem(int bits);  ///< 8, 16, 32 or 64
 /// "float", "<32 x i1>".
 std::string llvm_type(Elem e, int lanes);
 
@@ -32,12 +34,12 @@ class Expr;
 
 struct V {
   Expr* e = nullptr;
-  std::string text;  ///< "%17", "42", "splat (float 0x3FF0000000000000)", "zeroinitializer"
+  std::string text;  ///< "%v17", "42", "splat (float 0x3FF0000000000000)", "zeroinitializer"
   Elem elem = Elem::I32;
   int lanes = 1;
   explicit operator bool() const { return e != nullptr; }
   std::string type() const { return llvm_type(elem, lanes); }
-  std::string typed() const { return type() + " " + text; }  ///< "float %17"
+  std::string typed() const { return type() + " " + text; }  ///< "float %v17"
 };
 
 /// Writes instructions into the current basic block of one function.
@@ -58,7 +60,9 @@ class Expr {
   V like(const V& shape, double x);
 
   // ---- instructions ----
-  /// "%n = <rhs>"; the general way for anything not listed here.
+  /// A new name, for a value whose instruction the caller writes (a phi).
+  V fresh(Elem e, int lanes);
+  /// "%vN = <rhs>"; the general way for anything not listed here.
   V emit(Elem e, int lanes, std::string_view rhs);
   /// An instruction without a result.
   void stmt(std::string_view text);
@@ -67,25 +71,35 @@ class Expr {
   V fma(const V& a, const V& b, const V& c);
   /// call @llvm.<name>.<suffix>(args...) with the type of the first argument as result.
   V intrinsic(std::string_view name, std::initializer_list<V> args);
+  /// The same with another result type: @llvm.<name>.<result's suffix>.<suffix>.
+  V intrinsic(std::string_view name, Elem result, std::initializer_list<V> args);
   /// icmp/fcmp: predicate as in LLVM ("slt", "olt").
   V cmp(std::string_view predicate, const V& a, const V& b);
+  V cmp(std::string_view predicate, const V& a, double b) { return cmp(predicate, a, like(a, b)); }
   V bitcast(const V& x, Elem to);
-  V convert(std::string_view opcode, const V& x, Elem to);  ///< zext sext trunc fpext fptrunc sitofp...
+  /// zext sext trunc fpext fptrunc sitofp ...
+  V convert(std::string_view opcode, const V& x, Elem to);
   V extract(const V& x, int lane);
+  V any(const V& cond);  ///< scalar i1: whether a lane of the i1 vector holds
 
+  // ---- blocks ----
   /// A fresh basic block label, and the start of a block.
   std::string new_label(std::string_view hint);
   void begin_block(std::string_view label);
   const std::string& block() const { return block_; }  ///< the current block's label, for phis
-  /// Intrinsics used so far, as `declare` lines for the end of the module; sorted, unique.
-  std::string declarations() const;
+  /// What `then` returns where the scalar condition holds, `otherwise` elsewhere.
+  std::vector<V> when(const V& cond, const std::vector<V>& otherwise,
+                      const std::function<std::vector<V>()>& then);
+  /// Fills `next` from the carried values and returns the scalar condition to go on.
+  using LoopBody = std::function<V(const std::vector<V>& carried, std::vector<V>& next)>;
+  /// Runs the body at least once, and again while it says so; the last `next`.
+  std::vector<V> loop(const std::vector<V>& init, const LoopBody& body);
   Text& out() { return *out_; }
 
  private:
   Text* out_;
   uint32_t next_ = 0;
   std::string block_ = "entry";
-  std::set<std::string> declared_;
 };
 
 V operator+(const V& a, const V& b);
@@ -99,14 +113,27 @@ V operator^(const V& a, const V& b);
 V operator<<(const V& a, int bits);
 V shr(const V& a, int bits);   ///< logical
 V ashr(const V& a, int bits);  ///< arithmetic
+V shl(const V& a, const V& count);
+V shr(const V& a, const V& count);
+V ashr(const V& a, const V& count);
+V divide(bool is_signed, const V& a, const V& b);  ///< integers; the divisor is known to be good
+// With a number that takes the type of the other side.
+inline V operator+(const V& a, double b) { return a + a.e->like(a, b); }
+inline V operator-(const V& a, double b) { return a - a.e->like(a, b); }
+inline V operator-(double a, const V& b) { return b.e->like(b, a) - b; }
+inline V operator*(const V& a, double b) { return a * a.e->like(a, b); }
+inline V operator/(double a, const V& b) { return b.e->like(b, a) / b; }
 
 /// f32 rounded to a narrower float's nearest representable value, half to even; F32 is itself.
 V round_to(DType t, const V& x);
-/// The storage form of a value (half bits as i16, bool as i8) and back.
+/// The storage form of a value (half bits as i16, bool as i8) and back. Exact: a narrow float has
+/// been rounded before.
 V to_storage(DType t, const V& x);
 V from_storage(DType t, const V& x);
 /// The Cast row between any two dtypes: integers wrap, float to int truncates, saturates, NaN is 0.
 V cast(const V& x, DType from, DType to);
+/// The AsType row: the same bits read as another type of the same width.
+V as_type(const V& x, DType from, DType to);
 
 /// The operands of a Map row on the way to its hand-written lowering. Floats come as f32 whatever
 /// T is, and the caller rounds the result.

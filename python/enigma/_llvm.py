@@ -1,0 +1,74 @@
+"""The seam to LLVM: the text of LLVM IR to an object file for this machine, by llvmlite."""
+
+from __future__ import annotations
+
+import platform
+import sys
+import threading
+from typing import Any
+
+from enigma.errors import EnigmaError
+
+_lock = threading.Lock()
+_machine: Any = None
+_binding: Any = None
+
+
+def compile_ir(text: str) -> bytes:
+    """LLVM IR to a relocatable ELF object with position-independent code.
+
+    No module passes: what the emitter writes is clean already, and instruction selection at
+    level 2 is all that pays. Errors: EnigmaError when llvmlite is missing, RuntimeError for IR that
+    LLVM refuses, which is a bug of Enigma's.
+    """
+    machine = _target_machine()
+    with _lock:  # one LLVM context serves all threads
+        module = _binding.parse_assembly(text)
+        module.triple = machine.triple
+        module.data_layout = str(machine.target_data)
+        try:
+            module.verify()
+            return bytes(machine.emit_object(module))
+        finally:
+            module.close()
+
+
+def _target_machine() -> Any:
+    global _machine, _binding
+    with _lock:
+        if _machine is None:
+            try:
+                import llvmlite.binding as llvm
+            except ImportError as why:
+                raise EnigmaError(
+                    "the CPU device needs llvmlite to compile kernels: pip install llvmlite"
+                ) from why
+            llvm.initialize_native_target()
+            llvm.initialize_native_asmprinter()
+            target = llvm.Target.from_triple(_triple(llvm))
+            _machine = target.create_target_machine(
+                cpu=llvm.get_host_cpu_name(),
+                features=_features(llvm),
+                opt=2,
+                reloc="pic",
+                codemodel="small",
+            )
+            _binding = llvm
+        return _machine
+
+
+def _triple(llvm: Any) -> str:
+    """This machine with ELF as its object format, which is the one that the runtime loads."""
+    if sys.platform == "darwin":
+        return f"{'aarch64' if platform.machine() == 'arm64' else platform.machine()}-unknown-linux-gnu"
+    return str(llvm.get_process_triple())
+
+
+def _features(llvm: Any) -> str:
+    found = dict(llvm.get_host_cpu_features())
+    if found.get("avx512f"):
+        # A SIMD-group is two 512-bit registers; LLVM's choice for some hosts is 256 bits.
+        found["prefer-256-bit"] = False
+    if sys.platform == "darwin":
+        found["reserve-x18"] = True  # Apple's ABI keeps that register for the system
+    return ",".join(("+" if on else "-") + name for name, on in sorted(found.items()))

@@ -1,0 +1,209 @@
+"""compile(): from a kernel's definition to a CompiledKernel, which shows its MSL and runs."""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from enigma import _core
+from enigma.errors import error
+from enigma.kernel import KernelDef
+
+if TYPE_CHECKING:
+    from enigma.runtime import Runtime
+
+Size = int | tuple[int, ...]
+
+_CACHED = 32  # compiled forms that a kernel keeps: one per set of closure values and options
+_EMIT = (None, "ir", "msl")
+_MSL_VERSIONS = (None, "3.1", "3.2", "4.0")
+
+
+class CompiledKernel:
+    """A kernel that can be run: by calling it, or with a runtime's execute() and prepare()."""
+
+    __slots__ = ("_artifact", "block", "definition", "grid")
+
+    def __init__(self, definition: KernelDef | None, artifact: _core.Artifact) -> None:
+        self.definition = definition
+        self._artifact = artifact
+        self.grid: tuple[int, int, int] | None = None  # set by jit
+        self.block: tuple[int, int, int] | None = None
+
+    @property
+    def kernel_name(self) -> str:
+        """The kernel's name in Python; the MSL may differ where it is a reserved word."""
+        return self._artifact.kernel_name
+
+    @property
+    def metal_source(self) -> str:
+        """The kernel in Metal Shading Language."""
+        return self._artifact.msl
+
+    @property
+    def kernel_source(self) -> str:
+        """The same as metal_source."""
+        return self._artifact.msl
+
+    @property
+    def ir(self) -> str:
+        """The IR after the passes, as text."""
+        return self._artifact.ir
+
+    @property
+    def params(self) -> list[_core.ParamInfo]:
+        """The parameters: name, index, dtype, is_scalar, read, written."""
+        return self._artifact.params
+
+    @property
+    def artifact(self) -> _core.Artifact:
+        """What the C++ core made of the kernel."""
+        return self._artifact
+
+    def export_metal(self, path: str | os.PathLike[str] | None = None) -> str:
+        """Writes the MSL to a file, ``<kernel>.metal`` when no path is given; gives its path."""
+        target = Path(path) if path is not None else Path(f"{self.kernel_name}.metal")
+        target.write_text(self.metal_source, encoding="utf-8")
+        return str(target)
+
+    def export_metallib(self, path: str | os.PathLike[str]) -> str:
+        """Compiles the MSL to a .metallib with Apple's tools; EnigmaError where there are none."""
+        import shutil
+        import subprocess
+        import tempfile
+
+        if sys.platform != "darwin" or shutil.which("xcrun") is None:
+            raise error(
+                "export_metallib needs a Mac with Xcode's command-line tools (xcrun metal); "
+                "export_metal() works everywhere, and running a kernel needs neither"
+            )
+        with tempfile.TemporaryDirectory() as folder:
+            source = self.export_metal(Path(folder) / f"{self.kernel_name}.metal")
+            command = ["xcrun", "-sdk", "macosx", "metal", "-o", os.fspath(path), source]
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise error(f"Apple's Metal compiler refused the kernel:\n{done.stderr.strip()}")
+        return os.fspath(path)
+
+    def __call__(
+        self,
+        *arguments: object,
+        grid: Size | None = None,
+        threads: Size | None = None,
+        runtime: Runtime | None = None,
+    ) -> None:
+        """Runs the kernel and waits for it; arrays that it writes are changed in place.
+
+        ``arguments`` are arrays and numbers in parameter order, ``grid`` the threads in all, and
+        ``threads`` those of a threadgroup (256 along x when left out). ``runtime`` is
+        default_runtime() unless given.
+
+        Errors: EnigmaError that names the parameter, before anything runs.
+        """
+        if runtime is None:
+            from enigma.runtime import default_runtime
+
+            runtime = default_runtime()
+        if grid is None:
+            grid = self._grid()
+        _core.call(runtime._core, self._artifact, arguments, grid, self._threads(threads))
+
+    def _grid(self) -> Size:
+        if self.grid is None:
+            raise error(
+                f"kernel '{self.kernel_name}': give the number of threads to run: grid=n, or "
+                "grid=(x, y, z)"
+            )
+        return self.grid
+
+    def _threads(self, threads: Size | None) -> Size:
+        return threads if threads is not None else self.block or 256
+
+    def __repr__(self) -> str:
+        return f"<enigma compiled kernel {self.kernel_name}({', '.join(map(_shown, self.params))})>"
+
+
+def _shown(param: _core.ParamInfo) -> str:
+    return f"{param.name}: {f'Scalar({param.dtype})' if param.is_scalar else param.dtype}"
+
+
+def compile(
+    fn: KernelDef,
+    *tensors: object,
+    emit_only: str | None = None,
+    dump_ir: bool = False,
+    keep_metal_source: bool = False,
+    work_dir: str | os.PathLike[str] | None = None,
+    vec_width: int = 0,
+    math: str = "safe",
+    msl_version: str | None = None,
+) -> CompiledKernel:
+    """Compiles a kernel. Needs no Mac and no Xcode.
+
+    ``math="safe"`` keeps the meaning of NaN and infinities; "fast" allows the compilers to assume
+    that there are none. ``dump_ir`` prints the IR to stderr, ``keep_metal_source`` writes
+    ``<kernel>.metal`` into ``work_dir`` (the current folder when not given), ``emit_only`` ("ir" or
+    "msl") says what is wanted of the result, ``msl_version`` is the newest MSL that may be used.
+    The environment variable ENIGMA_DUMP=all, or a pass's name, prints the IR after passes.
+
+    Errors: EnigmaError with the line of the kernel that is wrong; TypeError for what is no kernel.
+    Warnings are Python warnings at the kernel's line. Example::
+
+        compiled = enigma.compile(saxpy)
+        print(compiled.metal_source)
+        compiled(x, 2.0, y, out, grid=len(x), threads=256)
+    """
+    if not isinstance(fn, KernelDef):
+        raise TypeError(f"enigma.compile takes a function decorated with @enigma.kernel, not {fn!r}")
+    if tensors:
+        raise error(
+            f"kernel '{fn.__name__}' is compiled without arguments: its arrays are given when it runs"
+        )
+    _check("emit_only", emit_only, _EMIT)
+    _check("math", math, ("safe", "fast"))
+    _check("msl_version", msl_version, _MSL_VERSIONS)
+    _check("vec_width", vec_width, (0, 1, 2, 4))
+    module = fn.trace()
+    fast = math == "fast"
+    dump = _dumper(os.environ.get("ENIGMA_DUMP"))
+    key = (module.text, fast)
+    artifact = fn.artifacts.get(key) if dump is None else None
+    if artifact is None:
+        artifact = _core.compile(module, fast, dump)
+        for message, filename, line in artifact.warnings:
+            if filename and line:
+                warnings.warn_explicit(message, UserWarning, filename, line)
+            else:
+                warnings.warn(message, UserWarning, stacklevel=2)
+        while len(fn.artifacts) >= _CACHED:
+            fn.artifacts.pop(next(iter(fn.artifacts)), None)
+        fn.artifacts[key] = artifact
+    compiled = CompiledKernel(fn, artifact)
+    if dump_ir:
+        print(compiled.ir, file=sys.stderr)
+    if keep_metal_source:
+        folder = Path(work_dir) if work_dir is not None else Path()
+        folder.mkdir(parents=True, exist_ok=True)
+        compiled.export_metal(folder / f"{compiled.kernel_name}.metal")
+    return compiled
+
+
+def _check(option: str, value: object, known: tuple[Any, ...]) -> None:
+    if not any(value is k or (type(value) is type(k) and value == k) for k in known):
+        listed = ", ".join(map(repr, known))
+        raise error(f"compile: {option} must be one of {listed}, but is {value!r}")
+
+
+def _dumper(wanted: str | None) -> Any:
+    """Prints the IR after the passes that ENIGMA_DUMP names; None when it names none."""
+    if not wanted:
+        return None
+
+    def dump(name: str, text: str) -> None:
+        if wanted == "all" or name in wanted.split(","):
+            print(f"// after {name}\n{text}", file=sys.stderr)
+
+    return dump

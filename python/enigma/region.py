@@ -1,0 +1,262 @@
+"""Regions: what a traced `with` does to the Python names around it, whatever kind of region it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from types import FrameType
+from typing import Any
+
+from enigma import _core
+from enigma.carry import describe, flatten, is_container, rebuild, refill, same_number
+from enigma.errors import EnigmaError, user_line
+from enigma.session import Retrace, session
+
+
+class Slot:
+    """A name, or a container, whose numbers a region may change."""
+
+    def __init__(self, name: str | None, value: Any) -> None:
+        self.name = name
+        self.key: Any = name if name is not None else id(value)
+        self.value = value
+        self.container = is_container(value)
+        self.leaves: list[Any] = []
+        self.shape = flatten(value, self.leaves)
+        self.args: list[Any] = []
+        self.inside: Any = value
+        self.after: list[Any] = []
+        self.shape_after = self.shape
+        self.rebound = False
+
+    def enter(self, trace: _core.Trace, args: list[Any]) -> None:
+        """Puts the values that the region knows in the place of those before it."""
+        self.args = args
+        if not args:
+            return
+        for k, arg in enumerate(args):
+            if self.name is not None:
+                trace.set_name(arg, self.name if len(args) == 1 else f"{self.name}_{k}")
+        value = rebuild(self.shape, iter(args))
+        if self.container:
+            refill(self.value, value)
+        else:
+            self.inside = value
+
+    def read(self, region: Region, scope: dict[str, Any]) -> None:
+        """Reads what the region's body leaves behind."""
+        value = self.value if self.container else self.inside
+        if self.name is not None:
+            if self.name in scope:
+                value = scope[self.name]
+            elif region.managed:
+                raise region.error(f"'{self.name}' is deleted in the {region.kind} {region.at()}")
+        self.rebound = self.container and value is not self.value
+        self.after = []
+        self.shape_after = flatten(value, self.after)
+        if self.shape_after != self.shape:
+            raise region.error(
+                f"{describe_slot(self)} is {describe(self.shape)} before the {region.kind} "
+                f"{region.at()} and {describe(self.shape_after)} at the end of its body: a traced "
+                "region can change numbers only; use another name"
+            )
+
+    def holds_args(self) -> bool:
+        leaves: list[Any] = []
+        flatten(self.value, leaves)
+        return len(leaves) == len(self.args) and all(map(same_number, leaves, self.args))
+
+    def unchanged(self, k: int) -> bool:
+        """Whether number k ends each turn as it began, so that it is still what it was before."""
+        return self.after[k] is self.args[k] or (
+            not isinstance(self.leaves[k], _core.IRValue)
+            and same_number(self.leaves[k], self.after[k])
+        )
+
+    def same(self, a: Any, b: Any) -> bool:
+        return a is b or same_number(a, b)
+
+    def restore(self, bound: dict[str, Any]) -> None:
+        """Undoes what a body has bound, for another body that starts from the same state."""
+        if self.container:
+            refill(self.value, rebuild(self.shape, iter(self.leaves)))
+        if self.name is not None:
+            bound[self.name] = self.value
+
+    def finish(self, current: Any, values: list[Any], bound: dict[str, Any]) -> None:
+        """Binds the region's results."""
+        if self.name is not None:
+            names = self.name if len(values) == 1 else None
+            for k, value in enumerate(values):
+                if isinstance(value, _core.IRValue):
+                    current.trace.set_name(value, names or f"{self.name}_{k}")
+        if self.container and not self.rebound:
+            refill(self.value, rebuild(self.shape, iter(values)))
+            if self.name is not None:
+                bound[self.name] = self.value
+            return
+        if self.container:
+            refill(self.value, rebuild(self.shape, iter(self.leaves)))
+        if self.name is not None:
+            bound[self.name] = rebuild(self.shape_after, iter(values))
+
+
+def describe_slot(slot: Slot) -> str:
+    return f"'{slot.name}'" if slot.name else f"a {type(slot.value).__name__}"
+
+
+class Region:
+    """A traced `with` or `for`. Made by the user, driven by the rewritten source (rewrite.py):
+
+    ``_open`` before the region, with the names that its body binds; ``__enter__``; ``_phases``, each of
+    which gives names to bind; the body; ``_leave``, which ends the region in the IR and gives the
+    names to bind after it; ``__exit__``. Where the source could not be rewritten, ``__enter__`` and
+    ``__exit__`` do it all, and what would be lost is an error.
+    """
+
+    kind = "region"
+
+    def __init__(self) -> None:
+        self.session = session(self.kind)
+        self.file, self.line = user_line()
+        self.managed = False
+        self.names: tuple[str, ...] = ()
+        self.slots: list[Slot] = []
+        self._slot_names: set[str] = set()
+        self._left = False
+        self._first = self._last = 0
+        self._index_name: str | None = None
+        self._values_of_target: list[Any] = []
+        self._before: dict[str, Any] = {}
+        self._frame: FrameType | None = None
+        self._caller: FrameType | None = None
+
+    def at(self) -> str:
+        return f"at line {self.line}" if self.line else "here"
+
+    def named(self) -> tuple[str, str]:
+        return self.kind, self.at()
+
+    def error(self, message: str) -> EnigmaError:
+        return EnigmaError(message, self.file, self.line)
+
+    # ---- driven by rewritten source ----
+    def _open(
+        self, scope: dict[str, Any], names: tuple[str, ...], stored: tuple[str, ...], target: Any
+    ) -> None:
+        """Collects what the region carries: `names` its body binds, containers that it stores into."""
+        self.managed = True
+        self.names = names
+        self._bind_target(target)
+        own = set(_flat(target))
+        own.update(slot.name for slot in self.slots if slot.name)
+        for name in names + stored:
+            if name in scope and name not in own:
+                value = scope[name]
+                if name in names or is_container(value):
+                    self._add(Slot(name, value))
+                own.add(name)
+        self._add_carries()
+
+    def _bind_target(self, target: Any) -> None:
+        """Takes the names after `as`."""
+
+    def _check_body(self, only_arms: bool) -> None:
+        """Takes whether the body consists of `with` statements only."""
+
+    def _phases(self) -> Iterator[dict[str, Any]]:
+        yield self._bindings()
+
+    def _leave(self, scope: dict[str, Any]) -> dict[str, Any]:
+        raise NotImplementedError
+
+    # ---- shared ----
+    def _add(self, slot: Slot) -> None:
+        if slot.container and any(s.container and s.value is slot.value for s in self.slots):
+            return
+        if all(map(self.session.visible, slot.leaves)):  # else: left over from an earlier region
+            self.slots.append(slot)
+            if slot.name:
+                self._slot_names.add(slot.name)
+
+    def _add_carries(self) -> None:
+        for carry in self.session.carries:
+            self._add(Slot(None, carry))
+
+    def _leaves(self) -> list[Any]:
+        return [leaf for slot in self.slots for leaf in slot.leaves]
+
+    def _distribute(self, args: list[Any]) -> None:
+        start = 0
+        for slot in self.slots:
+            end = start + len(slot.leaves)
+            slot.enter(self.session.trace, args[start:end])
+            start = end
+
+    def _bindings(self) -> dict[str, Any]:
+        return {slot.name: slot.inside for slot in self.slots if slot.name and not slot.container}
+
+    def _retrace(self) -> None:
+        raise Retrace
+
+    def _begin(self, frame: FrameType) -> None:
+        """First act of __enter__. Without rewritten source, notes what the frame's names hold."""
+        if self.managed:
+            return
+        from enigma import rewrite
+
+        frame = self._caller or frame
+        name = frame.f_globals.get("__name__") or ""
+        if name != "enigma" and not name.startswith("enigma."):
+            if rewrite.adopt(frame.f_code):
+                self._retrace()
+            self._frame = frame
+            self._before = dict(frame.f_locals)
+            self._contents = {
+                k: Slot(k, v) for k, v in self._before.items() if type(v) in (list, dict)
+            }
+        self._add_carries()
+
+    def __exit__(self, kind: object, value: object, traceback: object) -> None:
+        if kind is not None:
+            self.session.abandon(f"an exception has left the {self.kind} {self.at()}")
+        elif not self.managed:
+            self._leave({})
+            self._check_lost()
+        elif not self._left:
+            raise self.error(f"the {self.kind} {self.at()} is left before its end")
+
+    def _check_lost(self) -> None:
+        """Without rewritten source: an error for a name whose new value the region would lose."""
+        if self._frame is None:
+            return
+        after = self._frame.f_locals
+        for name, old in self._before.items():
+            new = after.get(name, old)
+            changed = Slot(name, new)
+            slot = self._contents.get(name)
+            if slot is not None and slot.value is new:
+                slot = self._contents[name]
+            elif new is old or any(new is value for value in self._values_of_target):
+                continue
+            else:
+                slot = Slot(name, old)
+            if not all(map(self.session.visible, slot.leaves)):
+                continue  # left over from an earlier region
+            same = slot.shape == changed.shape and all(
+                map(same_number, slot.leaves, changed.leaves)
+            )
+            if not same:
+                raise self.error(
+                    f"'{name}' is changed in the {self.kind} {self.at()}, but its new value would "
+                    "be lost: Enigma cannot read the source of this function, which it needs to "
+                    f"carry names; keep it in a Carry: `c = enigma.Carry({name})` before, and "
+                    "`c[0] = ...` in the body"
+                )
+
+
+def _flat(target: Any) -> Iterator[str]:
+    if isinstance(target, str):
+        yield target
+    elif isinstance(target, tuple):
+        for part in target:
+            yield from _flat(part)

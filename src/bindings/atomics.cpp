@@ -1,0 +1,131 @@
+// Atomic operations, each row as a function and as a method of TracingTensor.
+#include <string>
+#include <type_traits>
+#include <utility>
+
+#include "trace.h"
+
+namespace enigma {
+namespace {
+
+MemoryOrder memory_order(Trace& trace, nb::handle order) {
+  constexpr std::pair<const char*, MemoryOrder> kOrders[] = {
+      {"relaxed", MemoryOrder::Relaxed}, {"acquire", MemoryOrder::Acquire},
+      {"release", MemoryOrder::Release}, {"acq_rel", MemoryOrder::AcqRel},
+      {"seq_cst", MemoryOrder::SeqCst},
+  };
+  if (PyUnicode_Check(order.ptr())) {
+    std::string_view name = nb::cast<std::string_view>(order);
+    for (const auto& [known, value] : kOrders) {
+      if (name == known) return value;
+    }
+  }
+  throw Error("unknown memory order " + describe(order) +
+                  ": it is one of relaxed, acquire, release, acq_rel and seq_cst",
+              trace.builder.location());
+}
+
+/// The one order that is as strong as both.
+MemoryOrder join(MemoryOrder a, MemoryOrder b) {
+  if (a == b || b == MemoryOrder::Relaxed) return a;
+  if (a == MemoryOrder::Relaxed) return b;
+  if (a == MemoryOrder::SeqCst || b == MemoryOrder::SeqCst) return MemoryOrder::SeqCst;
+  return MemoryOrder::AcqRel;
+}
+
+nb::object apply(const OpInfo& row, nb::handle memory, nb::handle index,
+                 std::initializer_list<nb::handle> values,
+                 std::initializer_list<nb::handle> orders) {
+  Trace& trace = Trace::here(row.python);
+  const TracingTensor& t = tensor(trace, memory, row.python);
+  Operand at = linear_index(trace, t, index);
+  std::vector<Operand> operands;
+  for (nb::handle v : values) operands.push_back(operand(trace, v, row.python));
+  MemoryOrder order = MemoryOrder::Relaxed;
+  for (nb::handle o : orders) order = join(order, memory_order(trace, o));
+  std::optional<ValueId> result = trace.builder.atomic(row.op, t.id, at, operands, order);
+  return result ? value_object(trace, *result) : nb::none();
+}
+
+/// `order` unless the other spelling, memory_order=, was given.
+nb::handle chosen(nb::handle order, nb::handle other) { return other.is_none() ? order : other; }
+
+/// Defines a row in the module, or in the class with the memory as self.
+template <class Scope, class F, class... Args>
+void define(Scope& scope, const OpInfo& row, F f, const std::string& values, const char* orders,
+            const Args&... args) {
+  constexpr bool is_function = std::is_same_v<Scope, nb::module_>;
+  std::string sig = std::string("def ") + row.python +
+                    (is_function ? "(buf: TracingTensor" : "(self") +
+                    ", index: IRValue | int | tuple[IRValue | int, ...]" + values + orders +
+                    ") -> " + (row.result == '-' ? "None" : "IRValue");
+  if constexpr (is_function) {
+    scope.def(row.python, f, nb::arg("buf").none(), nb::arg("index").none(), args...,
+              nb::sig(sig.c_str()), row.doc);
+  } else {
+    scope.def(row.python, f, nb::arg("index").none(), args..., nb::sig(sig.c_str()), row.doc);
+  }
+}
+
+template <class Scope>
+void bind_row(Scope& scope, const OpInfo& row) {
+  using H = nb::handle;
+  const char* const kValue = ": " ENIGMA_VALUE;
+  const char* const kOrder = ", order: str = 'relaxed', memory_order: str | None = None";
+  const auto order = nb::arg("order") = "relaxed";
+  const auto other = nb::arg("memory_order") = nb::none();
+  switch (row.operands.size()) {
+    case 2:
+      define(
+          scope, row,
+          [&row](H self, H index, H o, H other) {
+            return apply(row, self, index, {}, {chosen(o, other)});
+          },
+          "", kOrder, order, other);
+      break;
+    case 3:
+      define(
+          scope, row,
+          [&row](H self, H index, H value, H o, H other) {
+            return apply(row, self, index, {value}, {chosen(o, other)});
+          },
+          std::string(", value") + kValue, kOrder, nb::arg("value").none(), order, other);
+      break;
+    case 4:
+      define(
+          scope, row,
+          [&row](H self, H index, H expected, H desired, H success, H failure, H other) {
+            H s = chosen(success, other), f = chosen(failure, other);
+            // A failed exchange writes nothing, so it has nothing to release.
+            for (const char* wrong : {"release", "acq_rel"}) {
+              if (other.is_none() && PyUnicode_Check(f.ptr()) &&
+                  nb::cast<std::string_view>(f) == wrong) {
+                throw Error(std::string(row.python) + ": failure_order cannot be '" + wrong +
+                            "': it is one of relaxed, acquire and seq_cst");
+              }
+            }
+            return apply(row, self, index, {expected, desired}, {s, f});
+          },
+          std::string(", expected") + kValue + ", desired" + kValue,
+          ", success_order: str = 'relaxed', failure_order: str = 'relaxed', "
+          "memory_order: str | None = None",
+          nb::arg("expected").none(), nb::arg("desired").none(),
+          nb::arg("success_order") = "relaxed", nb::arg("failure_order") = "relaxed", other);
+      break;
+    default:
+      throw InternalError(std::string("no binding for atomics of the form of ") + row.name);
+  }
+}
+
+}  // namespace
+
+void bind_atomics(nb::module_& m) {
+  auto methods = nb::borrow<nb::class_<TracingTensor>>(nb::type<TracingTensor>());
+  for (const OpInfo& row : all_ops()) {
+    if (row.shape != Shape::Atomic) continue;
+    bind_row(m, row);
+    bind_row(methods, row);
+  }
+}
+
+}  // namespace enigma

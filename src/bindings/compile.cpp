@@ -1,0 +1,111 @@
+// Modules and compiled kernels.
+#include "enigma/compile.h"
+
+#include <nanobind/stl/function.h>
+#include <nanobind/stl/vector.h>
+
+#include <optional>
+
+#include "compiled.h"
+
+namespace enigma {
+namespace {
+
+Compiled compile_module(const Module& traced, bool fast_math, nb::object dump) {
+  CompileOptions options;
+  options.fast_math = fast_math;
+  Compiled out;
+  Module module = traced;
+  if (dump.is_none()) {
+    nb::gil_scoped_release release;
+    out.artifact = compile(std::move(module), options);
+  } else {
+    options.dump = [&dump](std::string_view pass, const std::string& ir) { dump(pass, ir); };
+    out.artifact = compile(std::move(module), options);
+  }
+  return out;
+}
+
+nb::tuple cpu_code(const Compiled& c, nb::handle threads, bool edges) {
+  CpuCode code = c.artifact->cpu({dim3(threads, "threads"), edges});
+  return nb::make_tuple(code.llvm_ir, code.symbol, code.scratch_bytes);
+}
+
+nb::list warnings(const Compiled& c) {
+  nb::list out;
+  for (const Warning& w : c.artifact->warnings) {
+    out.append(nb::make_tuple(w.message, w.where.file, w.where.line));
+  }
+  return out;
+}
+
+nb::list params(nb::object self) {
+  nb::list out;
+  for (const ParamInfo& p : nb::cast<const Compiled&>(self).artifact->params) {
+    out.append(nb::cast(&p, nb::rv_policy::reference_internal, self));
+  }
+  return out;
+}
+
+std::string describe_param(const ParamInfo& p) {
+  return "ParamInfo(" + p.name + ", index=" + std::to_string(p.index) + ", " +
+         info(p.dtype).mnemonic + (p.is_scalar ? ", scalar" : ", buffer") +
+         (p.read ? ", read" : "") + (p.written ? ", written" : "") + ")";
+}
+
+}  // namespace
+
+void bind_compile(nb::module_& m) {
+  nb::class_<Module>(m, "Module", nb::is_final(), "A traced kernel in the IR.")
+      .def_ro("name", &Module::name)
+      .def_prop_ro(
+          "text", [](const Module& module) { return print(module); },
+          "The text form; parse_module reads it.")
+      .def("__repr__",
+           [](const Module& module) { return "<enigma module of kernel '" + module.name + "'>"; });
+  m.def("parse_module", &parse, nb::arg("text"), "The module of a text form.");
+
+  nb::class_<ParamInfo>(m, "ParamInfo", nb::is_final(), "A parameter of a compiled kernel.")
+      .def_ro("name", &ParamInfo::name)
+      .def_ro("index", &ParamInfo::index, "The MSL buffer index.")
+      .def_prop_ro(
+          "dtype", [](const ParamInfo& p) { return dtype_object(p.dtype); },
+          nb::sig("def dtype(self) -> DType"))
+      .def_ro("is_scalar", &ParamInfo::is_scalar)
+      .def_ro("read", &ParamInfo::read)
+      .def_ro("written", &ParamInfo::written)
+      .def("__repr__", &describe_param);
+
+  nb::class_<Compiled>(m, "Artifact", nb::is_final(),
+                       nb::type_slots(RuntimeHolder<Compiled>::slots), "A compiled kernel.")
+      .def_prop_ro("kernel_name", [](const Compiled& c) { return c.artifact->kernel_name; })
+      .def_prop_ro(
+          "msl_name", [](const Compiled& c) { return c.artifact->msl_name; },
+          "The name of the function in the MSL text.")
+      .def_prop_ro("msl", [](const Compiled& c) { return c.artifact->msl; })
+      .def_prop_ro(
+          "ir", [](const Compiled& c) { return c.artifact->ir; },
+          "The IR after the passes, as text.")
+      .def_prop_ro("params", &params, nb::sig("def params(self) -> list[ParamInfo]"))
+      .def_prop_ro("threadgroup_bytes",
+                   [](const Compiled& c) { return c.artifact->threadgroup_bytes; })
+      .def_prop_ro("fast_math", [](const Compiled& c) { return c.artifact->fast_math; })
+      .def_prop_ro("warnings", &warnings,
+                   nb::sig("def warnings(self) -> list[tuple[str, str, int]]"),
+                   "Message, file and line of each.")
+      .def("cpu_code", &cpu_code, nb::arg("threads") = 256, nb::arg("edges") = false,
+           nb::sig("def cpu_code(self, threads: " ENIGMA_SIZE
+                   " = 256, edges: bool = False) -> tuple[str, str, int]"),
+           "LLVM IR, symbol and scratch bytes of the variant for this threadgroup.")
+      .def("__repr__", [](const Compiled& c) {
+        return "<enigma artifact of kernel '" + c.artifact->kernel_name + "'>";
+      });
+
+  m.def("compile", &compile_module, nb::arg("module"), nb::arg("fast_math") = false,
+        nb::arg("dump") = nb::none(),
+        nb::sig("def compile(module: Module, fast_math: bool = False, dump: "
+                "collections.abc.Callable[[str, str], object] | None = None) -> Artifact"),
+        "Passes, verification and MSL. `dump(pass, ir)` is called after each pass.");
+}
+
+}  // namespace enigma

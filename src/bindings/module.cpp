@@ -1,0 +1,15 @@
+// The Python module enigma._core: the list of its subjects.
+#include "bindings.h"
+
+NB_MODULE(_core, m) {
+  m.doc() = "Enigma's C++ core: tracing, compiling and running kernels.";
+  enigma::bind_errors(m);
+  enigma::bind_types(m);
+  enigma::bind_trace(m);
+  enigma::bind_values(m);
+  enigma::bind_tensors(m);
+  enigma::bind_atomics(m);
+  enigma::bind_operations(m);
+  enigma::bind_compile(m);
+  enigma::bind_runtime(m);
+}

@@ -1,0 +1,202 @@
+// Operations: a Python function for every name in ops.def, made from its row.
+#include <array>
+#include <set>
+#include <string>
+#include <utility>
+
+#include "trace.h"
+
+namespace enigma {
+namespace {
+
+/// Names of a row's operands: those of its doc when it opens with a call of itself, as in
+/// "step(edge, x): ...", else x, y, z, w.
+std::vector<std::string> operand_names(const OpInfo& row) {
+  std::vector<std::string> names;
+  std::string_view doc = row.doc, name = row.python;
+  if (doc.starts_with(name) && doc.substr(name.size()).starts_with("(")) {
+    std::string_view list = doc.substr(name.size() + 1);
+    list = list.substr(0, list.find(')'));
+    while (!list.empty()) {
+      size_t comma = list.find(", ");
+      names.emplace_back(list.substr(0, comma));
+      list = comma == std::string_view::npos ? "" : list.substr(comma + 2);
+    }
+  }
+  if (names.size() != row.operands.size()) {
+    names.clear();
+    constexpr std::array kLetters = {"x", "y", "z", "w"};
+    for (size_t i = 0; i < row.operands.size(); ++i) names.emplace_back(kLetters.at(i));
+  }
+  return names;
+}
+
+template <size_t>
+using Handle = nb::handle;
+
+/// A function of as many operands as there are indices.
+template <size_t... I>
+void bind_apply(nb::module_& m, const OpInfo& row, std::index_sequence<I...>) {
+  std::vector<std::string> names = operand_names(row);
+  std::string sig = std::string("def ") + row.python + "(";
+  for (size_t i = 0; i < names.size(); ++i) {
+    sig += (i ? ", " : "") + names[i] + ": " ENIGMA_VALUE;
+  }
+  sig += ") -> IRValue";
+  m.def(
+      row.python,
+      [name = row.python](Handle<I>... x) {
+        Trace& trace = Trace::here(name);
+        Operand operands[] = {operand(trace, x, name)...};
+        return value_object(trace, trace.builder.apply(name, operands));
+      },
+      nb::arg(names[I].c_str()).none()..., nb::sig(sig.c_str()), row.doc);
+}
+
+int dimension(Trace& trace, nb::handle dim) {
+  if (PyUnicode_Check(dim.ptr())) {
+    std::string_view name = nb::cast<std::string_view>(dim);
+    if (name.size() == 1 && name[0] >= 'x' && name[0] <= 'z') return name[0] - 'x';
+  }
+  int64_t n = -1;
+  if (to_int64(dim, n) && n >= 0 && n <= 2) return static_cast<int>(n);
+  throw Error("the dimension of a grid query is \"x\", \"y\" or \"z\", not " + describe(dim),
+              trace.builder.location());
+}
+
+#define DIM "typing.Literal['x', 'y', 'z', 0, 1, 2]"
+
+void bind_query(nb::module_& m, const OpInfo& row) {
+  if (row.has(flag::XYZ)) {
+    std::string sig = std::string("def ") + row.python + "(dim: " DIM " = 'x') -> IRValue";
+    m.def(
+        row.python,
+        [&row](nb::handle dim) {
+          Trace& trace = Trace::here(row.python);
+          return value_object(trace, trace.builder.query(row.op, dimension(trace, dim)));
+        },
+        nb::arg("dim") = "x", nb::sig(sig.c_str()), row.doc);
+  } else {
+    std::string sig = std::string("def ") + row.python + "() -> IRValue";
+    m.def(
+        row.python,
+        [&row]() {
+          Trace& trace = Trace::here(row.python);
+          return value_object(trace, trace.builder.query(row.op));
+        },
+        nb::sig(sig.c_str()), row.doc);
+  }
+}
+
+nb::object query(std::string_view name, nb::handle dim) {
+  Trace& trace = Trace::here("a grid query");
+  for (Op op : overloads(name)) {
+    if (info(op).shape == Shape::Query) {
+      return value_object(trace, trace.builder.query(op, dimension(trace, dim)));
+    }
+  }
+  throw Error("there is no grid query of the name '" + std::string(name) + "'",
+              trace.builder.location());
+}
+
+/// metal_cast and as_type: the type of the result is an argument.
+void bind_cast(nb::module_& m, const OpInfo& row) {
+  std::string sig = std::string("def ") + row.python +
+                    "(x: " ENIGMA_VALUE ", dtype: " ENIGMA_DTYPE ") -> IRValue";
+  m.def(
+      row.python,
+      [&row](nb::handle x, nb::handle dtype) {
+        Trace& trace = Trace::here(row.python);
+        DType to = dtype_of(dtype);
+        Operand from = operand(trace, x, row.python);
+        ValueId v =
+            row.op == Op::AsType ? trace.builder.as_type(from, to) : trace.builder.cast(from, to);
+        return value_object(trace, v);
+      },
+      nb::arg("x").none(), nb::arg("dtype").none(), nb::sig(sig.c_str()), row.doc);
+}
+
+uint8_t mem_flags(Trace& trace, nb::handle flags) {
+  constexpr std::pair<const char*, int> kFlags[] = {
+      {"mem_none", kMemNone},
+      {"mem_device", kMemDevice},
+      {"mem_threadgroup", kMemThreadgroup},
+      {"mem_device_and_threadgroup", kMemDevice | kMemThreadgroup},
+      {"mem_texture", kMemTexture},
+  };
+  if (PyUnicode_Check(flags.ptr())) {
+    std::string_view name = nb::cast<std::string_view>(flags);
+    for (const auto& [known, value] : kFlags) {
+      if (name == known) return static_cast<uint8_t>(value);
+    }
+  }
+  std::vector<std::string> names;
+  for (const auto& [known, value] : kFlags) names.push_back(std::string("\"") + known + "\"");
+  throw Error("mem_flags is " + listed(names, "or") + ", not " + describe(flags),
+              trace.builder.location());
+}
+
+void bind_barrier(nb::module_& m, const OpInfo& row) {
+  std::string sig =
+      std::string("def ") + row.python + "(mem_flags: str = 'mem_threadgroup') -> None";
+  m.def(
+      row.python,
+      [&row](nb::handle flags) {
+        Trace& trace = Trace::here(row.python);
+        trace.builder.barrier(row.op, mem_flags(trace, flags));
+      },
+      nb::arg("mem_flags").none() = "mem_threadgroup", nb::sig(sig.c_str()), row.doc);
+}
+
+void bind_values_row(nb::module_& m, const OpInfo& row) {
+  switch (row.operands.size()) {
+    case 1:
+      return bind_apply(m, row, std::make_index_sequence<1>());
+    case 2:
+      return bind_apply(m, row, std::make_index_sequence<2>());
+    case 3:
+      return bind_apply(m, row, std::make_index_sequence<3>());
+    case 4:
+      return bind_apply(m, row, std::make_index_sequence<4>());
+    default:
+      throw InternalError(std::string("no binding for the operands of ") + row.name);
+  }
+}
+
+/// Operators have symbols for names, and are bound with IRValue.
+bool is_identifier(std::string_view name) {
+  return !name.empty() && ((name[0] >= 'a' && name[0] <= 'z') || name[0] == '_');
+}
+
+}  // namespace
+
+void bind_operations(nb::module_& m) {
+  std::set<std::string_view> done;
+  for (const OpInfo& row : all_ops()) {
+    if (!is_identifier(row.python) || !done.insert(row.python).second) continue;
+    switch (row.shape) {
+      case Shape::Map:
+      case Shape::Lane:
+        bind_values_row(m, row);
+        break;
+      case Shape::Query:
+        bind_query(m, row);
+        break;
+      case Shape::Cast:
+        bind_cast(m, row);
+        break;
+      case Shape::Barrier:
+        bind_barrier(m, row);
+        break;
+      case Shape::Atomic:
+        break;  // atomics.cpp
+      default:
+        throw InternalError(std::string("no binding for the shape of ") + row.name);
+    }
+  }
+  m.def("query", &query, nb::arg("name"), nb::arg("dim") = 0,
+        nb::sig("def query(name: str, dim: " DIM " = 0) -> IRValue"),
+        "A grid query by its name; `dim` is its component, where it has three.");
+}
+
+}  // namespace enigma

@@ -1,0 +1,375 @@
+// Runtimes and prepared kernels. What is on the path of a dispatch looks at its arguments by hand.
+#include "enigma/runtime.h"
+
+#include <nanobind/stl/string.h>
+
+#include <cstring>
+#include <optional>
+#include <utility>
+
+#include "arrays.h"
+#include "compiled.h"
+
+namespace enigma {
+namespace {
+
+/// Where the device's compiler finds the Python function: borrowed from the Python object of the
+/// runtime, so that only Python objects hold Python objects, and the garbage collector sees them
+/// all.
+struct CompilerBox {
+  PyObject* function;
+};
+
+struct PyRuntime {
+  nb::object compiler;  ///< empty on Metal
+  std::shared_ptr<CompilerBox> box;
+  std::shared_ptr<Runtime> runtime;
+
+  void drop_compiler() {
+    if (box) box->function = nullptr;
+    compiler.reset();
+  }
+  PyRuntime() = default;
+  PyRuntime(PyRuntime&&) = default;
+  ~PyRuntime() { drop_compiler(); }
+};
+
+struct PyPrepared {
+  std::shared_ptr<const Artifact> artifact;
+  nb::object runtime;                  // declared before `prepared`, since it must go last
+  std::shared_ptr<Prepared> prepared;  ///< null after release()
+};
+
+Runtime& runtime_of(nb::handle runtime) { return *nb::inst_ptr<PyRuntime>(runtime)->runtime; }
+
+/// The prepared kernel, held by the caller: another thread may release it meanwhile.
+std::shared_ptr<Prepared> alive(const PyPrepared& p) {
+  if (p.prepared) return p.prepared;
+  throw Error("kernel '" + p.artifact->kernel_name +
+              "' was prepared, but has been released; prepare it again");
+}
+
+PyRuntime cpu_runtime(nb::callable compiler, uint32_t threads) {
+  PyRuntime out;
+  out.box = std::make_shared<CompilerBox>(compiler.ptr());
+  out.compiler = std::move(compiler);
+  auto compile = [box = out.box](const std::string& llvm_ir) {
+    nb::gil_scoped_acquire gil;  // a dispatch has released it
+    if (!box->function) throw Error("the runtime of this kernel has been deleted");
+    nb::object function = nb::borrow(box->function);
+    nb::object object = function(nb::str(llvm_ir.data(), llvm_ir.size()));
+    if (!PyBytes_Check(object.ptr())) {
+      throw Error("the compiler of a CPU runtime must return bytes, but returned " +
+                  describe(object));
+    }
+    nb::bytes bytes = nb::borrow<nb::bytes>(object);
+    return std::string(bytes.c_str(), bytes.size());
+  };
+  out.runtime = make_cpu_runtime(std::move(compile), threads);
+  return out;
+}
+
+/// Without the GIL, as everything that may wait for a lock: who holds that lock may want the GIL.
+std::shared_ptr<Prepared> prepare_released(Runtime& runtime, std::shared_ptr<const Artifact> kernel,
+                                           std::vector<Binding> bindings) {
+  nb::gil_scoped_release release;
+  return runtime.prepare(std::move(kernel), std::move(bindings));
+}
+
+PyPrepared prepare(nb::handle_t<PyRuntime> self, const Compiled& kernel, nb::sequence arguments,
+                   nb::dict output_sizes) {
+  const Artifact& artifact = *kernel.artifact;
+  check_count(artifact, nb::len(arguments));
+  std::vector<std::optional<size_t>> sizes(artifact.params.size());
+  for (auto [key, value] : output_sizes) {
+    int64_t param = 0, bytes = 0;
+    if (!to_int64(key, param) || param < 0 || param >= static_cast<int64_t>(sizes.size())) {
+      throw Error("output_sizes has the key " + describe(key) +
+                  ", which is no parameter of kernel '" + artifact.kernel_name + "'");
+    }
+    const std::string& name = artifact.params[static_cast<size_t>(param)].name;
+    if (!to_int64(value, bytes)) {
+      throw Error("kernel '" + artifact.kernel_name + "', parameter '" + name +
+                  "': the output size must be an int, a number of bytes, but is " +
+                  describe(value));
+    }
+    if (bytes < 1) {
+      throw Error("kernel '" + artifact.kernel_name + "', parameter '" + name +
+                  "': the output size is " + std::to_string(bytes) +
+                  " bytes: it must be at least 1");
+    }
+    sizes[static_cast<size_t>(param)] = static_cast<size_t>(bytes);
+  }
+  std::vector<Binding> bindings;
+  for (uint32_t p = 0; p < artifact.params.size(); ++p) {
+    const ParamInfo& param = artifact.params[p];
+    nb::object x = arguments[p];
+    if (!sizes[p]) {
+      bindings.push_back(own(artifact, p, x));
+      continue;
+    }
+    if (!x.is_none()) {
+      throw Error("kernel '" + artifact.kernel_name + "', parameter '" + param.name +
+                  "': both an argument and an output size are given");
+    }
+    auto element = static_cast<size_t>(byte_size(param.dtype));
+    if (param.is_scalar || *sizes[p] % element) {
+      throw Error("kernel '" + artifact.kernel_name + "', parameter '" + param.name +
+                  (param.is_scalar
+                       ? "': it is a scalar, so it cannot be an output"
+                       : "': the output size is " + std::to_string(*sizes[p]) +
+                             " bytes, which is no multiple of the " + std::to_string(element) +
+                             " bytes of " + info(param.dtype).numpy));
+    }
+    bindings.push_back(zeros(*sizes[p]));
+  }
+  PyPrepared out;
+  out.artifact = kernel.artifact;
+  out.runtime = nb::borrow(self);
+  out.prepared = prepare_released(runtime_of(self), kernel.artifact, std::move(bindings));
+  return out;
+}
+
+void dispatch(const PyPrepared& self, nb::handle grid, nb::handle threads, bool wait) {
+  std::shared_ptr<Prepared> prepared = alive(self);
+  Dim3 g = dim3(grid, "grid"), t = dim3(threads, "threads");
+  nb::gil_scoped_release release;
+  prepared->dispatch(g, t, wait);
+}
+
+double dispatch_timed(const PyPrepared& self, nb::handle grid, nb::handle threads) {
+  std::shared_ptr<Prepared> prepared = alive(self);
+  Dim3 g = dim3(grid, "grid"), t = dim3(threads, "threads");
+  nb::gil_scoped_release release;
+  return prepared->dispatch_timed(g, t);
+}
+
+/// The parameter that an index means; Error when there is none.
+const ParamInfo& param_of(const PyPrepared& self, nb::handle x) {
+  const Artifact& artifact = *self.artifact;
+  int64_t p = 0;
+  if (to_int64(x, p) && p >= 0 && p < static_cast<int64_t>(artifact.params.size())) {
+    return artifact.params[static_cast<size_t>(p)];
+  }
+  throw Error("kernel '" + artifact.kernel_name + "' has " +
+              std::to_string(artifact.params.size()) + " parameters, and none has the number " +
+              describe(x));
+}
+
+Binding wait_for(Prepared& prepared, uint32_t param) {
+  nb::gil_scoped_release release;
+  return prepared.read(param);
+}
+
+nb::bytes read(const PyPrepared& self, nb::handle param) {
+  std::shared_ptr<Prepared> prepared = alive(self);
+  auto index = static_cast<uint32_t>(&param_of(self, param) - self.artifact->params.data());
+  Binding memory = wait_for(*prepared, index);
+  return nb::bytes(memory.data, memory.bytes);
+}
+
+nb::object read_array(const PyPrepared& self, nb::handle param) {
+  std::shared_ptr<Prepared> prepared = alive(self);
+  const ParamInfo& info = param_of(self, param);
+  Binding memory = wait_for(*prepared, static_cast<uint32_t>(&info - self.artifact->params.data()));
+  nb::object numpy = nb::module_::import_("numpy");
+  // Through bytes of numpy's own, since it exports no buffer of bfloat16.
+  nb::object raw = numpy.attr("empty")(memory.bytes, "uint8");
+  Py_buffer view;
+  if (PyObject_GetBuffer(raw.ptr(), &view, PyBUF_WRITABLE)) throw nb::python_error();
+  {
+    nb::gil_scoped_release release;
+    std::memcpy(view.buf, memory.data, memory.bytes);
+  }
+  PyBuffer_Release(&view);
+  return raw.attr("view")(dtype_object(info.dtype).attr("numpy"));
+}
+
+void set_input(const PyPrepared& self, nb::handle param, nb::handle x) {
+  std::shared_ptr<Prepared> prepared = alive(self);
+  auto index = static_cast<uint32_t>(&param_of(self, param) - self.artifact->params.data());
+  Binding memory = own(*self.artifact, index, x);
+  nb::gil_scoped_release release;
+  prepared->bind(index, std::move(memory));
+}
+
+void dispatch_batch(nb::handle_t<PyRuntime> self, nb::iterable launches) {
+  std::vector<std::shared_ptr<Prepared>> held;
+  std::vector<Launch> batch;
+  for (nb::handle item : launches) {
+    if (!PyTuple_Check(item.ptr()) || PyTuple_Size(item.ptr()) != 3 ||
+        !nb::isinstance<PyPrepared>(nb::handle(PyTuple_GetItem(item.ptr(), 0)))) {
+      throw Error("dispatch_batch takes tuples (prepared, grid, threads), but got " +
+                  describe(item));
+    }
+    const auto& p = nb::cast<const PyPrepared&>(nb::handle(PyTuple_GetItem(item.ptr(), 0)));
+    held.push_back(alive(p));
+    if (!p.runtime.is(self)) {
+      throw Error("kernel '" + p.artifact->kernel_name +
+                  "' was prepared by another runtime than the one of this dispatch_batch");
+    }
+    batch.push_back({held.back().get(), dim3(PyTuple_GetItem(item.ptr(), 1), "grid"),
+                     dim3(PyTuple_GetItem(item.ptr(), 2), "threads")});
+  }
+  Runtime& runtime = runtime_of(self);
+  nb::gil_scoped_release release;
+  runtime.dispatch_batch(batch);
+}
+
+void add_all(Arguments& all, const Artifact& artifact, nb::handle arguments) {
+  PyObject* p = arguments.ptr();
+  nb::object tuple = PyTuple_Check(p) ? nb::borrow(p) : nb::steal(PySequence_Tuple(p));
+  if (!tuple.is_valid()) throw nb::python_error();
+  auto n = static_cast<size_t>(PyTuple_Size(tuple.ptr()));
+  check_count(artifact, n);
+  if (n > kMaxParams) throw InternalError("an artifact of more than 31 parameters");
+  for (size_t i = 0; i < n; ++i) {
+    add_argument(all, artifact, PyTuple_GetItem(tuple.ptr(), static_cast<Py_ssize_t>(i)));
+  }
+}
+
+void call(nb::handle_t<PyRuntime> rt, Compiled& kernel, nb::handle arguments, nb::handle grid,
+          nb::handle threads) {
+  Dim3 g = dim3(grid, "grid"), t = dim3(threads, "threads");
+  Arguments all;
+  add_all(all, *kernel.artifact, arguments);
+  // The last call's prepared kernel is taken out while it runs, so that a second thread makes one
+  // of its own. It goes back only when all went well.
+  std::shared_ptr<Prepared> prepared;
+  if (kernel.runtime.is(rt)) prepared = std::move(kernel.prepared);
+  auto binding = [&](size_t p) { return Binding{all.arrays[p].data, all.arrays[p].bytes, {}}; };
+  if (prepared) {
+    for (uint32_t p = 0; p < all.count; ++p) prepared->bind(p, binding(p));
+  } else {
+    std::vector<Binding> bindings;
+    for (size_t p = 0; p < all.count; ++p) bindings.push_back(binding(p));
+    prepared = prepare_released(runtime_of(rt), kernel.artifact, std::move(bindings));
+  }
+  {
+    nb::gil_scoped_release release;
+    prepared->dispatch(g, t);
+  }
+  if (kernel.prepared) return;
+  kernel.runtime = nb::borrow(rt);
+  kernel.prepared = std::move(prepared);
+}
+
+int traverse_runtime(PyObject* self, visitproc visit, void* arg) {
+  Py_VISIT(Py_TYPE(self));
+  if (nb::inst_ready(self)) Py_VISIT(nb::inst_ptr<PyRuntime>(self)->compiler.ptr());
+  return 0;
+}
+
+int clear_runtime(PyObject* self) {
+  nb::inst_ptr<PyRuntime>(self)->drop_compiler();
+  return 0;
+}
+
+PyType_Slot kRuntimeSlots[] = {{Py_tp_traverse, reinterpret_cast<void*>(traverse_runtime)},
+                               {Py_tp_clear, reinterpret_cast<void*>(clear_runtime)},
+                               {0, nullptr}};
+
+#define ARRAYS "collections.abc.Sequence[object]"
+
+void bind_prepared(nb::module_& m) {
+  nb::class_<PyPrepared>(m, "Prepared", nb::is_final(),
+                         nb::type_slots(RuntimeHolder<PyPrepared>::slots),
+                         "A kernel with its arguments bound.")
+      .def("dispatch", &dispatch, nb::arg("grid").none(), nb::arg("threads").none(),
+           nb::arg("wait") = true,
+           nb::sig("def dispatch(self, grid: " ENIGMA_SIZE ", threads: " ENIGMA_SIZE
+                   ", wait: bool = True) -> None"),
+           "Runs the kernel over `grid` threads in threadgroups of `threads`.")
+      .def("dispatch_timed", &dispatch_timed, nb::arg("grid").none(), nb::arg("threads").none(),
+           nb::sig("def dispatch_timed(self, grid: " ENIGMA_SIZE ", threads: " ENIGMA_SIZE
+                   ") -> float"),
+           "The same; the milliseconds that it took on the device.")
+      .def("read", &read, nb::arg("param").none(), nb::sig("def read(self, param: int) -> bytes"),
+           "A copy of a parameter's memory, after all dispatches so far.")
+      .def("read_array", &read_array, nb::arg("param").none(),
+           nb::sig("def read_array(self, param: int) -> typing.Any"),
+           "The same as a one-dimensional array of the parameter's dtype.")
+      .def("set_input", &set_input, nb::arg("param").none(), nb::arg("array").none(),
+           nb::sig("def set_input(self, param: int, array: object) -> None"),
+           "Binds a parameter to another array or number.")
+      .def(
+          "release", [](PyPrepared& p) { p.prepared.reset(); },
+          "Gives back the arguments; nothing else can be done with it afterwards.")
+      .def_prop_ro(
+          "artifact", [](const PyPrepared& p) { return Compiled{p.artifact, {}, {}}; },
+          nb::sig("def artifact(self) -> Artifact"))
+      .def("__repr__", [](const PyPrepared& p) {
+        return "<enigma prepared kernel '" + p.artifact->kernel_name + "'" +
+               (p.prepared ? ">" : ", released>");
+      });
+}
+
+void bind_capabilities(nb::module_& m) {
+  using C = DeviceCapabilities;
+  nb::class_<C>(m, "DeviceCapabilities", nb::is_final(), "What a device is and can hold.")
+      .def_ro("name", &C::name)
+      .def_ro("backend", &C::backend, "\"metal\" or \"cpu\".")
+      .def_ro("family", &C::family, "The GPU family; the instruction set on the CPU.")
+      .def_ro("max_threads_per_threadgroup", &C::max_threads_per_threadgroup)
+      .def_ro("threadgroup_memory", &C::threadgroup_memory, "Bytes.")
+      .def_ro("simd_width", &C::simd_width)
+      .def_ro("max_buffer_bytes", &C::max_buffer_bytes)
+      .def_ro("unified_memory", &C::unified_memory)
+      .def("__repr__", [](const C& c) {
+        return "DeviceCapabilities(name='" + c.name + "', backend='" + c.backend + "', family='" +
+               c.family + "')";
+      });
+}
+
+}  // namespace
+
+void bind_runtime(nb::module_& m) {
+  bind_capabilities(m);
+  bind_prepared(m);
+  nb::class_<PyRuntime>(m, "Runtime", nb::is_final(), nb::type_slots(kRuntimeSlots),
+                        "A device that runs kernels.")
+      .def_prop_ro(
+          "capabilities",
+          [](const PyRuntime& r) -> DeviceCapabilities { return r.runtime->capabilities(); })
+      .def("prepare", &prepare, nb::arg("artifact"), nb::arg("arguments"),
+           nb::arg("output_sizes") = nb::dict(),
+           nb::sig("def prepare(self, artifact: Artifact, arguments: " ARRAYS
+                   ", output_sizes: dict[int, int] = {}) -> Prepared"),
+           "Binds a kernel to its arguments, in the order of its parameters. A parameter in "
+           "`output_sizes` has None there, and gets that many bytes of zeros.")
+      .def("dispatch_batch", &dispatch_batch, nb::arg("launches"),
+           nb::sig("def dispatch_batch(self, launches: "
+                   "collections.abc.Iterable[tuple[Prepared, " ENIGMA_SIZE ", " ENIGMA_SIZE
+                   "]]) -> None"),
+           "Runs prepared kernels in order, as one submission.")
+      .def(
+          "synchronize",
+          [](const PyRuntime& r) {
+            nb::gil_scoped_release release;
+            r.runtime->synchronize();
+          },
+          "Waits for all that runs.")
+      .def("__repr__", [](const PyRuntime& r) {
+        return "<enigma runtime on " + r.runtime->capabilities().name + ">";
+      });
+  m.def(
+      "cpu_runtime", &cpu_runtime, nb::arg("compiler"), nb::arg("threads") = 0,
+      nb::sig("def cpu_runtime(compiler: collections.abc.Callable[[str], bytes], threads: int = 0) "
+              "-> Runtime"),
+      "The CPU device; `compiler` turns LLVM IR into an object file. threads = 0: all cores.");
+  m.def(
+      "metal_runtime",
+      []() {
+        PyRuntime out;
+        out.runtime = make_metal_runtime();
+        return out;
+      },
+      nb::sig("def metal_runtime() -> Runtime"), "The Metal GPU.");
+  m.def("call", &call, nb::arg("runtime"), nb::arg("artifact"), nb::arg("arguments"),
+        nb::arg("grid").none(), nb::arg("threads").none(),
+        nb::sig("def call(runtime: Runtime, artifact: Artifact, arguments: " ARRAYS
+                ", grid: " ENIGMA_SIZE ", threads: " ENIGMA_SIZE ") -> None"),
+        "Runs a kernel on arrays and numbers, and waits; arrays that it writes change in place.");
+}
+
+}  // namespace enigma

@@ -1,0 +1,274 @@
+// IRValue: operators on traced values, and the errors for what only the device knows.
+#include <utility>
+
+#include "trace.h"
+
+namespace enigma {
+namespace {
+
+const char* const kTruth =
+    "a traced value has no truth in Python, since only the device knows it: use `with "
+    "enigma.if_(c):` "
+    "for `if`, `with enigma.while_(lambda: c):` for `while`, enigma.where for a choice, and `&`, "
+    "`|`, "
+    "`~` for `and`, `or`, `not`";
+
+/// An error about a value, at the line of the kernel that asks for it.
+[[noreturn]] void only_on_device(const std::string& message) { throw Error(message); }
+
+std::string shown(const IRValue& v) {
+  std::string name = v.trace->ended ? "" : v.trace->builder.module().name_of(v.id);
+  return name.empty() ? "a value" : "value '" + name + "'";
+}
+
+ValueId checked(Trace& trace, const IRValue& v, const char* what) {
+  if (v.trace.get() == &trace) return v.id;
+  if (v.trace->ended) {
+    throw Error(std::string(what) + ": a value of kernel '" + v.trace->kernel +
+                    "', which has ended, is used in kernel '" + trace.kernel + "'",
+                trace.builder.location());
+  }
+  throw Error(std::string(what) + ": " + shown(v) + " of kernel '" + v.trace->kernel +
+                  "' is used in kernel '" + trace.kernel +
+                  "'; a kernel sees only its own values, so pass it as a parameter",
+              trace.builder.location());
+}
+
+Literal integer_literal(Trace& trace, nb::handle x, const char* what) {
+  int overflow = 0;
+  int64_t value = PyLong_AsLongLongAndOverflow(x.ptr(), &overflow);
+  if (!overflow) return value;
+  if (overflow > 0) {
+    unsigned long long wide = PyLong_AsUnsignedLongLong(x.ptr());
+    if (!PyErr_Occurred()) return uint64_t{wide};
+    PyErr_Clear();
+  }
+  throw Error(std::string(what) + ": an int of more than 64 bits fits no type of a kernel",
+              trace.builder.location());
+}
+
+/// A constant of the dtype of a numpy scalar or of an array of no dimensions; false when x is
+/// neither.
+bool numpy_scalar(Trace& trace, nb::handle x, const char* what, Operand& out) {
+  nb::object dtype = attribute(x, "dtype");
+  if (!dtype.is_valid() || nb::isinstance<DTypeInfo>(dtype)) return false;
+  nb::object shape = attribute(x, "shape");
+  if (!shape.is_valid() || !PyTuple_Check(shape.ptr())) return false;
+  if (PyTuple_Size(shape.ptr()) != 0) {
+    throw Error(std::string(what) + ": an array of shape " + nb::cast<std::string>(nb::str(shape)) +
+                    " is no value of a kernel; make it a parameter, and index that",
+                trace.builder.location());
+  }
+  DType type;
+  if (!find_dtype(dtype, type)) {
+    throw Error(std::string(what) + ": Metal has no type for " + describe(x) + " of numpy dtype " +
+                    nb::cast<std::string>(nb::str(dtype)),
+                trace.builder.location());
+  }
+  nb::object item = x.attr("item")();
+  Literal literal = PyBool_Check(item.ptr())   ? Literal(item.is(Py_True))
+                    : PyLong_Check(item.ptr()) ? integer_literal(trace, item, what)
+                                               : Literal(nb::cast<double>(item));
+  out = trace.builder.constant(type, literal);
+  return true;
+}
+
+}  // namespace
+
+bool try_operand(Trace& trace, nb::handle x, const char* what, Operand& out) {
+  PyObject* p = x.ptr();
+  if (nb::isinstance<IRValue>(x)) {
+    out = checked(trace, *nb::inst_ptr<IRValue>(x), what);
+    return true;
+  }
+  if (PyBool_Check(p)) {
+    out = Literal(p == Py_True);
+    return true;
+  }
+  if (PyLong_Check(p)) {
+    out = integer_literal(trace, x, what);
+    return true;
+  }
+  if (PyFloat_Check(p)) {  // numpy's float64 too: Metal has no such type, so it is a plain number
+    out = Literal(PyFloat_AsDouble(p));
+    return true;
+  }
+  if (nb::isinstance<TracingTensor>(x)) {
+    const std::string& name = nb::cast<const TracingTensor&>(x).name;
+    std::string shown = name.empty() ? "memory" : name;
+    throw Error(std::string(what) + ": '" + shown +
+                    "' is memory, not a value; read an element of it: " + shown + "[i]",
+                trace.builder.location());
+  }
+  return numpy_scalar(trace, x, what, out);
+}
+
+Operand operand(Trace& trace, nb::handle x, const char* what) {
+  Operand out;
+  if (try_operand(trace, x, what, out)) return out;
+  throw Error(
+      std::string(what) + ": expected a value of the kernel or a number, but got " + describe(x),
+      trace.builder.location());
+}
+
+std::vector<Operand> operands(Trace& trace, nb::handle list, const char* what) {
+  std::vector<Operand> out;
+  for (nb::handle x : list) out.push_back(operand(trace, x, what));
+  return out;
+}
+
+namespace {
+
+struct BinaryOperator {
+  const char* symbol;
+  const char* method;
+  const char* reflected;  ///< nullptr for comparisons, which Python reflects by itself
+  const char* operation;  ///< Python name in ops.def
+};
+
+constexpr BinaryOperator kBinary[] = {
+    {"+", "__add__", "__radd__", "+"},
+    {"-", "__sub__", "__rsub__", "-"},
+    {"*", "__mul__", "__rmul__", "*"},
+    {"/", "__truediv__", "__rtruediv__", "/"},
+    {"//", "__floordiv__", "__rfloordiv__", "//"},
+    {"%", "__mod__", "__rmod__", "%"},
+    {"**", "__pow__", "__rpow__", "pow"},
+    {"&", "__and__", "__rand__", "&"},
+    {"|", "__or__", "__ror__", "|"},
+    {"^", "__xor__", "__rxor__", "^"},
+    {"<<", "__lshift__", "__rlshift__", "<<"},
+    {">>", "__rshift__", "__rrshift__", ">>"},
+    {"<", "__lt__", nullptr, "cmp_lt"},
+    {"<=", "__le__", nullptr, "cmp_le"},
+    {">", "__gt__", nullptr, "cmp_gt"},
+    {">=", "__ge__", nullptr, "cmp_ge"},
+    {"==", "__eq__", nullptr, "cmp_eq"},
+    {"!=", "__ne__", nullptr, "cmp_ne"},
+};
+
+constexpr std::pair<const char*, const char*> kUnary[] = {
+    {"__neg__", "neg"}, {"__invert__", "~"}, {"__abs__", "abs"}};
+
+/// Whether a class of another Python package knows how to combine itself with a value: then Python
+/// shall ask it, instead of getting our error.
+bool defers(nb::handle other, const char* reflected) {
+  PyObject* p = other.ptr();
+  if (!reflected || PyUnicode_Check(p) || PyList_Check(p) || PyTuple_Check(p) || PyBytes_Check(p)) {
+    return false;
+  }
+  return attribute(other.type(), reflected).is_valid();
+}
+
+nb::object combine(const IRValue& self, nb::handle other, const BinaryOperator& op, bool swapped) {
+  Trace& trace = Trace::here(op.symbol);
+  Operand a = checked(trace, self, op.symbol), b;
+  if (!try_operand(trace, other, op.symbol, b)) {
+    if (!swapped && defers(other, op.reflected)) return nb::borrow(Py_NotImplemented);
+    b = operand(trace, other, op.symbol);  // throws
+  }
+  if (swapped) std::swap(a, b);
+  Operand both[] = {a, b};
+  return value_object(trace, trace.builder.apply(op.operation, both));
+}
+
+std::string signature(const char* method) {
+  return std::string("def ") + method + "(self, other: " ENIGMA_VALUE ", /) -> IRValue";
+}
+
+/// object has == and != of its own, which a type checker compares: any operand, and a bool, which
+/// ours is not.
+std::string comparison(const char* method) {
+  bool overrides = std::string_view(method) == "__eq__" || std::string_view(method) == "__ne__";
+  if (!overrides) return signature(method);
+  return std::string("def ") + method + "(self, other: object, /) -> typing.Any";
+}
+
+}  // namespace
+
+void bind_values(nb::module_& m) {
+  nb::class_<IRValue> value(m, "IRValue", nb::is_final(),
+                            "A value of the kernel that is traced: a number in each thread.");
+  for (const BinaryOperator& op : kBinary) {
+    value.def(
+        op.method,
+        [&op](const IRValue& self, nb::handle other) { return combine(self, other, op, false); },
+        nb::arg().none(),
+        nb::sig((op.reflected ? signature(op.method) : comparison(op.method)).c_str()));
+    if (!op.reflected) continue;
+    value.def(
+        op.reflected,
+        [&op](const IRValue& self, nb::handle other) { return combine(self, other, op, true); },
+        nb::arg().none(), nb::sig(signature(op.reflected).c_str()));
+  }
+  for (const auto& [method, operation] : kUnary) {
+    std::string sig = std::string("def ") + method + "(self) -> IRValue";
+    value.def(
+        method,
+        [operation](const IRValue& self) {
+          Trace& trace = Trace::here(operation);
+          Operand x = checked(trace, self, operation);
+          return value_object(trace, trace.builder.apply(operation, {&x, 1}));
+        },
+        nb::sig(sig.c_str()));
+  }
+  value
+      .def(
+          "__pos__", [](nb::object self) { return self; }, nb::sig("def __pos__(self) -> IRValue"))
+      .def("__hash__", [](nb::handle self) { return reinterpret_cast<intptr_t>(self.ptr()) >> 4; })
+      .def("__bool__", [](const IRValue&) -> bool { only_on_device(kTruth); })
+      .def(
+          "__iter__",
+          [](const IRValue&) -> nb::object {
+            only_on_device(
+                "a traced value cannot be iterated over; for a loop that many times use `with "
+                "enigma.for_range(0, n) as i:`");
+          },
+          nb::sig("def __iter__(self) -> typing.NoReturn"))
+      .def(
+          "__len__", [](const IRValue&) -> int { only_on_device("a traced value has no length"); },
+          nb::sig("def __len__(self) -> int"));
+  for (const char* method : {"__index__", "__int__"}) {
+    std::string sig = std::string("def ") + method + "(self) -> int";
+    value.def(
+        method,
+        [](const IRValue&) -> int {
+          only_on_device(
+              "a traced value cannot become a Python int, since only the device knows it; for a "
+              "loop "
+              "use enigma.for_range, for a conversion enigma.metal_cast(value, \"int\")");
+        },
+        nb::sig(sig.c_str()));
+  }
+  value
+      .def("__float__",
+           [](const IRValue&) -> double {
+             only_on_device(
+                 "a traced value cannot become a Python float, since only the device knows it; for "
+                 "a "
+                 "conversion use enigma.metal_cast(value, \"float\"), for functions enigma's own, "
+                 "as "
+                 "enigma.sqrt");
+           })
+      .def_prop_ro(
+          "dtype", [](const IRValue& v) { return dtype_object(v.type.dtype); },
+          nb::sig("def dtype(self) -> DType"))
+      .def_prop_ro(
+          "id", [](const IRValue& v) { return v.id.index; },
+          "Its number in the kernel; values are numbered in the order in which they are made.")
+      .def_prop_ro(
+          "name",
+          [](const IRValue& v) {
+            return v.trace->ended ? std::string() : v.trace->builder.module().name_of(v.id);
+          },
+          "The Python name, \"\" when none is known.")
+      .def("__repr__", [](const IRValue& v) {
+        std::string name = v.trace->ended ? "" : v.trace->builder.module().name_of(v.id);
+        return "<IRValue " + (name.empty() ? "" : name + ": ") + to_string(v.type) +
+               " in kernel '" + v.trace->kernel + "'>";
+      });
+  // numpy's scalars and arrays leave an operator to the other side that has this.
+  value.attr("__array_ufunc__") = nb::none();
+}
+
+}  // namespace enigma

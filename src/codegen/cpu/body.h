@@ -1,0 +1,188 @@
+// Writes the code of one threadgroup: the plan of phases.h, instruction by instruction.
+//
+// A value is written in its LaneForm: a scalar when Uniform, the scalar of lane 0 when Linear, 32
+// lanes when a Vector. Lanes that are not active compute along, but touch no memory.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <set>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "codegen/cpu/expr.h"
+#include "codegen/cpu/lanes.h"
+#include "codegen/cpu/phases.h"
+#include "ir/locations.h"
+#include "ir/verify.h"
+#include "support/cpu_abi.h"
+
+namespace enigma::cpu {
+
+/// The active lanes; all of them when `v` is empty. At least one is active where code runs.
+struct Mask {
+  V v;            ///< <32 x i1>
+  V bits;         ///< the same as i32
+  V first, last;  ///< lowest and highest active lane, i32
+  bool all() const { return !v; }
+};
+
+/// Threadgroup memory at the beginning of scratch, and what follows it.
+struct ScratchLayout {
+  std::vector<uint32_t> allocs;  ///< by value: offset of the allocation
+  std::vector<uint32_t> numbers; ///< by value: number of the allocation
+  uint32_t agree;                ///< two words for checks that all threads agree
+  uint32_t end;
+};
+ScratchLayout lay_out_scratch(const Module& m);
+
+/// The element that a value of this dtype has in memory: integers for narrow floats and bool.
+Elem storage_elem(DType t);
+
+class Body {
+ public:
+  /// `symbol` prefixes the helper functions; `failed` is the block to leave by after a fault.
+  /// The code takes %args, %scratch, and the i32 %gx, %gy, %gz and, at an edge, %ex, %ey, %ez.
+  Body(const Verified& kernel, const GroupShape& shape, const ScratchLayout& scratch,
+       std::string symbol);
+
+  /// The code; it starts in the block `first` and ends in an open block.
+  void write(std::string_view first);
+  Expr& expr() { return e_; }
+  const std::string& text() const { return out_.str(); }
+  /// Instructions that belong to the function's first block: arguments, sizes, stack memory.
+  const std::string& entry() const { return entry_.str(); }
+  uint32_t scratch_bytes() const { return plan_.scratch_end; }
+  /// Integers of the ABI's argument words.
+  V word(uint32_t index);
+
+ private:
+  // ---- group.cpp: once per threadgroup ----
+  void steps(RegionId r);
+  void phase(Phase& p);
+  void import(ValueId v);
+  void export_value(ValueId v);
+  void construct(InstId id);
+  void group_for(InstId id);
+  void group_while(InstId id);
+  void group_if(InstId id);
+  V at_group(ValueId v, int component = 0);
+  V slot_pointer(const Slot& slot, int component, Elem elem);
+  V load_slot(ValueId v, const Slot& slot, int component);
+  void store_slot(ValueId from, ValueId to, const Slot& slot);
+  void copy(const std::vector<Copy>& copies);
+  void begin_agreement();
+  void check_agreement(const Phase& p, const Mask& mask);
+  void end_agreement(InstId id);
+  V agreement_word(int k);
+  V agreed_value(InstId id);
+  std::vector<V> group_values(std::span<const ValueId> values, std::span<const ValueId> as);
+  void set_group(std::span<const ValueId> values, std::span<const V> xs);
+
+  // ---- control.cpp: regions inside a phase ----
+  void region(RegionId r, const Mask& mask);
+  void loop_for(InstId id, const Mask& mask);
+  void loop_for_apart(InstId id, const Mask& mask);
+  void loop_while(InstId id, const Mask& mask);
+  void branch(InstId id, const Mask& mask);
+  void branch_apart(InstId id, const Mask& mask);
+  /// Iterations of lo, lo+step, ... before hi, as an unsigned number of the same width.
+  V trip_count(const V& lo, const V& hi, const V& step, DType dtype, std::optional<int64_t> known);
+  V trip_count(const Instruction& loop, bool wide);
+
+  // ---- values.cpp ----
+  void instruction(InstId id, const Mask& mask);
+  void query(const Instruction& inst);
+  V position(int dim);
+  V group_size(int dim);
+  V group_origin(int dim);
+  void map(const Instruction& inst);
+  void cast_value(const Instruction& inst);
+  V constant(Type type, uint64_t bits);
+  LaneForm form(ValueId v) const { return forms_[v.index]; }
+  bool uniform(ValueId v) const { return form(v).kind == LaneForm::Uniform; }
+  int components(ValueId v) const { return m_.type(v).elements(); }
+  /// As written: a scalar (of lane 0) or 32 lanes.
+  const V& raw(ValueId v, int component = 0);
+  /// All 32 lanes.
+  V lanes(ValueId v, int component = 0);
+  /// In the form of `as`, which is the same or a wider one.
+  V formed(ValueId v, ValueId as, int component);
+  void set(ValueId v, V x, int component = 0);
+  std::vector<V> all_formed(std::span<const ValueId> values, std::span<const ValueId> as);
+  void set_all(std::span<const ValueId> values, const std::vector<V>& xs);
+  V simdgroups();
+  std::optional<int64_t> known(ValueId v) const;
+
+  // ---- masks and blocks ----
+  Mask make_mask(const V& v);
+  Mask narrowed(const Mask& mask, const V& cond);
+  V mask_vector(const Mask& mask);
+  void jump(std::string_view label);
+  void jump_if(const V& cond, std::string_view yes, std::string_view no);
+  std::vector<V> phis(const std::vector<V>& a, std::string_view from_a, const std::vector<V>& b,
+                      std::string_view from_b);
+  /// Names that a loop's latch will define, for the phis at its head.
+  std::vector<V> promise(const std::vector<V>& like);
+  void keep(const std::vector<V>& promised, const std::vector<V>& values);
+
+  // ---- memory.cpp ----
+  struct Place {
+    enum Kind { One, Run, Reversed, Each } kind;
+    V pointer;  ///< of the one element, of lane 0's (of lane 31's when Reversed), or of each lane's
+  };
+  Place place(ValueId memory, ValueId index, const Mask& mask, InstId at);
+  Place place_one(ValueId memory, ValueId index, const Mask& mask, InstId at);
+  Place place_run(ValueId memory, ValueId index, const Mask& mask, InstId at);
+  Place place_each(ValueId memory, ValueId index, const Mask& mask, InstId at);
+  void load(InstId id, const Mask& mask);
+  void load_if(InstId id, const Mask& mask);
+  V load_from(const Place& p, DType dtype, const Mask& mask);
+  void store(InstId id, const Mask& mask);
+  void scatter(const V& pointers, const V& value, const Mask& mask, int align);
+  V extend_index(const V& index, DType dtype);
+  V memory_pointer(ValueId memory);
+  V memory_size(ValueId memory);
+  V memory_limit(ValueId memory, DType index, bool full_run);
+  V buffer(int k);
+  void guard(const V& ok, ValueId memory, ValueId index, const Mask& mask, InstId at);
+  void for_each_lane(const Mask& mask, const std::vector<V>& xs,
+                     const std::function<void(const V& lane, const std::vector<V>& x)>& body);
+  V lane_of(const V& x, const V& lane);
+
+  // ---- atomics.cpp ----
+  void atomic(InstId id, const Mask& mask);
+  V atomic_one(const Instruction& inst, const V& pointer, const V& x, const V& desired);
+
+  // ---- lane_ops.cpp ----
+  void lane_op(const Instruction& inst, const Mask& mask);
+  V reduce(Op op, V x, DType dtype, const Mask& mask);
+  V permute(const V& x, const V& from);
+
+  const Verified& kernel_;
+  const Module& m_;
+  const GroupShape shape_;
+  const ScratchLayout& scratch_;
+  const std::string symbol_;
+  const std::vector<LaneForm> forms_;
+  Plan plan_;
+  const LocationTable locations_;
+  Text out_{2};
+  Text entry_{2};
+  Expr e_{out_};
+  std::set<std::string> entry_names_;
+
+  struct Value {
+    std::vector<V> parts;
+    std::vector<V> wide;        // the 32 lanes of a scalar part, if written in...
+    std::string wide_block;     // ...this block
+  };
+  std::vector<Value> values_;
+  std::vector<bool> used_;  // by value: some instruction takes it
+  std::vector<V> agreed_;  // by instruction: what all threads agree on
+  V simd_;                 // number of the SIMD-group; empty outside a phase
+  std::vector<V> turns_;   // by instruction: the turn of a loop whose index differs by thread
+};
+
+}  // namespace enigma::cpu

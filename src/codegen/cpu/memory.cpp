@@ -1,0 +1,334 @@
+// Loads and stores: every one is checked, and takes the cheapest form that its index allows.
+//
+// A uniform index is one scalar access, consecutive ones are one vector access, others are gathered
+// and scattered. The check comes first and leaves the kernel when an active lane is out of bounds.
+#include <algorithm>
+#include <functional>
+
+#include "codegen/cpu/body.h"
+
+namespace enigma::cpu {
+namespace {
+
+std::string suffix(Elem e) {
+  return concat("v", kLanes, e == Elem::F32 ? "f32" : concat("i", bits(e)));
+}
+
+}  // namespace
+
+Elem storage_elem(DType t) { return t == DType::F32 ? Elem::F32 : int_elem(info(t).bits); }
+
+// ---- memories -----------------------------------------------------------------------------------
+
+ScratchLayout lay_out_scratch(const Module& m) {
+  ScratchLayout layout{std::vector<uint32_t>(m.values.size()),
+                       std::vector<uint32_t>(m.values.size()), 0, 0};
+  uint32_t number = 0;
+  for (const Instruction& inst : m.insts) {
+    if (inst.op != Op::ThreadgroupAlloc) continue;
+    ValueId v = inst.results[0];
+    layout.allocs[v.index] = layout.end;
+    layout.numbers[v.index] = number++;
+    auto bytes = static_cast<uint32_t>(inst.attr) * byte_size(m.type(v).dtype);
+    layout.end += (bytes + 63) / 64 * 64;
+  }
+  layout.agree = layout.end;
+  layout.end += 64;
+  return layout;
+}
+
+V Body::memory_pointer(ValueId memory) {
+  std::string name;
+  if (m_.def(memory)) {
+    name = concat("%shared", scratch_.numbers[memory.index]);
+    if (entry_names_.insert(name).second) {
+      entry_.line(name, " = getelementptr i8, ptr %scratch, i64 ", scratch_.allocs[memory.index]);
+    }
+  } else {
+    uint32_t param = m_.values[memory.index].index;
+    name = concat("%buffer", param);
+    if (entry_names_.insert(name).second) {
+      entry_.line(name, " = inttoptr i64 ", word(cpu_abi::param_word(param)).text, " to ptr");
+    }
+  }
+  return {&e_, name, Elem::Ptr, 1};
+}
+
+V Body::memory_size(ValueId memory) {
+  if (const Instruction* alloc = m_.def(memory)) return e_.i64(static_cast<int64_t>(alloc->attr));
+  return word(cpu_abi::param_word(m_.values[memory.index].index) + 1);
+}
+
+// The first index that is out of bounds or that the index type cannot hold; for a full run, the
+// first that is too high for lane 0.
+V Body::memory_limit(ValueId memory, DType index, bool full_run) {
+  int width = info(index).bits - (is_signed(index) ? 1 : 0);
+  uint64_t most = width >= 63 ? INT64_MAX : uint64_t{1} << width;
+  constexpr uint64_t kMore = kLanes - 1;
+  if (const Instruction* alloc = m_.def(memory)) {
+    uint64_t limit = std::min(alloc->attr, most);
+    if (full_run) limit -= std::min(limit, kMore);
+    return e_.i64(static_cast<int64_t>(limit));
+  }
+  std::string size = memory_size(memory).text, name = concat(size, ".below", width);
+  if (entry_names_.insert(name).second) {
+    entry_.line(name, " = call i64 @llvm.umin.i64(i64 ", size, ", i64 ", most, ")");
+    entry_.line(name, ".run = call i64 @llvm.usub.sat.i64(i64 ", name, ", i64 ", kMore, ")");
+    entry_.line(name, ".most = call i64 @llvm.umin.i64(i64 ", name, ", i64 4294967295)");
+    entry_.line(name, ".i32 = trunc i64 ", name, ".most to i32");
+  }
+  return {&e_, full_run ? name + ".run" : name, Elem::I64, 1};
+}
+
+V Body::buffer(int k) {
+  std::string name = concat("%lanes", k);
+  if (entry_names_.insert(name).second) entry_.line(name, " = alloca [32 x i64], align 64");
+  return {&e_, name, Elem::Ptr, 1};
+}
+
+V Body::extend_index(const V& index, DType dtype) {
+  if (index.elem == Elem::I64) return index;
+  return e_.convert(is_signed(dtype) ? "sext" : "zext", index, Elem::I64);
+}
+
+// Leaves the kernel unless `ok`. The helper finds the lane that is to blame.
+void Body::guard(const V& ok, ValueId memory, ValueId index, const Mask& mask, InstId at) {
+  std::string fault = e_.new_label("fault"), go_on = e_.new_label("inside");
+  e_.stmt(concat("br i1 ", ok.text, ", label %", go_on, ", label %", fault, ", !prof !0"));
+  e_.begin_block(fault);
+  V wide = extend_index(uniform(index) ? raw(index) : lanes(index), m_.type(index).dtype);
+  std::string list = "null";
+  if (wide.lanes > 1) {
+    V buf = buffer(0);
+    e_.stmt(concat("store ", wide.typed(), ", ", buf.typed(), ", align 64"));
+    list = buf.text;
+    wide = e_.i64(0);
+  }
+  uint32_t param = m_.def(memory) ? cpu_abi::kThreadgroupMemory + scratch_.numbers[memory.index]
+                                  : m_.values[memory.index].index;
+  e_.stmt(concat("call void @", symbol_, ".out_of_bounds(i64 ", word(cpu_abi::kFault).text, ", i32 ",
+                 locations_[at], ", i32 ", param, ", ptr ", list, ", ",
+                 wide.typed(), ", ", memory_size(memory).typed(), ", i32 ",
+                 mask.all() ? "-1" : mask.bits.text, ", ", simd_.typed(), ", ",
+                 group_origin(0).typed(), ", ", group_origin(1).typed(), ", ",
+                 group_origin(2).typed(), ", ", group_size(0).typed(), ", ", group_size(1).typed(),
+                 ")"));
+  jump("failed");
+  e_.begin_block(go_on);
+}
+
+// ---- places -------------------------------------------------------------------------------------
+
+Body::Place Body::place(ValueId memory, ValueId index, const Mask& mask, InstId at) {
+  LaneForm f = form(index);
+  if (f.kind == LaneForm::Uniform) return place_one(memory, index, mask, at);
+  bool run = f.kind == LaneForm::Linear && (f.stride == 1 || (f.stride == -1 && mask.all()));
+  return run ? place_run(memory, index, mask, at) : place_each(memory, index, mask, at);
+}
+
+static V element(Expr& e, const V& base, DType dtype, const V& index) {
+  return e.emit(Elem::Ptr, index.lanes,
+                concat("getelementptr ", llvm_type(storage_elem(dtype), 1), ", ", base.typed(), ", ",
+                       index.typed()));
+}
+
+Body::Place Body::place_one(ValueId memory, ValueId index, const Mask& mask, InstId at) {
+  V i = extend_index(raw(index), m_.type(index).dtype);
+  guard(e_.cmp("ult", i, memory_size(memory)), memory, index, mask, at);
+  return {Place::One, element(e_, memory_pointer(memory), m_.type(memory).dtype, i)};
+}
+
+Body::Place Body::place_run(ValueId memory, ValueId index, const Mask& mask, InstId at) {
+  DType type = m_.type(index).dtype;
+  V base = raw(index), start, ok;
+  bool reversed = form(index).stride < 0;
+  if (mask.all()) {
+    start = extend_index(base, type);
+    if (reversed) start = start - (kLanes - 1);
+    ok = e_.cmp("ult", start, memory_limit(memory, type, true));
+  } else {
+    // Counted from the first active lane: below it the index may have wrapped, between it and the
+    // last one it cannot, as it stays in bounds.
+    V first = mask.first, offset = first;
+    if (bits(base.elem) < 32) offset = e_.convert("trunc", first, base.elem);
+    if (bits(base.elem) > 32) offset = e_.convert("zext", first, base.elem);
+    V low = extend_index(base + offset, type);
+    V high = low + e_.convert("zext", mask.last - first, Elem::I64);
+    V limit = memory_limit(memory, type, false);
+    ok = e_.cmp("ult", low, limit) & e_.cmp("ult", high, limit);
+    start = low - e_.convert("zext", first, Elem::I64);
+  }
+  guard(ok, memory, index, mask, at);
+  return {reversed ? Place::Reversed : Place::Run,
+          element(e_, memory_pointer(memory), m_.type(memory).dtype, start)};
+}
+
+Body::Place Body::place_each(ValueId memory, ValueId index, const Mask& mask, InstId at) {
+  DType type = m_.type(index).dtype;
+  V i = lanes(index);
+  if (bits(i.elem) < 32) {
+    i = e_.convert(is_signed(type) ? "sext" : "zext", i, Elem::I32);
+  }
+  V limit = memory_limit(memory, type, false);
+  if (i.elem == Elem::I32) {
+    limit = m_.def(memory) ? V{&e_, limit.text, Elem::I32, 1}
+                           : V{&e_, limit.text + ".i32", Elem::I32, 1};
+  }
+  V inside = e_.cmp("ult", i, limit);
+  V outside = inside ^ e_.boolean(true, kLanes);
+  if (!mask.all()) outside = mask.v & outside;
+  V ok = e_.any(outside) ^ e_.boolean(true);
+  guard(ok, memory, index, mask, at);
+  // Lanes that are not active go where the first active one goes: then nothing needs a mask.
+  if (!mask.all()) i = e_.select(mask.v, i, lane_of(i, mask.first));
+  V base = memory_pointer(memory);
+  if (i.elem == Elem::I32 && type == DType::U32) {
+    // Pointers take 32-bit indices as signed ones, so both sides move by 2^31.
+    i = i ^ e_.integer(Elem::I32, INT32_MIN, kLanes);
+    base = element(e_, base, m_.type(memory).dtype, e_.i64(int64_t{1} << 31));
+  }
+  return {Place::Each, element(e_, base, m_.type(memory).dtype, i)};
+}
+
+V Body::lane_of(const V& x, const V& lane) {
+  if (x.lanes == 1) return x;
+  return e_.emit(x.elem, 1, concat("extractelement ", x.typed(), ", ", lane.typed()));
+}
+
+// ---- load ---------------------------------------------------------------------------------------
+
+static V backwards(Expr& e, const V& x) {
+  Text order;
+  for (int k = kLanes - 1; k >= 0; --k) order.add("i32 ", k, k ? ", " : "");
+  return e.emit(x.elem, x.lanes,
+                concat("shufflevector ", x.typed(), ", ", x.type(), " poison, <32 x i32> <",
+                       order.str(), ">"));
+}
+
+V Body::load_from(const Place& p, DType dtype, const Mask& mask) {
+  Elem elem = storage_elem(dtype);
+  int align = byte_size(dtype);
+  std::string type = llvm_type(elem, kLanes);
+  V x;
+  switch (p.kind) {
+    case Place::One:
+      x = e_.emit(elem, 1, concat("load ", llvm_type(elem, 1), ", ", p.pointer.typed(), ", align ",
+                                  align));
+      break;
+    case Place::Reversed:
+    case Place::Run:
+      if (mask.all()) {
+        x = e_.emit(elem, kLanes, concat("load ", type, ", ", p.pointer.typed(), ", align ", align));
+      } else {
+        x = e_.emit(elem, kLanes,
+                    concat("call ", type, " @llvm.masked.load.", suffix(elem), ".p0(",
+                           p.pointer.typed(), ", i32 ", align, ", ", mask.v.typed(), ", ", type,
+                           " zeroinitializer)"));
+      }
+      if (p.kind == Place::Reversed) x = backwards(e_, x);
+      break;
+    case Place::Each:
+      x = e_.emit(elem, kLanes,
+                  concat("call ", type, " @llvm.masked.gather.", suffix(elem), ".v32p0(",
+                         p.pointer.typed(), ", i32 ", align, ", <32 x i1> splat (i1 true), ", type,
+                         " poison)"));
+      break;
+  }
+  return from_storage(dtype, x);
+}
+
+void Body::load(InstId id, const Mask& mask) {
+  const Instruction& inst = m_[id];
+  Place p = place(inst.operands[0], inst.operands[1], mask, id);
+  set(inst.results[0], load_from(p, m_.type(inst.operands[0]).dtype, mask));
+}
+
+void Body::load_if(InstId id, const Mask& mask) {
+  const Instruction& inst = m_[id];
+  ValueId memory = inst.operands[0], index = inst.operands[1], cond = inst.operands[2],
+          otherwise = inst.operands[3], result = inst.results[0];
+  bool together = uniform(cond);
+  V holds = together ? raw(cond) : lanes(cond);
+  V instead = formed(otherwise, result, 0);
+  Mask part = together ? mask : narrowed(mask, holds);
+  std::string body = e_.new_label("lanes"), end = e_.new_label("joined"), before = e_.block();
+  jump_if(together ? holds : e_.cmp("ne", part.bits, 0), body, end);
+  e_.begin_block(body);
+  V x = load_from(place(memory, index, part, id), m_.type(memory).dtype, part);
+  if (x.lanes < instead.lanes) x = e_.splat(x, kLanes);
+  if (!together) x = e_.select(part.v, x, instead);
+  std::string last = e_.block();
+  jump(end);
+  e_.begin_block(end);
+  set_all(std::span(&result, 1), phis({x}, last, {instead}, before));
+}
+
+// ---- store --------------------------------------------------------------------------------------
+
+void Body::store(InstId id, const Mask& mask) {
+  const Instruction& inst = m_[id];
+  ValueId memory = inst.operands[0], value = inst.operands[2];
+  DType dtype = m_.type(memory).dtype;
+  Place p = place(memory, inst.operands[1], mask, id);
+  int align = byte_size(dtype);
+  if (p.kind == Place::One) {
+    // All lanes write to the same place; the last one stays.
+    V x = form(value).kind == LaneForm::Uniform ? raw(value)
+          : mask.all()                          ? e_.extract(lanes(value), kLanes - 1)
+                                                : lane_of(lanes(value), mask.last);
+    e_.stmt(concat("store ", to_storage(dtype, x).typed(), ", ", p.pointer.typed(), ", align ",
+                   align));
+    return;
+  }
+  V x = to_storage(dtype, lanes(value));
+  if (p.kind == Place::Each) return scatter(p.pointer, x, mask, align);
+  if (p.kind == Place::Reversed) x = backwards(e_, x);
+  if (mask.all()) {
+    e_.stmt(concat("store ", x.typed(), ", ", p.pointer.typed(), ", align ", align));
+  } else {
+    e_.stmt(concat("call void @llvm.masked.store.", suffix(x.elem), ".p0(", x.typed(), ", ",
+                   p.pointer.typed(), ", i32 ", align, ", ", mask.v.typed(), ")"));
+  }
+}
+
+void Body::scatter(const V& pointers, const V& value, const Mask& mask, int align) {
+  if (mask.all()) {
+    e_.stmt(concat("call void @llvm.masked.scatter.", suffix(value.elem), ".v32p0(", value.typed(),
+                   ", ", pointers.typed(), ", i32 ", align, ", <32 x i1> splat (i1 true))"));
+    return;
+  }
+  for_each_lane(mask, {pointers, value}, [&](const V&, const std::vector<V>& x) {
+    e_.stmt(concat("store ", x[1].typed(), ", ", x[0].typed(), ", align ", align));
+  });
+}
+
+// Lanes in ascending order, each with its own of `xs`, which pass through the stack.
+void Body::for_each_lane(const Mask& mask, const std::vector<V>& xs,
+                         const std::function<void(const V& lane, const std::vector<V>& x)>& body) {
+  for (size_t k = 0; k < xs.size(); ++k) {
+    if (xs[k].lanes == 1) continue;
+    e_.stmt(concat("store ", xs[k].typed(), ", ", buffer(static_cast<int>(k)).typed(),
+                   ", align 64"));
+  }
+  V all = mask.all() ? e_.i32(-1) : mask.bits;
+  e_.loop({all}, [&](const std::vector<V>& carried, std::vector<V>& next) {
+    V left = carried[0];
+    V lane = e_.intrinsic("cttz", {left, e_.boolean(true)});
+    std::vector<V> mine;
+    for (size_t k = 0; k < xs.size(); ++k) {
+      if (xs[k].lanes == 1) {
+        mine.push_back(xs[k]);
+        continue;
+      }
+      std::string type = llvm_type(xs[k].elem, 1);
+      V p = e_.emit(Elem::Ptr, 1, concat("getelementptr ", type, ", ",
+                                         buffer(static_cast<int>(k)).typed(), ", ", lane.typed()));
+      mine.push_back(e_.emit(xs[k].elem, 1, concat("load ", type, ", ", p.typed())));
+    }
+    body(lane, mine);
+    next = {left & (left - 1)};
+    return e_.cmp("ne", next[0], 0);
+  });
+}
+
+}  // namespace enigma::cpu

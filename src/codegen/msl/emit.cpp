@@ -1,0 +1,157 @@
+// The whole text of a kernel: headers, the functions that it needs, its parameters and its body.
+#include "codegen/msl/emit.h"
+
+#include "codegen/msl/prelude.h"
+#include "codegen/msl/table.h"
+#include "codegen/msl/writer.h"
+
+namespace enigma {
+namespace msl {
+namespace {
+
+enum MemoryUse : uint8_t { kPlain = 1, kAtomic = 2 };
+
+constexpr size_t kLongestLine = 88;  // with a comment behind it
+
+// The file's name without its folders, with nothing in it that could end or continue a comment.
+std::string base_name(std::string_view path) {
+  std::string out(path.substr(path.find_last_of('/') == path.npos ? 0 : path.find_last_of('/') + 1));
+  for (char& c : out) {
+    if (c < ' ' || c > '~' || c == '\\') c = '?';
+  }
+  return out;
+}
+
+}  // namespace
+
+Writer::Writer(const Module& m)
+    : m_(m), uses_(m), variables_(m, uses_), ranges_(m), frags_(m.values.size()),
+      variable_names_(variables_.count()), memory_use_(m.values.size()) {}
+
+void Writer::scan_memory() {
+  for (size_t i = 0; i < m_.insts.size(); ++i) {
+    if (!uses_.live[i]) continue;
+    const Instruction& inst = m_.insts[i];
+    Shape shape = info(inst.op).shape;
+    if (shape == Shape::Atomic) memory_use_[inst.operands[0].index] |= kAtomic;
+    if (shape == Shape::Load || shape == Shape::Store) memory_use_[inst.operands[0].index] |= kPlain;
+  }
+}
+
+bool Writer::is_atomic_only(ValueId memory) const { return memory_use_[memory.index] == kAtomic; }
+
+// Names the Python statement behind a line, once.
+std::string Writer::comment() {
+  if (!at_) return "";
+  Loc loc = m_.locs[at_.index];
+  if (loc.line == 0 || loc == commented_) return "";
+  commented_ = loc;
+  return concat("  // ", base_name(m_.files[loc.file]), ":", loc.line);
+}
+
+void Writer::line(std::string_view text) {
+  std::string note = comment();
+  if (!note.empty() && text.size() + note.size() + 4 * static_cast<size_t>(depth_) > kLongestLine) {
+    text_.line(std::string_view(note).substr(2));
+    note.clear();
+  }
+  text_.line(text, note);
+}
+
+std::string Writer::parameters() {
+  std::vector<std::string> out;
+  auto name_value = [&](ValueId v, std::string text, Prec prec) {
+    Frag f;
+    f.text = std::move(text);
+    f.prec = prec;
+    f.atom = true;
+    frags_[v.index] = std::move(f);
+  };
+  for (size_t k = 0; k < m_.params.size(); ++k) {
+    const Param& p = m_.params[k];
+    std::string name = names_.declare(p.name);
+    std::string_view type = memory_name(p.dtype);
+    std::string atomic = is_atomic_only(p.value) ? concat("atomic_", type) : std::string(type);
+    bool is_const = !p.written && !(memory_use_[p.value.index] & kAtomic);
+    out.push_back(p.is_scalar
+                      ? concat("constant ", type, "& ", name, " [[buffer(", k, ")]]")
+                      : concat("device ", is_const ? "const " : "", atomic, "* ", name, " [[buffer(", k, ")]]"));
+    if (p.is_scalar && p.dtype == DType::B1) {
+      name_value(p.value, name + " != 0", Prec::Equality);
+    } else {
+      name_value(p.value, name, Prec::Primary);
+    }
+  }
+  for (const OpInfo& row : all_ops()) {
+    if (row.shape != Shape::Query) continue;
+    std::string name;
+    for (size_t i = 0; i < m_.insts.size(); ++i) {
+      const Instruction& inst = m_.insts[i];
+      if (inst.op != row.op || !uses_.live[i]) continue;
+      std::string_view attribute = spelling(row.op).text;
+      bool xyz = row.has(flag::XYZ);
+      if (name.empty()) {
+        name = names_.declare(attribute);
+        out.push_back(concat(xyz ? "uint3 " : "uint ", name, " [[", attribute, "]]"));
+      }
+      name_value(inst.results[0], xyz ? concat(name, ".", "xyz"[inst.attr % 3]) : name, Prec::Primary);
+    }
+  }
+  std::string text, indent(concat("kernel void ", function_, "(").size(), ' ');
+  for (const std::string& p : out) text += concat(text.empty() ? "" : concat(",\n", indent), p);
+  return text;
+}
+
+// Metal wants them at the top of the kernel; what they hold at first is undefined.
+void Writer::threadgroup_arrays() {
+  for (size_t i = 0; i < m_.insts.size(); ++i) {
+    const Instruction& inst = m_.insts[i];
+    if (info(inst.op).shape != Shape::Alloc || inst.results.empty()) continue;
+    ValueId v = inst.results[0];
+    if (!memory_use_[v.index]) continue;
+    std::string name = names_.declare(m_.name_of(v).empty() ? "shared" : m_.name_of(v));
+    std::string_view type = memory_name(dtype(v));
+    at_ = InstId{static_cast<uint32_t>(i)};
+    line(concat("threadgroup ", is_atomic_only(v) ? "atomic_" : "", type, " ", name, "[", inst.attr, "];"));
+    frags_[v.index].text = std::move(name);
+  }
+  at_ = InstId{};
+}
+
+// A product that is added to something: Metal may otherwise fuse the two.
+bool Writer::may_contract() const {
+  for (size_t i = 0; i < m_.insts.size(); ++i) {
+    const Instruction& inst = m_.insts[i];
+    if (!uses_.live[i] || (inst.op != Op::AddF && inst.op != Op::SubF)) continue;
+    for (ValueId v : inst.operands) {
+      const Instruction* def = m_.def(v);
+      if (def && def->op == Op::NegF) def = m_.def(def->operands[0]);
+      if (def && def->op == Op::MulF) return true;
+    }
+  }
+  return false;
+}
+
+MslCode Writer::kernel(bool fast_math) {
+  scan_memory();
+  function_ = names_.declare(m_.name);
+  std::string params = parameters();
+  text_.indent();
+  threadgroup_arrays();
+  region(m_.body);
+
+  Text out;
+  out.add("#include <metal_stdlib>\nusing namespace metal;\n");
+  if (!fast_math && may_contract()) out.add("#pragma STDC FP_CONTRACT OFF\n");
+  out.add("\n", prelude_text(prelude_));
+  out.add("kernel void ", function_, "(", params, ") {\n", text_.str(), "}\n");
+  return {std::move(out.str()), function_, version_};
+}
+
+}  // namespace msl
+
+MslCode emit_msl(const Verified& kernel, bool fast_math) {
+  return msl::Writer(kernel.module()).kernel(fast_math);
+}
+
+}  // namespace enigma

@@ -1,0 +1,380 @@
+// Values to MSL expressions: which wait as text, which become locals, and how operators are spelled.
+#include <algorithm>
+
+#include "codegen/msl/prelude.h"
+#include "codegen/msl/table.h"
+#include "codegen/msl/writer.h"
+
+namespace enigma::msl {
+namespace {
+
+constexpr size_t kLongestText = 72;  // longer expressions are split over locals
+
+using Hand = Frag (*)(Writer&, const Instruction&);
+
+constexpr bool kIsHand[] = {
+#define HAND ""
+#define OP(Enum, mnemonic, shape, signature, flags, msl, cpu, python, doc)                       \
+  std::string_view(msl).empty() && (Shape::shape == Shape::Map || Shape::shape == Shape::Cast || \
+                                    Shape::shape == Shape::Load || Shape::shape == Shape::Atomic),
+#include "enigma/ops.def"
+#undef HAND
+};
+
+template <size_t I>
+constexpr Hand hand_of() {
+  if constexpr (kIsHand[I]) {
+    return &hand<static_cast<Op>(I)>;
+  } else {
+    return nullptr;
+  }
+}
+
+template <size_t... I>
+Hand find_hand(Op op, std::index_sequence<I...>) {
+  static constexpr Hand kHands[] = {hand_of<I>()...};
+  return kHands[static_cast<size_t>(op)];
+}
+
+Hand hand_for(Op op) { return find_hand(op, std::make_index_sequence<std::size(kIsHand)>()); }
+
+// "$0" and "$u0" replaced by the operands' texts.
+std::string fill(std::string_view text, const std::vector<Frag>& args) {
+  std::string out;
+  for (size_t i = 0; i < text.size(); ++i) {
+    if (text[i] != '$') {
+      out += text[i];
+      continue;
+    }
+    if (text[++i] == 'u') ++i;
+    out += args[static_cast<size_t>(text[i] - '0')].text;
+  }
+  return out;
+}
+
+Frag joined(std::string text, Prec prec, Form form, const std::vector<Frag>& parts) {
+  Frag f{std::move(text), prec, form, false, false, {}};
+  for (const Frag& p : parts) {
+    f.loads |= p.loads;
+    f.reads.insert(f.reads.end(), p.reads.begin(), p.reads.end());
+  }
+  return f;
+}
+
+// Half overloads that some of Apple's compilers lack.
+bool lacks_half(Op op) {
+  return op == Op::Sinh || op == Op::Cosh || op == Op::Tanh || op == Op::Atan2;
+}
+
+bool is_bitwise(Op op) { return op == Op::AndI || op == Op::OrI || op == Op::XorI; }
+
+}  // namespace
+
+const Instruction* Writer::constant(ValueId v) const {
+  const Instruction* def = m_.def(v);
+  return def && def->op == Op::Constant ? def : nullptr;
+}
+
+// ---- operands ------------------------------------------------------------------------------------
+
+Frag Writer::raw(ValueId v) {
+  if (const Instruction* c = constant(v)) return literal(dtype(v), c->attr);
+  auto waiting = std::find(waiting_.rbegin(), waiting_.rend(), v);
+  if (waiting != waiting_.rend()) waiting_.erase(std::next(waiting).base());
+  return frags_[v.index];
+}
+
+Frag Writer::to_exact(Frag f, DType t) const {
+  if (f.form == Form::Exact) return f;
+  return make_frag(concat(name_of(t), "(", f.text, ")"), Prec::Primary, Form::Exact, {&f});
+}
+
+Frag Writer::exact(ValueId v) { return to_exact(raw(v), dtype(v)); }
+
+Frag Writer::bits(ValueId v) {
+  DType t = dtype(v);
+  if (is_unsigned(t)) return exact(v);
+  if (const Instruction* c = constant(v)) {
+    if (!is_narrow(t)) return literal(t, c->attr, Form::Unsigned);
+    return literal(unsigned_of(t), c->attr);
+  }
+  Frag f = raw(v);
+  if (f.form == Form::Unsigned) return f;
+  return make_frag(concat(name_of(unsigned_of(t)), "(", f.text, ")"), Prec::Primary, Form::Unsigned, {&f});
+}
+
+Frag Writer::in_range(ValueId v) {
+  if (const Instruction* c = constant(v); c && is_narrow(dtype(v))) {
+    return literal(dtype(v), c->attr, Form::Promoted);
+  }
+  Frag f = raw(v);
+  return f.form == Form::Promoted ? f : to_exact(std::move(f), dtype(v));
+}
+
+// A number needs no suffix in brackets.
+Frag Writer::index_of(ValueId v) {
+  Frag f = in_range(v);
+  Range r = ranges_[v];
+  if (constant(v) && r.within({0, INT32_MAX})) f.text = concat(static_cast<int32_t>(r.lo));
+  return f;
+}
+
+Frag Writer::as_float(ValueId v) {
+  if (const Instruction* c = constant(v)) return float_literal(dtype(v), c->attr);
+  Frag f = exact(v);
+  if (dtype(v) == DType::F32) return f;
+  return make_frag(concat("float(", f.text, ")"), Prec::Primary, Form::Exact, {&f});
+}
+
+Frag Writer::atom(ValueId v) {
+  Frag f = exact(v);
+  if (f.atom) return f;
+  const Value& value = m_[v];
+  std::string name = value.def ? local_name(value.def) : names_.declare("value");
+  line(concat("const ", type_name(value.type), " ", name, " = ", f.text, ";"));
+  Frag out;
+  out.text = name;
+  out.atom = true;
+  return out;
+}
+
+bool Writer::waits_unsigned(ValueId v) const { return frags_[v.index].form == Form::Unsigned; }
+
+Frag Writer::element(ValueId memory, const Frag& index) const {
+  Frag f = make_frag(concat(frags_[memory.index].text, "[", index.text, "]"), Prec::Primary,
+                     Form::Exact, {&index});
+  f.loads = true;
+  if (m_.type(memory).dtype == DType::B1) {
+    f.text += " != 0";
+    f.prec = Prec::Equality;
+  }
+  return f;
+}
+
+std::string Writer::prelude(std::string_view function, DType t) {
+  std::string_view name = prelude_function(function, t);
+  prelude_.emplace(name, t);
+  if (!name.ends_with("_T")) return std::string(name);
+  return concat(name.substr(0, name.size() - 1), name_of(t));
+}
+
+// ---- one instruction -----------------------------------------------------------------------------
+
+void Writer::value(InstId id) {
+  const Instruction& inst = m_[id];
+  switch (info(inst.op).shape) {
+    case Shape::Query: {
+      Frag f = frags_[inst.results[0].index];  // set by parameters()
+      define(id, std::move(f));
+      return;
+    }
+    case Shape::Map:
+    case Shape::Cast:
+      define(id, map(inst));
+      return;
+    case Shape::Lane:
+      define(id, lane(inst));
+      return;
+    case Shape::Load:
+      define(id, load(inst));
+      return;
+    default:
+      throw InternalError(concat("no MSL for ", info(inst.op).mnemonic));
+  }
+}
+
+Frag Writer::map(const Instruction& inst) {
+  switch (spelling(inst.op).syntax) {
+    case Syntax::Hand: return hand_for(inst.op)(*this, inst);
+    case Syntax::Call: return call(inst);
+    default: return operators(inst);
+  }
+}
+
+Frag Writer::operators(const Instruction& inst) {
+  const Spelling& s = spelling(inst.op);
+  DType t = dtype(inst.operands[0]);
+  Op op = inst.op;
+  Form form = Form::Exact;
+  auto take = &Writer::exact;
+  if (s.text.find("$u") != s.text.npos) {
+    take = &Writer::bits;
+  } else if (is_narrow(t)) {
+    take = &Writer::in_range;
+    bool wraps = info(op).has(flag::WRAPS) && !ranges_.fits(inst);
+    if (info(op).result == 'T') form = wraps ? Form::Loose : Form::Promoted;
+  } else if (overflows(t)) {
+    bool unsigned_text = is_bitwise(op) && (waits_unsigned(inst.operands[0]) ||
+                                            waits_unsigned(inst.operands[1]));
+    if (unsigned_text || (info(op).has(flag::WRAPS) && !ranges_.fits(inst))) {
+      take = &Writer::bits;
+      form = Form::Unsigned;
+    }
+  }
+  if (s.syntax == Syntax::Prefix) {
+    Frag x = (this->*take)(inst.operands[0]);
+    return joined(concat(s.text[0], as_operand(x, s.prec, false)), s.prec, form, {x});
+  }
+  ValueId right = inst.operands[1];
+  std::string_view symbol = s.text.substr(3, s.text.rfind(' ') - 3);
+  if (s.text[1] == 'u') symbol = s.text.substr(4, s.text.rfind(' ') - 4);
+  Frag a = (this->*take)(inst.operands[0]), b;
+  const Instruction* c = constant(right);
+  Range::Wide x = c && op == Op::AddI ? ranges_[right].lo : 0;
+  if (x < 0 && x > range_of(t).lo) {  // a + (-3) is a - 3
+    symbol = "-";
+    Form of_number = form == Form::Unsigned ? Form::Unsigned
+                     : is_narrow(t)         ? Form::Promoted
+                                            : Form::Exact;
+    b = literal(t, static_cast<uint64_t>(-x), of_number);
+  } else {
+    b = (this->*take)(right);
+  }
+  if (op == Op::MulI && t == DType::U16 && form == Form::Loose) {
+    // As ints, 65535 * 65535 would overflow.
+    a = make_frag(concat("uint(", a.text, ")"), Prec::Primary, Form::Loose, {&a});
+  }
+  return joined(concat(as_operand(a, s.prec, false), " ", symbol, " ", as_operand(b, s.prec, true)),
+                s.prec, form, {a, b});
+}
+
+Frag Writer::call(const Instruction& inst) {
+  std::string_view text = spelling(inst.op).text;
+  DType t = dtype(inst.operands[0]);
+  std::string_view function = text.substr(0, text.find('('));
+  bool ours = function.starts_with("enigma_");
+  // There is no bfloat library; ours is for float.
+  bool widened = t == DType::BF16 || (t == DType::F16 && (ours || lacks_half(inst.op)));
+  std::vector<Frag> args;
+  for (ValueId v : inst.operands) args.push_back(widened ? as_float(v) : exact(v));
+  std::string out = fill(text, args);
+  if (ours) prelude(function, widened ? DType::F32 : t);
+  if (widened && info(inst.op).result == 'T') out = concat(name_of(t), "(", out, ")");
+  return joined(std::move(out), Prec::Primary, Form::Exact, args);
+}
+
+// Metal's functions take integers of up to 32 bits, float and half.
+Frag Writer::lane(const Instruction& inst) {
+  std::string_view text = spelling(inst.op).text;
+  DType t = dtype(inst.operands[0]);
+  std::vector<Frag> args;
+  for (ValueId v : inst.operands) args.push_back(exact(v));
+  auto around = [&](std::string_view before, std::string_view in, std::string_view after) {
+    args[0].text = concat(in, "(", args[0].text, ")");
+    return joined(concat(before, fill(text, args), after), Prec::Primary, Form::Exact, args);
+  };
+  if (t == DType::BF16) return around("bfloat(", "float", ")");
+  if (t == DType::B1) return around("bool(", "uint", ")");
+  if (info(t).bits < 64) return joined(fill(text, args), Prec::Primary, Form::Exact, args);
+  bool bitwise = args.size() == 2 || inst.op == Op::SimdAnd || inst.op == Op::SimdOr || inst.op == Op::SimdXor;
+  if (bitwise) return around(concat("as_type<", name_of(t), ">("), "as_type<uint2>", ")");
+  std::string function = prelude(concat("enigma_", text.substr(0, text.find('('))), t);
+  return joined(concat(function, "(", args[0].text, ")"), Prec::Primary, Form::Exact, args);
+}
+
+Frag Writer::load(const Instruction& inst) {
+  if (spelling(inst.op).syntax == Syntax::Hand) return hand_for(inst.op)(*this, inst);
+  Frag index = index_of(inst.operands[1]);
+  return element(inst.operands[0], index);
+}
+
+// ---- text or local -------------------------------------------------------------------------------
+
+bool Writer::stays_text(InstId id, const Frag& f) const {
+  const Instruction& inst = m_[id];
+  ValueId v = inst.results[0];
+  if (info(inst.op).shape == Shape::Lane || info(inst.op).shape == Shape::Atomic) return false;
+  const std::vector<InstId>& users = uses_.users[v.index];
+  bool named = !m_.name_of(v).empty();
+  if (named && !(in_condition_ && users.size() == 1)) return false;
+  if (f.atom && f.reads.empty()) return true;
+  // `uint(n)` reads better than a name for it.
+  bool cheap = info(inst.op).shape == Shape::Cast && !f.loads && f.reads.empty() &&
+               f.text.size() <= 16 && f.text.find_first_of(" [") == f.text.npos;
+  if (cheap) return true;
+  return users.size() == 1 && f.text.size() <= kLongestText &&
+         uses_.places[users[0].index].region == uses_.places[id.index].region;
+}
+
+void Writer::define(InstId id, Frag f) {
+  ValueId v = m_[id].results[0];
+  uint32_t variable = variables_.of(v);
+  if (variable != kNoVariable) {
+    f = to_exact(std::move(f), dtype(v));
+    if (variable_names_[variable].empty()) {
+      declare_variable(variable, &f);
+    } else {
+      settle_reads(variable);
+      line(concat(variable_names_[variable], " = ", f.text, ";"));
+    }
+    frags_[v.index] = variable_frag(variable);
+    return;
+  }
+  if (stays_text(id, f)) {
+    if (!f.atom) waiting_.push_back(v);
+    frags_[v.index] = std::move(f);
+    return;
+  }
+  write_local(id, to_exact(std::move(f), dtype(v)));
+}
+
+void Writer::write_local(InstId id, const Frag& f) {
+  ValueId v = m_[id].results[0];
+  InstId before = std::exchange(at_, id);
+  std::string name = local_name(id);
+  line(concat("const ", type_name(m_.type(v)), " ", name, " = ", f.text, ";"));
+  at_ = before;
+  Frag out;
+  out.text = name;
+  out.atom = true;
+  frags_[v.index] = std::move(out);
+}
+
+// The Python name, or a word for what the operation gives.
+std::string Writer::local_name(InstId id) {
+  const Instruction& inst = m_[id];
+  if (const std::string& given = m_.name_of(inst.results[0]); !given.empty()) {
+    return names_.declare(given);
+  }
+  const OpInfo& row = info(inst.op);
+  if (row.shape == Shape::Load || inst.op == Op::AtomicLoad) {
+    return names_.declare(concat(frags_[inst.operands[0].index].text, "_value"));
+  }
+  if (inst.op == Op::AtomicCas) return names_.declare("exchanged");
+  if (row.shape == Shape::Atomic) return names_.declare("old");
+  if (row.shape == Shape::Cast) return names_.declare(concat("as_", name_of(dtype(inst.results[0]))));
+  std::string_view python = row.python;
+  if (python.starts_with("simd_")) return names_.declare(concat("lane_", python.substr(5)));
+  if (dtype(inst.results[0]) == DType::B1) return names_.declare("test");
+  static constexpr std::pair<std::string_view, std::string_view> kWords[] = {
+      {"+", "sum"},        {"-", "difference"}, {"*", "product"},  {"/", "quotient"},
+      {"//", "quotient"},  {"%", "remainder"},  {"&", "bits"},     {"|", "bits"},
+      {"^", "bits"},       {"~", "bits"},       {"<<", "shifted"}, {">>", "shifted"},
+      {"neg", "negative"}, {"where", "choice"}};
+  for (auto [symbol, word] : kWords) {
+    if (python == symbol) return names_.declare(word);
+  }
+  return names_.declare(concat(python.empty() ? "op" : python, "_value"));
+}
+
+// ---- order ---------------------------------------------------------------------------------------
+
+void Writer::settle(const std::function<bool(const Frag&)>& matters) {
+  std::vector<ValueId> now, later;
+  for (ValueId v : waiting_) (matters(frags_[v.index]) ? now : later).push_back(v);
+  if (now.empty()) return;
+  waiting_ = std::move(later);
+  for (ValueId v : now) write_local(m_[v].def, to_exact(frags_[v.index], dtype(v)));
+}
+
+void Writer::settle_loads() {
+  settle([](const Frag& f) { return f.loads; });
+}
+
+void Writer::settle_reads(uint32_t variable) {
+  settle([variable](const Frag& f) {
+    return std::find(f.reads.begin(), f.reads.end(), variable) != f.reads.end();
+  });
+}
+
+}  // namespace enigma::msl

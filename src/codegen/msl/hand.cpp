@@ -1,0 +1,185 @@
+// MSL of the operations that a template cannot spell, one function per row that says HAND.
+#include "codegen/msl/writer.h"
+
+namespace enigma::msl {
+namespace {
+
+Frag infix(const Frag& a, std::string_view symbol, const Frag& b, Prec prec, Form form) {
+  return make_frag(concat(as_operand(a, prec, false), " ", symbol, " ", as_operand(b, prec, true)),
+                   prec, form, {&a, &b});
+}
+
+Frag wrapped(std::string_view function, const Frag& x, Form form = Form::Exact) {
+  return make_frag(concat(function, "(", x.text, ")"), Prec::Primary, form, {&x});
+}
+
+Form operator_form(DType t) { return is_narrow(t) ? Form::Promoted : Form::Exact; }
+
+// A quotient or remainder: the operator where it means what the row says, a function elsewhere.
+Frag divide(Writer& w, const Instruction& inst, std::string_view symbol, std::string_view function,
+            bool plain) {
+  DType t = w.dtype(inst.operands[0]);
+  if (plain || is_unsigned(t)) {
+    Frag a = w.in_range(inst.operands[0]), b = w.in_range(inst.operands[1]);
+    return infix(a, symbol, b, Prec::Multiplicative, operator_form(t));
+  }
+  Frag a = w.exact(inst.operands[0]), b = w.exact(inst.operands[1]);
+  return make_frag(concat(w.prelude(function, t), "(", a.text, ", ", b.text, ")"), Prec::Primary,
+                   Form::Exact, {&a, &b});
+}
+
+// Truncation and floor agree on numbers that are not negative.
+bool never_negative(Writer& w, const Instruction& inst) {
+  return w.ranges()[inst.operands[0]].lo >= 0 && w.ranges()[inst.operands[1]].lo > 0;
+}
+
+// The count of a shift, taken modulo the width; C++ would promote narrow types first.
+Frag shift_count(Writer& w, const Instruction& inst) {
+  ValueId count = inst.operands[1];
+  DType t = w.dtype(count);
+  uint64_t mask = info(t).bits - 1;
+  Form form = is_narrow(t) ? Form::Promoted : Form::Exact;
+  if (const Instruction* c = w.constant(count)) return literal(t, c->attr & mask, form);
+  if (w.ranges()[count].within({0, static_cast<Range::Wide>(mask)})) return w.in_range(count);
+  if (w.waits_unsigned(count)) {
+    return infix(w.bits(count), "&", literal(t, mask, Form::Unsigned), Prec::BitAnd, Form::Unsigned);
+  }
+  return infix(w.in_range(count), "&", literal(t, mask, form), Prec::BitAnd, form);
+}
+
+Frag int_to_int(Writer& w, ValueId x, DType from, DType to) {
+  int width = info(to).bits, had = info(from).bits;
+  if (from == to) return w.exact(x);
+  if (width == had && width >= 32) {  // another sign: the same bits
+    Frag f = w.bits(x);
+    f.form = is_signed(to) ? Form::Unsigned : Form::Exact;
+    return f;
+  }
+  Frag f = width < had && had >= 32 && w.waits_unsigned(x) ? w.bits(x) : w.in_range(x);
+  if (to == DType::I32 && f.form == Form::Promoted) {  // already an int
+    f.form = Form::Exact;
+    return f;
+  }
+  return wrapped(name_of(to), f);
+}
+
+Frag differs_from_zero(Writer& w, ValueId x, DType t) {
+  if (is_float(t)) {
+    Frag f = w.as_float(x), zero = float_literal(DType::F32, 0);
+    return infix(f, "!=", zero, Prec::Equality, Form::Exact);
+  }
+  return infix(w.in_range(x), "!=", literal(t, 0, operator_form(t)), Prec::Equality, Form::Exact);
+}
+
+Frag convert(Writer& w, ValueId x, DType from, DType to) {
+  if (from == to) return w.exact(x);
+  if (to == DType::B1) return differs_from_zero(w, x, from);
+  if (is_float(to)) {
+    if (is_float(from)) return to == DType::F32 ? w.as_float(x) : wrapped(name_of(to), w.as_float(x));
+    Frag f = is_integer(from) ? w.in_range(x) : w.exact(x);
+    if (to == DType::BF16) f = wrapped("float", f);  // only float becomes bfloat
+    return wrapped(name_of(to), f);
+  }
+  if (from == DType::B1) return wrapped(name_of(to), w.exact(x));
+  if (is_float(from)) return wrapped(w.prelude("enigma_to_T", to), w.as_float(x));
+  return int_to_int(w, x, from, to);
+}
+
+}  // namespace
+
+template <>
+Frag hand<Op::DivI>(Writer& w, const Instruction& inst) {
+  Range b = w.ranges()[inst.operands[1]];
+  return divide(w, inst, "/", "enigma_div", b.lo > 0 || b.hi < -1);
+}
+
+template <>
+Frag hand<Op::FloorDivI>(Writer& w, const Instruction& inst) {
+  return divide(w, inst, "/", "enigma_floordiv", never_negative(w, inst));
+}
+
+template <>
+Frag hand<Op::FloorModI>(Writer& w, const Instruction& inst) {
+  return divide(w, inst, "%", "enigma_floormod", never_negative(w, inst));
+}
+
+template <>
+Frag hand<Op::Shl>(Writer& w, const Instruction& inst) {
+  DType t = w.dtype(inst.operands[0]);
+  // A negative number must not be shifted as such.
+  Frag x = is_signed(t) ? w.bits(inst.operands[0]) : w.in_range(inst.operands[0]);
+  Form form = is_narrow(t) ? Form::Loose : is_signed(t) ? Form::Unsigned : Form::Exact;
+  return infix(x, "<<", shift_count(w, inst), Prec::Shift, form);
+}
+
+template <>
+Frag hand<Op::Shr>(Writer& w, const Instruction& inst) {
+  DType t = w.dtype(inst.operands[0]);
+  Frag x = w.in_range(inst.operands[0]);
+  return infix(x, ">>", shift_count(w, inst), Prec::Shift, operator_form(t));
+}
+
+template <>
+Frag hand<Op::AbsI>(Writer& w, const Instruction& inst) {
+  Frag x = w.exact(inst.operands[0]);
+  return is_unsigned(w.dtype(inst.operands[0])) ? x : wrapped("abs", x);
+}
+
+template <>
+Frag hand<Op::Select>(Writer& w, const Instruction& inst) {
+  Frag no = w.exact(inst.operands[0]), yes = w.exact(inst.operands[1]);
+  Frag test = w.exact(inst.operands[2]);
+  if (!w.module().type(inst.operands[2]).is_scalar()) {
+    return make_frag(concat("select(", no.text, ", ", yes.text, ", ", test.text, ")"), Prec::Primary,
+                     Form::Exact, {&no, &yes, &test});
+  }
+  std::string middle = yes.prec == Prec::Ternary ? concat("(", yes.text, ")") : yes.text;
+  return make_frag(concat(as_operand(test, Prec::Ternary, true), " ? ", middle, " : ", no.text),
+                   Prec::Ternary, Form::Exact, {&no, &yes, &test});
+}
+
+template <>
+Frag hand<Op::Cast>(Writer& w, const Instruction& inst) {
+  ValueId x = inst.operands[0];
+  return convert(w, x, w.dtype(x), w.dtype(inst.results[0]));
+}
+
+template <>
+Frag hand<Op::AsType>(Writer& w, const Instruction& inst) {
+  ValueId x = inst.operands[0];
+  DType from = w.dtype(x), to = w.dtype(inst.results[0]);
+  bool has_bits = !is_float(from) && !is_float(to);
+  if (from == to || has_bits) return convert(w, x, from, to);
+  return wrapped(concat("as_type<", type_name(w.module().type(inst.results[0])), ">"), w.exact(x));
+}
+
+template <>
+Frag hand<Op::LoadIf>(Writer& w, const Instruction& inst) {
+  ValueId memory = inst.operands[0], index = inst.operands[1];
+  Frag mask = w.atom(inst.operands[2]), other = w.exact(inst.operands[3]);
+  // The load is made by every thread; where the mask does not hold it reads the first element.
+  Frag at = w.exact(index), first = literal(w.dtype(index), 0);
+  Frag safe = make_frag(concat(as_operand(mask, Prec::Ternary, true), " ? ", at.text, " : ", first.text),
+                        Prec::Ternary, Form::Exact, {&mask, &at});
+  Frag value = w.element(memory, safe);
+  if (w.dtype(memory) == DType::B1) {  // select has no form for bools
+    return make_frag(concat(as_operand(mask, Prec::Ternary, true), " ? ", value.text, " : ", other.text),
+                     Prec::Ternary, Form::Exact, {&mask, &value, &other});
+  }
+  return make_frag(concat("select(", other.text, ", ", value.text, ", ", mask.text, ")"),
+                   Prec::Primary, Form::Exact, {&mask, &value, &other});
+}
+
+template <>
+Frag hand<Op::AtomicCas>(Writer& w, const Instruction& inst) {
+  ValueId memory = inst.operands[0];
+  std::string object = w.address(memory, inst.operands[1]);
+  Frag wanted = w.exact(inst.operands[2]), desired = w.exact(inst.operands[3]);
+  std::string expected = w.local("expected");  // it must be a variable: Metal writes what it found
+  w.line(concat(name_of(w.dtype(memory)), " ", expected, " = ", wanted.text, ";"));
+  return make_frag(concat("atomic_compare_exchange_weak_explicit(", object, ", &", expected, ", ",
+                          desired.text, ", memory_order_relaxed, memory_order_relaxed)"),
+                   Prec::Primary, Form::Exact, {});
+}
+
+}  // namespace enigma::msl

@@ -1,0 +1,94 @@
+// Picks functions from prelude.metal and writes them for a type.
+#include "codegen/msl/prelude.h"
+
+#include <cctype>
+
+#include "codegen/msl/fragment.h"
+#include "enigma/error.h"
+#include "support/text.h"
+
+namespace enigma::msl {
+namespace {
+
+// A function of the prelude: "// name (class): what it does", then its text up to a blank line.
+struct Function {
+  std::string_view name, kind, doc, body;
+};
+
+template <class Visit>  // bool(Function); true ends the walk
+bool walk(Visit visit) {
+  std::string_view rest = kMslPrelude;
+  while (!rest.empty()) {
+    size_t end = rest.find("\n\n");
+    std::string_view block = rest.substr(0, end);
+    rest.remove_prefix(end == rest.npos ? rest.size() : end + 2);
+    while (block.starts_with('\n')) block.remove_prefix(1);
+    if (!block.starts_with("// enigma_")) continue;
+    size_t open = block.find(" ("), close = block.find("): "), line = block.find('\n');
+    Function f{block.substr(3, open - 3), block.substr(open + 2, close - open - 2),
+               block.substr(close + 3, line - close - 3), block.substr(line + 1)};
+    while (f.body.ends_with('\n')) f.body.remove_suffix(1);
+    if (visit(f)) return true;
+  }
+  return false;
+}
+
+bool takes(std::string_view kind, DType t) {
+  if (kind == "float") return is_float(t);
+  if (kind == "signed") return is_signed(t);
+  if (kind == "unsigned") return is_unsigned(t);
+  return kind == "integer" && is_integer(t);
+}
+
+// T is the type, U its unsigned twin, W the unsigned type that C++ computes with; a name may end in
+// _T as well.
+std::string instantiate(std::string_view body, DType t) {
+  auto is_word = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) || c == '_'; };
+  std::string out;
+  for (size_t i = 0; i < body.size(); ++i) {
+    bool starts = i == 0 || !is_word(body[i - 1]) || body[i - 1] == '_';
+    bool ends = i + 1 == body.size() || !is_word(body[i + 1]);
+    char c = starts && ends ? body[i] : 0;
+    if (c == 'T') {
+      out += name_of(t);
+    } else if (c == 'U') {
+      out += name_of(unsigned_of(t));
+    } else if (c == 'W') {
+      out += info(t).bits == 64 ? "ulong" : "uint";
+    } else {
+      out += body[i];
+    }
+  }
+  return out;
+}
+
+}  // namespace
+
+std::string_view prelude_function(std::string_view name, DType t) {
+  std::string_view found;
+  walk([&](const Function& f) {
+    if (f.name == name && takes(f.kind, t)) found = f.name;
+    return !found.empty();
+  });
+  if (found.empty()) {
+    throw InternalError(concat("prelude.metal has no ", name, " for ", info(t).mnemonic));
+  }
+  return found;
+}
+
+std::string prelude_text(const std::set<std::pair<std::string_view, DType>>& used) {
+  std::string out;
+  walk([&](const Function& f) {
+    bool first = true;
+    for (const DTypeInfo& row : kDTypes) {
+      if (!takes(f.kind, row.dtype) || !used.contains({f.name, row.dtype})) continue;
+      if (first) out += concat("// ", f.doc, "\n");
+      first = false;
+      out += concat(instantiate(f.body, row.dtype), "\n\n");
+    }
+    return false;
+  });
+  return out;
+}
+
+}  // namespace enigma::msl

@@ -1,0 +1,172 @@
+// Bounds of integer values: interval arithmetic in program order, no fixpoint.
+#include "codegen/msl/ranges.h"
+
+#include <algorithm>
+
+#include "support/text.h"
+
+namespace enigma::msl {
+namespace {
+
+using Wide = Range::Wide;
+
+// Metal's limits: no threadgroup has more threads, no SIMD-group other than 32.
+constexpr Wide kMaxThreads = 1024, kSimdWidth = 32;
+
+Range hull(Range a, Range b) { return {std::min(a.lo, b.lo), std::max(a.hi, b.hi)}; }
+
+Range hull_of(std::initializer_list<Wide> xs) { return {std::min(xs), std::max(xs)}; }
+
+bool is_int(Type t) { return t.is_value() && is_integer(t.dtype); }
+
+// The least 2^n - 1 that is not below x.
+Wide ones_above(Wide x) {
+  Wide ones = 0;
+  while (ones < x) ones = ones * 2 + 1;
+  return ones;
+}
+
+Wide constant(DType t, uint64_t bits) {
+  int width = info(t).bits;
+  if (is_signed(t)) return static_cast<int64_t>(bits << (64 - width)) >> (64 - width);
+  return static_cast<Wide>(width == 64 ? bits : bits & ((uint64_t{1} << width) - 1));
+}
+
+}  // namespace
+
+Range range_of(DType t) {
+  Wide one = 1;
+  int width = info(t).bits;
+  if (is_signed(t)) return {-(one << (width - 1)), (one << (width - 1)) - 1};
+  return {0, (one << width) - 1};
+}
+
+Ranges::Ranges(const Module& m) : m_(m) {
+  ranges_.reserve(m.values.size());
+  for (const Value& v : m.values) ranges_.push_back(is_int(v.type) ? range_of(v.type.dtype) : Range{});
+  visit(m.body);
+}
+
+void Ranges::visit(RegionId region) {
+  for (InstId id : m_[region].insts) {
+    const Instruction& inst = m_[id];
+    if (inst.op == Op::For) visit_for(inst);
+    for (RegionId r : inst.regions) visit(r);
+    if (inst.op == Op::If && !inst.results.empty() && inst.regions.size() == 2) {
+      const Instruction& then = m_[m_[inst.regions[0]].insts.back()];
+      const Instruction& other = m_[m_[inst.regions[1]].insts.back()];
+      for (size_t k = 0; k < inst.results.size(); ++k) {
+        if (!is_int(m_.type(inst.results[k]))) continue;
+        ranges_[inst.results[k].index] =
+            hull(ranges_[then.operands[k].index], ranges_[other.operands[k].index]);
+      }
+    }
+    if (inst.regions.empty() && inst.results.size() == 1 && is_int(m_.type(inst.results[0]))) {
+      Range all = range_of(m_.type(inst.results[0]).dtype), r = result(inst);
+      ranges_[inst.results[0].index] = r.within(all) ? r : all;
+    }
+  }
+}
+
+void Ranges::visit_for(const Instruction& inst) {
+  Range lo = ranges_[inst.operands[0].index], hi = ranges_[inst.operands[1].index];
+  Range step = ranges_[inst.operands[2].index];
+  Range up{lo.lo, hi.hi - 1}, down{hi.lo + 1, lo.hi};
+  ValueId i = m_[inst.regions[0]].args[0];
+  Range r = step.lo >= 0 ? up : step.hi <= 0 ? down : hull(up, down);
+  if (r.lo > r.hi) r = lo;  // never runs
+  ranges_[i.index] = r.within(range_of(m_.type(i).dtype)) ? r : range_of(m_.type(i).dtype);
+}
+
+Range Ranges::exact(const Instruction& inst) const {
+  auto at = [&](size_t k) { return ranges_[inst.operands[k].index]; };
+  Range a = at(0), b = inst.operands.size() > 1 ? at(1) : Range{};
+  switch (inst.op) {
+    case Op::AddI: return {a.lo + b.lo, a.hi + b.hi};
+    case Op::SubI: return {a.lo - b.hi, a.hi - b.lo};
+    case Op::NegI: return {-a.hi, -a.lo};
+    case Op::NotI: return {-a.hi - 1, -a.lo - 1};
+    case Op::MulI:
+      // Only the product of two large unsigned 64-bit numbers would leave 128 bits.
+      if (a.hi > range_of(DType::I64).hi && b.hi > range_of(DType::I64).hi) return {0, a.hi + b.hi};
+      return hull_of({a.lo * b.lo, a.lo * b.hi, a.hi * b.lo, a.hi * b.hi});
+    default: return {range_of(DType::I64).lo * 2, range_of(DType::U64).hi};
+  }
+}
+
+bool Ranges::fits(const Instruction& inst) const {
+  return exact(inst).within(range_of(m_.type(inst.results[0]).dtype));
+}
+
+Range Ranges::result(const Instruction& inst) const {
+  Type type = m_.type(inst.results[0]);
+  Range all = range_of(type.dtype);
+  auto at = [&](size_t k) { return ranges_[inst.operands[k].index]; };
+  auto int_at = [&](size_t k) { return is_int(m_.type(inst.operands[k])); };
+  switch (inst.op) {
+    case Op::Constant: {
+      Wide x = constant(type.dtype, inst.attr);
+      return {x, x};
+    }
+    case Op::ThreadPositionInThreadgroup:
+    case Op::ThreadIndexInThreadgroup:
+      return {0, kMaxThreads - 1};
+    case Op::ThreadsPerThreadgroup:
+      return {1, kMaxThreads};
+    case Op::ThreadIndexInSimdgroup:
+    case Op::SimdgroupIndexInThreadgroup:
+      return {0, kSimdWidth - 1};
+    case Op::ThreadsPerSimdgroup:
+    case Op::SimdgroupsPerThreadgroup:
+      return {1, kSimdWidth};
+    case Op::ThreadPositionInGrid:
+    case Op::ThreadgroupPositionInGrid:
+      return {0, all.hi - 1};
+    case Op::AddI:
+    case Op::SubI:
+    case Op::MulI:
+    case Op::NegI:
+    case Op::NotI:
+      return exact(inst);
+    case Op::AndI:
+      if (at(0).lo >= 0 && at(1).lo >= 0) return {0, std::min(at(0).hi, at(1).hi)};
+      if (at(0).lo >= 0) return {0, at(0).hi};
+      if (at(1).lo >= 0) return {0, at(1).hi};
+      return all;
+    case Op::OrI:
+    case Op::XorI:
+      if (at(0).lo >= 0 && at(1).lo >= 0) return {0, ones_above(std::max(at(0).hi, at(1).hi))};
+      return all;
+    case Op::Shr:
+      if (at(1).lo == at(1).hi && at(1).lo >= 0 && at(1).lo < info(type.dtype).bits) {
+        return {at(0).lo >> static_cast<int>(at(1).lo), at(0).hi >> static_cast<int>(at(1).lo)};
+      }
+      return at(0).lo >= 0 ? Range{0, at(0).hi} : all;
+    case Op::DivI:
+    case Op::FloorDivI:
+      if (at(0).lo >= 0 && at(1).lo > 0) return {at(0).lo / at(1).hi, at(0).hi / at(1).lo};
+      return all;
+    case Op::FloorModI:
+      if (at(1).lo > 0) {
+        return {0, at(0).lo >= 0 ? std::min(at(0).hi, at(1).hi - 1) : at(1).hi - 1};
+      }
+      return all;
+    case Op::MinI: return {std::min(at(0).lo, at(1).lo), std::min(at(0).hi, at(1).hi)};
+    case Op::MaxI: return {std::max(at(0).lo, at(1).lo), std::max(at(0).hi, at(1).hi)};
+    case Op::ClampI: {  // whichever bound wins where lo > hi
+      auto clamp = [](Wide x, Wide lo, Wide hi) { return std::min(std::max(x, lo), hi); };
+      auto flip = [](Wide x, Wide lo, Wide hi) { return std::max(std::min(x, hi), lo); };
+      return hull({clamp(at(0).lo, at(1).lo, at(2).lo), clamp(at(0).hi, at(1).hi, at(2).hi)},
+                  {flip(at(0).lo, at(1).lo, at(2).lo), flip(at(0).hi, at(1).hi, at(2).hi)});
+    }
+    case Op::Select: return hull(at(0), at(1));
+    case Op::Cast: return int_at(0) ? at(0) : all;  // the caller drops what does not fit
+    case Op::PopCount:
+    case Op::Clz:
+    case Op::Ctz:
+      return {0, info(type.dtype).bits};
+    default: return all;
+  }
+}
+
+}  // namespace enigma::msl

@@ -1,0 +1,125 @@
+// The state of one emission: fragments of values not yet written, variables, names, and lines.
+//
+// Instructions are visited in order. A pure value or a load with one reader waits as text in
+// `frags_` and becomes part of the reader's expression; all else becomes a statement. Before a
+// statement that writes memory or assigns to a variable, waiting texts that would see the difference
+// are written out as locals (settle), so that the order of the program is kept.
+#pragma once
+
+#include <functional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "codegen/msl/emit.h"
+#include "codegen/msl/fragment.h"
+#include "codegen/msl/names.h"
+#include "codegen/msl/ranges.h"
+#include "codegen/msl/variables.h"
+#include "support/text.h"
+
+namespace enigma::msl {
+
+class Writer {
+ public:
+  explicit Writer(const Module& m);
+  MslCode kernel(bool fast_math);
+
+  // ---- for hand.cpp: operands of the instruction that is being written ----
+  const Module& module() const { return m_; }
+  const Ranges& ranges() const { return ranges_; }
+  DType dtype(ValueId v) const { return m_.type(v).dtype; }
+  const Instruction* constant(ValueId v) const;  ///< its definition when it is a number
+  /// The text of a value. Each call stands for one use of it.
+  Frag exact(ValueId v);     ///< of the value's own type
+  Frag bits(ValueId v);      ///< of the unsigned type of its width
+  Frag in_range(ValueId v);  ///< of its type, or an int of the same value
+  Frag index_of(ValueId v);  ///< between brackets
+  Frag as_float(ValueId v);  ///< any float type, widened to float
+  /// Fit to be written more than once: a name or a number, through a local if need be.
+  Frag atom(ValueId v);
+  bool waits_unsigned(ValueId v) const;  ///< its text has the unsigned type
+  Frag element(ValueId memory, const Frag& index) const;  ///< `A[i]`, as a value
+  std::string address(ValueId memory, ValueId index);     ///< of an atomic
+  /// A function of the prelude; its text comes before the kernel.
+  std::string prelude(std::string_view function, DType t);
+  std::string local(std::string_view wanted) { return names_.declare(wanted); }
+  void line(std::string_view text);  ///< a line for the current instruction
+
+ private:
+  struct Assignment {
+    uint32_t variable;
+    Frag value;
+  };
+
+  // ---- expressions.cpp ----
+  void value(InstId id);
+  Frag map(const Instruction& inst);
+  Frag operators(const Instruction& inst);
+  Frag call(const Instruction& inst);
+  Frag lane(const Instruction& inst);
+  Frag load(const Instruction& inst);
+  Frag raw(ValueId v);
+  Frag to_exact(Frag f, DType t) const;
+  void define(InstId id, Frag f);
+  bool stays_text(InstId id, const Frag& f) const;
+  void write_local(InstId id, const Frag& f);
+  std::string local_name(InstId id);
+  void settle(const std::function<bool(const Frag&)>& matters);
+  void settle_loads();
+  void settle_reads(uint32_t variable);
+
+  // ---- statements.cpp ----
+  void region(RegionId r);
+  void statement(InstId id);
+  void store(const Instruction& inst);
+  void atomic(InstId id);
+  void barrier(const Instruction& inst);
+  void emit_for(InstId id);
+  void emit_while(InstId id);
+  void emit_if(InstId id);
+  void before_region_op(InstId id);
+  Frag repeated(ValueId v, const std::set<uint32_t>& assigned);
+  void declare_carried(InstId id, size_t first_init, RegionId body, size_t first_arg);
+  void yield(RegionId r, const std::vector<ValueId>& targets, size_t first_operand);
+  void assign(std::vector<Assignment> work);
+  std::string body_text(const std::function<void()>& write);
+  std::set<uint32_t> assigned_in(InstId id) const;
+  bool has_effects(InstId id) const;
+  bool reads_any(const Frag& f, const std::set<uint32_t>& variables) const;
+  Frag variable_frag(uint32_t variable) const;
+  void declare_variable(uint32_t variable, const Frag* init);
+
+  // ---- emit.cpp ----
+  void scan_memory();
+  std::string parameters();
+  void threadgroup_arrays();
+  std::string comment();
+  bool is_atomic_only(ValueId memory) const;
+  bool may_contract() const;
+
+  const Module& m_;
+  Uses uses_;
+  Variables variables_;
+  Ranges ranges_;
+  Namer names_;
+  std::vector<Frag> frags_;                  // per value
+  std::vector<ValueId> waiting_;             // values whose text is not yet written, in order
+  std::vector<std::string> variable_names_;  // per variable; empty before it is declared
+  std::vector<uint8_t> memory_use_;          // per value: kPlain, kAtomic
+  std::string function_;
+  std::set<std::pair<std::string_view, DType>> prelude_;
+  Text text_;
+  InstId at_;            // the instruction that is being written
+  Loc commented_;        // the statement that the last comment named
+  int depth_ = 1;        // of indentation
+  bool in_condition_ = false;
+  uint32_t version_ = 310;
+};
+
+/// The spelling of a row that says HAND; a row without one does not link.
+template <Op op>
+Frag hand(Writer& w, const Instruction& inst);
+
+}  // namespace enigma::msl

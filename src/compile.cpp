@@ -1,0 +1,39 @@
+// From a traced module to an artifact: passes, verification, MSL text, and what the CPU emits later.
+
+#include "enigma/compile.h"
+
+#include "codegen/cpu/emit.h"
+#include "codegen/msl/emit.h"
+#include "ir/extent.h"
+#include "ir/locations.h"
+#include "ir/signature.h"
+#include "ir/verify.h"
+#include "passes/passes.h"
+
+namespace enigma {
+
+std::shared_ptr<const Artifact> compile(Module module, const CompileOptions& options) {
+  run_passes(module, options);
+  const Verified verified = verify(std::move(module));
+  const Module& m = verified.module();
+  MslCode msl = emit_msl(verified, options.fast_math);
+
+  auto artifact = std::make_shared<Artifact>();
+  artifact->kernel_name = m.name;
+  artifact->msl_name = std::move(msl.function);
+  artifact->msl = std::move(msl.text);
+  artifact->ir = print(m);
+  for (const Param& p : m.params) {
+    const auto index = static_cast<uint32_t>(artifact->params.size());
+    artifact->params.push_back({p.name, index, p.dtype, p.is_scalar, p.read, p.written});
+  }
+  artifact->threadgroup_bytes = threadgroup_bytes(m);
+  artifact->fast_math = options.fast_math;
+  for (const auto& [message, where] : m.warnings) artifact->warnings.push_back({message, where});
+  artifact->locations = locations(m);
+  artifact->bounds = index_bounds(m);
+  artifact->cpu = [verified](const CpuVariant& variant) { return emit_cpu(verified, variant); };
+  return artifact;
+}
+
+}  // namespace enigma

@@ -1,0 +1,251 @@
+// The builder's frame: locations, names, parameters, constants, visibility, the finished module.
+
+#include <algorithm>
+#include <utility>
+
+#include "enigma/builder.h"
+#include "ir/builder_state.h"
+#include "ir/literal.h"
+#include "ir/signature.h"
+
+namespace enigma {
+
+constexpr size_t kMaxParams = 31;  // Metal's buffer indices
+
+Builder::State::State(std::string kernel_name) {
+  m.name = std::move(kernel_name);
+  m.body = region(InstId{});
+  is_open[m.body.index] = true;
+  at = m.body;
+}
+
+void Builder::State::warn(std::string message) {
+  // A Python loop unrolls to the same line again and again: it is one finding.
+  for (const auto& [text, place] : m.warnings) {
+    if (text == message && place.file == where.file && place.line == where.line) return;
+  }
+  m.warnings.emplace_back(std::move(message), where);
+}
+
+// ---- appending ----
+
+InstId Builder::State::append(Op op, std::vector<ValueId> operands, uint64_t attr) {
+  InstId id{static_cast<uint32_t>(m.insts.size())};
+  m.insts.push_back({op, attr, std::move(operands), {}, {}});
+  m.locs.push_back(loc);
+  m[at].insts.push_back(id);
+  return id;
+}
+
+ValueId Builder::State::result(InstId inst, Type type) {
+  ValueId v{static_cast<uint32_t>(m.values.size())};
+  auto& results = m[inst].results;
+  m.values.push_back({type, inst, {}, static_cast<uint32_t>(results.size())});
+  m.value_names.push_back(0);
+  home.push_back(at);
+  results.push_back(v);
+  return v;
+}
+
+RegionId Builder::State::region(InstId parent) {
+  RegionId r{static_cast<uint32_t>(m.regions.size())};
+  m.regions.push_back({parent, {}, {}});
+  is_open.push_back(false);
+  if (parent) m[parent].regions.push_back(r);
+  return r;
+}
+
+ValueId Builder::State::argument(RegionId r, Type type) {
+  ValueId v{static_cast<uint32_t>(m.values.size())};
+  m.values.push_back({type, {}, r, static_cast<uint32_t>(m[r].args.size())});
+  m.value_names.push_back(0);
+  home.push_back(r);
+  m[r].args.push_back(v);
+  return v;
+}
+
+ValueId Builder::State::parameter(Type type) {
+  ValueId v{static_cast<uint32_t>(m.values.size())};
+  m.values.push_back({type, {}, {}, static_cast<uint32_t>(m.params.size())});
+  m.value_names.push_back(0);
+  home.push_back(m.body);
+  return v;
+}
+
+void Builder::State::set_name(ValueId v, std::string_view name) {
+  if (v.index >= m.values.size()) throw InternalError("set_name of a value that does not exist");
+  uint32_t& slot = m.value_names[v.index];
+  if (slot || name.empty()) return;
+  auto [it, is_new] =
+      name_numbers.try_emplace(std::string(name), static_cast<uint32_t>(m.names.size()));
+  if (is_new) m.names.emplace_back(name);
+  slot = it->second;
+}
+
+// ---- reading ----
+
+std::string Builder::State::describe(const Operand& x) const {
+  if (const Literal* l = std::get_if<Literal>(&x)) return concat("the literal ", to_string(*l));
+  ValueId v = std::get<ValueId>(x);
+  const std::string& name = m.name_of(v);
+  std::string type_text = to_string(type(v));
+  return name.empty() ? type_text : concat(name, " (", type_text, ")");
+}
+
+std::string Builder::State::describe_region(RegionId r) const {
+  InstId parent = m[r].parent;
+  const char* what = m[parent].op == Op::If ? "if_" : m[parent].op == Op::For ? "loop" : "while_";
+  Location place = m.location(parent);
+  if (!place.line) return concat("the ", what);
+  return concat("the ", what, " at line ", place.line);
+}
+
+void Builder::State::check_visible(ValueId v) const {
+  if (v.index >= m.values.size()) {
+    fail("a value is used that belongs to another kernel, or to a region whose tracing failed");
+  }
+  RegionId r = home[v.index];
+  if (is_open[r.index]) return;
+  const std::string& name = m.name_of(v);
+  const std::string what = name.empty() ? "a value" : name;
+  const Value& value = m[v];
+  if (value.region && m[m[r].parent].op == Op::For && value.index == 0) {
+    fail(name.empty() ? "a loop index" : name, " counts ", describe_region(r),
+         " and has no value outside it; give another name a value before the loop and set it inside");
+  }
+  fail(what, " is assigned inside ", describe_region(r), "; give it a value before it");
+}
+
+void Builder::State::check_value(ValueId v) const {
+  check_visible(v);
+  if (!type(v).is_memory()) return;
+  const std::string& name = m.name_of(v);
+  const std::string what = name.empty() ? "this memory" : name;
+  fail(what, " is a buffer, not a value; read an element of it: ", name.empty() ? "buffer" : name,
+       "[i]");
+}
+
+std::optional<uint64_t> Builder::State::constant_bits(ValueId v) const {
+  const Instruction* def = m.def(v);
+  if (def && def->op == Op::Constant) return def->attr;
+  return std::nullopt;
+}
+
+// ---- the public frame ----
+
+Builder::Builder(std::string kernel_name)
+    : state_(std::make_unique<State>(std::move(kernel_name))) {}
+Builder::~Builder() = default;
+Builder::Builder(Builder&&) noexcept = default;
+Builder& Builder::operator=(Builder&&) noexcept = default;
+
+void Builder::set_location(std::string_view file, uint32_t line) {
+  State& s = *state_;
+  s.where.line = line;
+  s.loc.line = line;
+  if (s.where.file == file && !s.m.files.empty()) return;
+  s.where.file = file;
+  auto found = std::find(s.m.files.begin(), s.m.files.end(), file);
+  s.loc.file = static_cast<uint32_t>(found - s.m.files.begin());
+  if (found == s.m.files.end()) s.m.files.emplace_back(file);
+}
+
+const Location& Builder::location() const { return state_->where; }
+void Builder::set_name(ValueId v, std::string_view name) { state_->set_name(v, name); }
+const Module& Builder::module() const { return state_->m; }
+
+Type Builder::type(ValueId v) const {
+  if (v.index >= state_->m.values.size()) throw InternalError("type of a value that does not exist");
+  return state_->type(v);
+}
+
+const std::vector<std::pair<std::string, Location>>& Builder::warnings() const {
+  return state_->m.warnings;
+}
+
+namespace {
+
+void check_param(const Module& m, std::string_view name, const Location& where) {
+  if (m.params.size() >= kMaxParams) {
+    throw Error(concat("a kernel takes at most ", kMaxParams, " parameters; ", name,
+                       " is one more: pass several values in one buffer"),
+                where);
+  }
+  for (const Param& p : m.params) {
+    if (p.name == name) throw Error(concat("two parameters are called ", name), where);
+  }
+}
+
+}  // namespace
+
+ValueId Builder::buffer(std::string_view name, DType dtype) {
+  State& s = *state_;
+  check_param(s.m, name, s.where);
+  ValueId v = s.parameter(Type::memory(dtype, AddressSpace::Device));
+  s.m.params.push_back({std::string(name), dtype, false, false, false, v});
+  s.set_name(v, name);
+  return v;
+}
+
+ValueId Builder::scalar(std::string_view name, DType dtype) {
+  State& s = *state_;
+  check_param(s.m, name, s.where);
+  ValueId v = s.parameter(Type::scalar(dtype));
+  s.m.params.push_back({std::string(name), dtype, true, false, false, v});
+  s.set_name(v, name);
+  return v;
+}
+
+ValueId Builder::constant(Literal x) {
+  DType t = natural_type(x);
+  if (!fits(t, x)) return state_->literal(t, x, false);  // 2^64 and the like: fails there
+  return state_->constant(Type::scalar(t), literal_bits(t, x));
+}
+
+ValueId Builder::constant(DType dtype, Literal x) {
+  State& s = *state_;
+  if (!fits_width(dtype, x)) {
+    s.fail("the ", python_type(x), " ", to_string(x), " does not fit ", info(dtype).mnemonic);
+  }
+  return s.constant(Type::scalar(dtype), literal_bits(dtype, x));
+}
+
+ValueId Builder::query(Op op, int dim) {
+  const OpInfo& row = info(op);
+  if (row.shape != Shape::Query) throw InternalError("query of a row that is none");
+  if (dim < 0 || dim >= (row.has(flag::XYZ) ? 3 : 1)) {
+    state_->fail(row.python, " has no dimension ", dim);
+  }
+  return state_->emit(op, {}, Type::scalar(DType::U32), static_cast<uint64_t>(dim));
+}
+
+int Builder::depth() const { return static_cast<int>(state_->open.size()); }
+
+void Builder::abandon() {
+  State& s = *state_;
+  if (s.open.empty()) return;
+  Module& m = s.m;
+  std::erase_if(m[m.body].insts, [&](InstId i) { return i.index >= s.mark.insts; });
+  m.insts.resize(s.mark.insts);
+  m.locs.resize(s.mark.insts);
+  m.values.resize(s.mark.values);
+  m.value_names.resize(s.mark.values);
+  s.home.resize(s.mark.values);
+  m.regions.resize(s.mark.regions);
+  s.is_open.resize(s.mark.regions);
+  s.threadgroup_bytes = s.mark.threadgroup_bytes;
+  s.allocs = s.mark.allocs;
+  s.open.clear();
+  s.at = m.body;
+}
+
+Module Builder::finish() {
+  State& s = *state_;
+  if (!s.open.empty()) throw InternalError("finish() while a region is open");
+  fill_param_effects(s.m);
+  Module done = std::move(s.m);
+  state_ = std::make_unique<State>("");
+  return done;
+}
+
+}  // namespace enigma

@@ -1,0 +1,393 @@
+// Typing of operations: which row of a name takes the operands, and what they are converted to.
+
+#include <algorithm>
+#include <limits>
+
+#include "enigma/builder.h"
+#include "ir/builder_state.h"
+#include "ir/literal.h"
+#include "support/floats.h"
+
+namespace enigma {
+namespace {
+
+bool is_class(char letter) { return letter >= 'A' && letter <= 'Z'; }
+
+// The capital of a row's signature, 0 when it has none.
+char class_of(const OpInfo& row) {
+  auto at = std::find_if(row.operands.begin(), row.operands.end(), is_class);
+  return at == row.operands.end() ? 0 : *at;
+}
+
+bool takes(char letter, DType t) {
+  switch (letter) {
+    case 'F': return is_float(t);
+    case 'I': return is_integer(t);
+    case 'B': return t == DType::B1;
+    case 'A': return true;
+    default: return false;
+  }
+}
+
+const char* letter_text(char letter) {
+  switch (letter) {
+    case 'F': return "float";
+    case 'I': return "integer";
+    case 'B': return "bool";
+    case 'A': return "any";
+    case 'b': return "bool";
+    case 'u': return "uint";
+    case 'x': return "index";
+    case 'm': return "buffer";
+    case 'e': return "element";
+    case 'U': return "unsigned";
+    case '-': return "none";
+    default: return "given type";
+  }
+}
+
+const char* user_name(const OpInfo& row) { return *row.python ? row.python : row.mnemonic; }
+
+// Operations whose low bits do not depend on the operands' sign: a literal of either sign will do.
+bool takes_either_sign(Op op) {
+  switch (op) {
+    case Op::AddI:
+    case Op::SubI:
+    case Op::MulI:
+    case Op::AndI:
+    case Op::OrI:
+    case Op::XorI:
+      return true;
+    default:
+      return false;
+  }
+}
+
+// An integer type that holds every value of t and the literal, for advice.
+const char* wider_name(DType t, const Literal& x) {
+  for (DType w : {DType::I32, DType::I64}) {
+    const bool holds = info(w).bits > info(t).bits || (is_signed(t) && info(w).bits == info(t).bits);
+    if (holds && fits(w, x)) return info(w).msl;
+  }
+  return "float";
+}
+
+}  // namespace
+
+std::string signature_text(const OpInfo& row) {
+  Text t;
+  t.add(user_name(row), "(");
+  for (size_t k = 0; k < row.operands.size(); ++k) {
+    t.add(k ? ", " : "", letter_text(row.operands[k]));
+  }
+  const char c = class_of(row);
+  t.add(") -> ", row.result == 'T' ? letter_text(c) : letter_text(row.result));
+  return t.str();
+}
+
+DType Builder::State::meet(std::span<const Operand* const> operands) const {
+  std::optional<DType> typed;
+  std::optional<DType> literals;
+  bool float_literal = false;
+  bool number_literal = false;
+  for (const Operand* x : operands) {
+    if (const ValueId* v = std::get_if<ValueId>(x)) {
+      typed = typed ? promote(*typed, type(*v).dtype) : type(*v).dtype;
+      continue;
+    }
+    const Literal& l = std::get<Literal>(*x);
+    float_literal |= std::holds_alternative<double>(l);
+    number_literal |= !std::holds_alternative<bool>(l);
+    literals = literals ? natural_type(l, *literals) : natural_type(l);
+  }
+  if (!typed) return *literals;
+  if (is_float(*typed)) return *typed;
+  if (float_literal) return DType::F32;
+  if (*typed == DType::B1 && number_literal) return *literals;
+  return *typed;
+}
+
+ValueId Builder::State::literal(DType t, const Literal& x, bool wraps) {
+  if (!(wraps ? fits_width(t, x) : fits(t, x))) {
+    if (!is_integer(t)) {
+      fail("the literal ", to_string(x), " does not fit ", info(t).mnemonic,
+           "; write float(\"inf\") where infinity is meant");
+    }
+    fail("the literal ", to_string(x), " does not fit ", info(t).mnemonic,
+         ", the type of the operand beside it; convert that operand first: metal_cast(x, \"",
+         wider_name(t, x), "\")");
+  }
+  return constant(Type::scalar(t), literal_bits(t, x));
+}
+
+ValueId Builder::State::cast(ValueId v, Type t) {
+  Type from = type(v);
+  if (from == t) return v;
+  if (!from.is_value() || !t.is_value() || (from.elements() > 1 && from.with(t.dtype) != t)) {
+    fail(describe(v), " cannot be converted to ", to_string(t));
+  }
+  return emit(Op::Cast, {v}, t);
+}
+
+ValueId Builder::State::convert(const Operand& x, Type t) {
+  if (const ValueId* v = std::get_if<ValueId>(&x)) {
+    check_value(*v);
+    return cast(*v, t);
+  }
+  const Literal& l = std::get<Literal>(x);
+  if (!fits_width(t.dtype, l)) {
+    fail("the ", python_type(l), " ", to_string(l), " does not fit ", info(t.dtype).mnemonic);
+  }
+  return cast(constant(Type::scalar(t.dtype), literal_bits(t.dtype, l)), t);
+}
+
+ValueId Builder::State::condition(const Operand& x, Type shaped_like, std::string_view user) {
+  ValueId v;
+  if (const Literal* l = std::get_if<Literal>(&x)) {
+    if (!std::holds_alternative<bool>(*l)) {
+      fail(user, " takes a condition, ", describe(x), " was given; write a comparison or a bool");
+    }
+    v = constant(Type::scalar(DType::B1), literal_bits(DType::B1, *l));
+  } else {
+    v = std::get<ValueId>(x);
+    check_value(v);
+    if (type(v).dtype != DType::B1 || !type(v).is_value()) {
+      const std::string& name = m.name_of(v);
+      fail(user, " takes a condition, ", describe(v), " was given; write ",
+           name.empty() ? "x" : name, " != 0");
+    }
+  }
+  if (type(v).elements() > 1 && type(v).elements() != shaped_like.elements()) {
+    fail(user, " takes one condition, ", describe(v), " was given");
+  }
+  return cast(v, shaped_like.with(DType::B1));
+}
+
+ValueId Builder::State::index(const Operand& x) {
+  if (const Literal* l = std::get_if<Literal>(&x)) {
+    if (!std::holds_alternative<double>(*l) && !std::holds_alternative<bool>(*l)) {
+      if (is_negative(*l)) fail("the index ", to_string(*l), " is negative; indices count from 0");
+      DType t = fits(DType::U32, *l) ? DType::U32 : DType::U64;
+      return constant(Type::scalar(t), literal_bits(t, *l));
+    }
+  } else {
+    ValueId v = std::get<ValueId>(x);
+    check_value(v);
+    if (type(v).is_scalar() && is_integer(type(v).dtype)) return v;
+  }
+  fail("an index is an integer, ", describe(x), " was given; write metal_cast(i, \"uint\")");
+}
+
+ValueId Builder::State::lane(const Operand& x, std::string_view user) {
+  if (const Literal* l = std::get_if<Literal>(&x)) {
+    if (std::holds_alternative<double>(*l) || !fits(DType::U32, *l)) {
+      fail(user, " takes a uint here, ", describe(x), " was given");
+    }
+    return constant(Type::scalar(DType::U32), literal_bits(DType::U32, *l));
+  }
+  ValueId v = std::get<ValueId>(x);
+  check_value(v);
+  if (!type(v).is_scalar() || !is_integer(type(v).dtype)) {
+    fail(user, " takes a uint here, ", describe(v), " was given; write metal_cast(x, \"uint\")");
+  }
+  return cast(v, Type::scalar(DType::U32));
+}
+
+ValueId Builder::State::memory(const Operand& x, std::string_view user) {
+  const ValueId* v = std::get_if<ValueId>(&x);
+  if (!v) fail(user, " takes a buffer, ", describe(x), " was given");
+  check_visible(*v);
+  if (type(*v).is_memory()) return *v;
+  for (const Param& p : m.params) {
+    if (p.value == *v) {
+      fail(p.name, " is a scalar parameter, not a buffer: it is read as it is, without an index, "
+           "and cannot be written; annotate it with ", info(p.dtype).mnemonic, " to make it a buffer");
+    }
+  }
+  fail(user, " takes a buffer, ", describe(*v), " was given");
+}
+
+// The first row whose class takes t. Literals alone may become floats: then t changes.
+Op Builder::State::choose(std::span<const Op> rows, std::span<const Operand> operands,
+                          DType& t) const {
+  for (Op op : rows) {
+    if (takes(class_of(info(op)), t)) return op;
+  }
+  auto row_of_class = [&](char c) {
+    return std::find_if(rows.begin(), rows.end(), [&](Op op) { return class_of(info(op)) == c; });
+  };
+  const bool all_literals = std::all_of(operands.begin(), operands.end(), [](const Operand& x) {
+    return std::holds_alternative<Literal>(x);
+  });
+  if (all_literals && t != DType::B1 && row_of_class('F') != rows.end()) {
+    t = DType::F32;
+    return *row_of_class('F');
+  }
+  const OpInfo& first = info(rows.front());
+  Text accepted, signatures, given;
+  for (Op op : rows) {
+    const char c = class_of(info(op));
+    accepted.add(op == rows.front() ? "" : " or ", c == 'B' ? "bool" : concat(letter_text(c), "s"));
+    signatures.add(op == rows.front() ? "" : ", ", signature_text(info(op)));
+  }
+  for (const Operand& x : operands) given.add(&x == &operands.front() ? "" : " and ", describe(x));
+  const char* advice = row_of_class('F') != rows.end() && t != DType::B1 ? "float"
+                       : row_of_class('I') != rows.end()                 ? "int"
+                                                                         : "float";
+  fail(user_name(first), " takes ", accepted.str(), ", ", given.str(), " was given: ",
+       signatures.str(), "; write metal_cast(x, \"", advice, "\")");
+}
+
+void Builder::State::warn_if_constant(Op op, DType t, std::span<const ValueId> operands) {
+  enum { kLt, kLe, kGt, kGe } relation;
+  switch (op) {
+    case Op::CmpLtI: case Op::CmpUlt: relation = kLt; break;
+    case Op::CmpLeI: case Op::CmpUle: relation = kLe; break;
+    case Op::CmpGtI: case Op::CmpUgt: relation = kGt; break;
+    case Op::CmpGeI: case Op::CmpUge: relation = kGe; break;
+    default: return;
+  }
+  const bool as_unsigned =
+      is_unsigned(t) || (op != Op::CmpLtI && op != Op::CmpLeI && op != Op::CmpGtI && op != Op::CmpGeI);
+  std::optional<uint64_t> left = constant_bits(operands[0]), right = constant_bits(operands[1]);
+  if (left.has_value() == right.has_value()) return;
+  if (left) {  // c < x is x > c
+    right = left;
+    relation = relation == kLt ? kGt : relation == kLe ? kGe : relation == kGt ? kLt : kLe;
+  }
+  const uint64_t all = mask_to(t, UINT64_MAX);
+  const uint64_t least = as_unsigned ? 0 : all ^ (all >> 1);
+  const uint64_t greatest = as_unsigned ? all : all >> 1;
+  const char* always = (relation == kLt && *right == least) || (relation == kGt && *right == greatest)
+                           ? "false"
+                       : (relation == kGe && *right == least) ||
+                               (relation == kLe && *right == greatest)
+                           ? "true"
+                           : nullptr;
+  if (!always) return;
+  ValueId x = left ? operands[1] : operands[0];
+  const bool at_least = *right == least;
+  warn(concat("this comparison is always ", always, ": ", describe(x),
+              as_unsigned && at_least ? " is unsigned and never below 0" : " cannot be ",
+              as_unsigned && at_least ? "" : at_least ? "less than the constant" : "greater than the constant"));
+}
+
+ValueId Builder::State::apply(std::span<const Op> rows, std::span<const Operand> operands,
+                              uint64_t attr) {
+  const OpInfo& first = info(rows.front());
+  const char* user = user_name(first);
+  if (operands.size() != first.operands.size()) {
+    fail(user, " takes ", first.operands.size(), " operands, ", operands.size(),
+         " were given: ", signature_text(first));
+  }
+  // T: where the operands under capitals meet, and the shape of the widest of them.
+  std::vector<const Operand*> sharing;
+  Type shape = Type::scalar(DType::F32);
+  for (size_t k = 0; k < operands.size(); ++k) {
+    if (!is_class(first.operands[k])) continue;
+    sharing.push_back(&operands[k]);
+    const ValueId* v = std::get_if<ValueId>(&operands[k]);
+    if (!v) continue;
+    check_value(*v);
+    Type t = type(*v);
+    if (!t.is_value()) fail(user, " does not take ", describe(*v));
+    if (t.elements() == 1) continue;
+    if (shape.elements() > 1 && t.with(shape.dtype) != shape) {
+      fail(user, " takes vectors of one size, ", describe(operands[0]), " and ", describe(*v),
+           " were given");
+    }
+    shape = t.with(shape.dtype);
+  }
+  Op op = rows.front();
+  if (!sharing.empty()) {
+    DType t = meet(sharing);
+    op = choose(rows, operands, t);
+    shape = shape.with(t);
+  }
+  const OpInfo& row = info(op);
+
+  std::vector<ValueId> values;
+  values.reserve(operands.size());
+  ValueId mem;
+  for (size_t k = 0; k < operands.size(); ++k) {
+    const Operand& x = operands[k];
+    switch (row.operands[k]) {
+      case 'b': values.push_back(condition(x, mem ? Type::scalar(DType::B1) : shape, user)); break;
+      case 'u': values.push_back(lane(x, user)); break;
+      case 'x': values.push_back(index(x)); break;
+      case 'm': values.push_back(mem = memory(x, user)); break;
+      case 'e': values.push_back(convert(x, Type::scalar(type(mem).dtype))); break;
+      default: {
+        const Literal* l = std::get_if<Literal>(&x);
+        ValueId v = l ? literal(shape.dtype, *l, takes_either_sign(op)) : std::get<ValueId>(x);
+        values.push_back(cast(v, shape));
+      }
+    }
+  }
+  warn_if_constant(op, shape.dtype, values);
+  switch (row.result) {
+    case 'T': return emit(op, std::move(values), shape, attr);
+    case 'b': {
+      Type t = mem ? Type::scalar(DType::B1) : shape.with(DType::B1);
+      return emit(op, std::move(values), t, attr);
+    }
+    case 'u': return emit(op, std::move(values), Type::scalar(DType::U32), attr);
+    case 'U': return emit(op, std::move(values), shape.with(unsigned_of(shape.dtype)), attr);
+    case 'e': {
+      Type t = Type::scalar(type(mem).dtype);
+      return emit(op, std::move(values), t, attr);
+    }
+    case '-': append(op, std::move(values), attr); return {};
+    default: throw InternalError(concat(row.mnemonic, " needs its result's type"));
+  }
+}
+
+ValueId Builder::apply(std::string_view python_name, std::span<const Operand> operands) {
+  auto rows = overloads(python_name);
+  if (rows.empty()) throw InternalError(concat("no operation is called ", python_name));
+  return state_->apply(rows, operands, 0);
+}
+
+ValueId Builder::apply(Op op, std::span<const Operand> operands, uint64_t attr) {
+  return state_->apply(std::span(&op, 1), operands, attr);
+}
+
+ValueId Builder::cast(Operand x, DType to) {
+  State& s = *state_;
+  if (const Literal* l = std::get_if<Literal>(&x)) {
+    const DType from = natural_type(*l);
+    // By way of the literal's own type, as a traced value would go; floats are rounded only once.
+    if (is_float(to) || is_float(from) || fits(to, *l)) {
+      return s.constant(Type::scalar(to), literal_bits(to, *l));
+    }
+    return s.cast(s.constant(Type::scalar(from), literal_bits(from, *l)), Type::scalar(to));
+  }
+  ValueId v = std::get<ValueId>(x);
+  s.check_value(v);
+  return s.cast(v, s.type(v).with(to));
+}
+
+ValueId Builder::as_type(Operand x, DType to) {
+  State& s = *state_;
+  ValueId v;
+  if (const Literal* l = std::get_if<Literal>(&x)) {
+    v = constant(*l);
+  } else {
+    v = std::get<ValueId>(x);
+    s.check_value(v);
+  }
+  const Type from = s.type(v);
+  if (!from.is_value() || from.dtype == DType::B1 || to == DType::B1 ||
+      info(from.dtype).bits != info(to).bits) {
+    s.fail("as_type keeps the bits, so both types have the same width; ", s.describe(v), " has ",
+           from.dtype == DType::B1 ? 1 : int{info(from.dtype).bits}, " bits and ", info(to).mnemonic,
+           " has ", to == DType::B1 ? 1 : int{info(to).bits},
+           "; metal_cast(x, dtype) converts the value");
+  }
+  if (from.dtype == to) return v;
+  return s.emit(Op::AsType, {v}, from.with(to));
+}
+
+ValueId Builder::convert(Operand x, Type to) { return state_->convert(x, to); }
+
+}  // namespace enigma

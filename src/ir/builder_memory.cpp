@@ -1,0 +1,112 @@
+// Memory in the builder: threadgroup allocations, loads, stores, atomics, barriers.
+
+#include "enigma/builder.h"
+#include "ir/builder_state.h"
+#include "ir/literal.h"
+
+namespace enigma {
+namespace {
+
+constexpr uint64_t kThreadgroupBytes = 32 * 1024;  // what every Apple GPU has
+
+}  // namespace
+
+ValueId Builder::threadgroup_alloc(DType dtype, int64_t elements) {
+  State& s = *state_;
+  if (elements <= 0) {
+    s.fail("threadgroup_alloc takes a positive number of elements, ", elements, " was given");
+  }
+  const auto size = static_cast<uint64_t>(byte_size(dtype));
+  const auto count = static_cast<uint64_t>(elements);
+  if (count > kThreadgroupBytes / size || s.threadgroup_bytes + count * size > kThreadgroupBytes) {
+    s.fail("threadgroup memory is limited to ", kThreadgroupBytes, " bytes; ", elements, " x ",
+           info(dtype).mnemonic, " is ",
+           count > UINT64_MAX / size ? std::string("far more") : concat(count * size, " bytes"),
+           ", and ", s.threadgroup_bytes, " bytes are allocated already");
+  }
+  s.threadgroup_bytes += count * size;
+  // All allocations stand first in the kernel's body, so that each is visible wherever it is used.
+  InstId id{static_cast<uint32_t>(s.m.insts.size())};
+  s.m.insts.push_back({Op::ThreadgroupAlloc, count, {}, {}, {}});
+  s.m.locs.push_back(s.loc);
+  auto& body = s.m[s.m.body].insts;
+  body.insert(body.begin() + static_cast<ptrdiff_t>(s.allocs++), id);
+  ValueId v = s.result(id, Type::memory(dtype, AddressSpace::Threadgroup));
+  s.home[v.index] = s.m.body;
+  return v;
+}
+
+namespace {
+
+// A literal index that is provably outside of a threadgroup allocation.
+void check_bounds(const Module& m, const Location& where, ValueId memory, const Operand& index) {
+  const Literal* l = std::get_if<Literal>(&index);
+  if (!l || std::holds_alternative<double>(*l) || is_negative(*l)) return;
+  const Instruction* alloc = m.def(memory);
+  if (!alloc || alloc->op != Op::ThreadgroupAlloc) return;
+  if (literal_bits(DType::U64, *l) < alloc->attr) return;
+  const std::string& name = m.name_of(memory);
+  throw Error(concat("the index ", to_string(*l), " is outside of ",
+                     name.empty() ? "the threadgroup memory" : name, ", which has ", alloc->attr,
+                     " elements"),
+              where);
+}
+
+}  // namespace
+
+ValueId Builder::load(ValueId memory, Operand index) {
+  ValueId mem = state_->memory(memory, "a load");
+  check_bounds(state_->m, state_->where, mem, index);
+  return apply(Op::Load, {mem, index});
+}
+
+ValueId Builder::load_if(ValueId memory, Operand index, Operand mask, Operand otherwise) {
+  ValueId mem = state_->memory(memory, "load_if");
+  return apply(Op::LoadIf, {mem, index, mask, otherwise});
+}
+
+void Builder::store(ValueId memory, Operand index, Operand value) {
+  ValueId mem = state_->memory(memory, "a store");
+  check_bounds(state_->m, state_->where, mem, index);
+  apply(Op::Store, {mem, index, value});
+}
+
+void Builder::store_if(ValueId memory, Operand index, Operand value, Operand mask) {
+  State& s = *state_;
+  ValueId mem = s.memory(memory, "store_if");
+  // Everything that can be refused is refused before the region opens.
+  ValueId i = s.index(index);
+  ValueId v = s.convert(value, Type::scalar(s.type(mem).dtype));
+  ValueId condition = s.condition(mask, Type::scalar(DType::B1), "store_if");
+  begin_if(condition);
+  apply(Op::Store, {mem, i, v});
+  end_if({}, {});
+}
+
+std::optional<ValueId> Builder::atomic(Op op, ValueId memory, Operand index,
+                                       std::span<const Operand> values, MemoryOrder order) {
+  State& s = *state_;
+  const OpInfo& row = info(op);
+  if (row.shape != Shape::Atomic) throw InternalError("atomic() of a row that is none");
+  ValueId mem = s.memory(memory, row.python);
+  const DType element = s.type(mem).dtype;
+  if (element != DType::I32 && element != DType::U32) {
+    s.fail(row.python, " works on memory of i32 or u32, ", s.describe(mem), " was given");
+  }
+  check_bounds(s.m, s.where, mem, index);
+  std::vector<Operand> operands{mem, index};
+  operands.insert(operands.end(), values.begin(), values.end());
+  ValueId v = apply(op, operands, static_cast<uint64_t>(order));
+  if (row.result == '-') return std::nullopt;
+  return v;
+}
+
+void Builder::barrier(Op op, uint8_t mem_flags) {
+  if (info(op).shape != Shape::Barrier) throw InternalError("barrier() of a row that is none");
+  if (mem_flags & ~(kMemDevice | kMemThreadgroup | kMemTexture)) {
+    throw InternalError("a barrier with unknown memory flags");
+  }
+  apply(op, {}, mem_flags);
+}
+
+}  // namespace enigma

@@ -1,0 +1,106 @@
+// What a Builder holds between calls, and the steps that its parts share.
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "enigma/builder.h"
+#include "support/text.h"
+
+namespace enigma {
+
+struct Builder::State {
+  explicit State(std::string kernel_name);
+
+  /// A region that is open, innermost last in `open`.
+  struct Open {
+    enum class Kind : uint8_t { For, Condition, Body, Then, Else } kind;
+    InstId inst;
+    std::vector<std::optional<Literal>> literal_inits;  // loops: which carried values began so
+  };
+
+  /// What abandon() goes back to: sizes from before the outermost region was opened.
+  struct Mark {
+    size_t values, insts, regions, allocs;
+    uint64_t threadgroup_bytes;
+  };
+
+  Module m;
+  Location where;
+  Loc loc;
+  std::vector<RegionId> home;      // parallel to m.values: the region that a value lives in
+  std::vector<bool> is_open;       // parallel to m.regions
+  std::vector<Open> open;
+  RegionId at;                     // where instructions go
+  Mark mark{};
+  std::unordered_map<std::string, uint32_t> name_numbers;
+  uint64_t threadgroup_bytes = 0;
+  size_t allocs = 0;
+
+  template <class... Ts>
+  [[noreturn]] void fail(const Ts&... pieces) const {
+    throw Error(concat(pieces...), where);
+  }
+  void warn(std::string message);
+
+  // ---- appending ----
+  InstId append(Op op, std::vector<ValueId> operands, uint64_t attr = 0);
+  ValueId result(InstId inst, Type type);
+  ValueId emit(Op op, std::vector<ValueId> operands, Type type, uint64_t attr = 0) {
+    return result(append(op, std::move(operands), attr), type);
+  }
+  RegionId region(InstId parent);
+  ValueId argument(RegionId r, Type type);
+  ValueId parameter(Type type);
+  ValueId constant(Type type, uint64_t bits) { return emit(Op::Constant, {}, type, bits); }
+  void set_name(ValueId v, std::string_view name);
+
+  // ---- reading ----
+  Type type(ValueId v) const { return m.type(v); }
+  /// "x (i32)", "i32": a value as a message speaks of it; "the literal 300".
+  std::string describe(const Operand& x) const;
+  std::string describe_region(RegionId r) const;
+  /// Error unless v may be used where instructions go now.
+  void check_visible(ValueId v) const;
+  /// The same, and v is no memory.
+  void check_value(ValueId v) const;
+  std::optional<uint64_t> constant_bits(ValueId v) const;
+
+  // ---- typing ----
+  /// The type in which operands meet: typed ones promoted, literals as those beside them.
+  DType meet(std::span<const Operand* const> operands) const;
+  /// The literal as a constant of type t beside operands of that type; Error when it does not fit.
+  /// `wraps`: the operation takes integers modulo 2^width, so that either sign will do.
+  ValueId literal(DType t, const Literal& x, bool wraps);
+  /// v as a value of type t: Cast, which also broadcasts a scalar to a vector.
+  ValueId cast(ValueId v, Type t);
+  ValueId convert(const Operand& x, Type t);
+  ValueId condition(const Operand& x, Type shaped_like, std::string_view user);
+  ValueId index(const Operand& x);
+  ValueId lane(const Operand& x, std::string_view user);
+  ValueId memory(const Operand& x, std::string_view user);
+  Op choose(std::span<const Op> rows, std::span<const Operand> operands, DType& t) const;
+  ValueId apply(std::span<const Op> rows, std::span<const Operand> operands, uint64_t attr);
+  void warn_if_constant(Op op, DType t, std::span<const ValueId> operands);
+
+  // ---- regions ----
+  /// Appends an instruction with a region, and opens that.
+  InstId begin(Op op, std::vector<ValueId> operands, Open::Kind kind);
+  void begin_second(Open::Kind kind);
+  void leave();
+  Open& innermost(Open::Kind kind, const char* caller);
+  /// Appends a loop's initial values to its operands; tells which were literals.
+  std::vector<std::optional<Literal>> add_inits(std::span<const Operand> inits,
+                                                std::vector<ValueId>& operands);
+  ValueId loop_bound(const Operand& x, const char* what, DType index_type);
+  ValueId carry(const Operand& x, Type to, ValueId arg, const std::optional<Literal>& init);
+  std::vector<ValueId> end_loop(std::span<const ValueId> args, std::span<const Operand> next);
+};
+
+/// "fma(float, float, float) -> float": a row's signature in messages.
+std::string signature_text(const OpInfo& row);
+
+}  // namespace enigma

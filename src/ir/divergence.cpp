@@ -1,0 +1,251 @@
+// Proofs of divergence: integers as uniform + coefficient * position of the thread.
+
+#include "ir/divergence.h"
+
+#include <array>
+#include <bit>
+#include <cstdlib>
+#include <optional>
+
+#include "ir/signature.h"
+#include "support/floats.h"
+#include "support/text.h"
+
+namespace enigma {
+namespace {
+
+// What tells the threads of a group apart. A position in the grid is one in the threadgroup plus
+// what all threads of the threadgroup share.
+enum Basis : uint8_t { kX, kY, kZ, kLinear, kLane, kSimdgroup, kNumBases };
+constexpr std::array<int64_t, kNumBases> kGreatest = {1023, 1023, 1023, 1023, 31, 31};
+
+// An integer as a threadgroup-uniform part plus the sum of coefficient[b] * b.
+struct Affine {
+  std::array<int64_t, kNumBases> coefficient{};
+  bool zero_offset = false;  // the uniform part is 0: the value's range is known
+
+  bool uniform() const {
+    for (int64_t c : coefficient) {
+      if (c) return false;
+    }
+    return true;
+  }
+  // The only basis with a coefficient; two of them could cancel.
+  std::optional<Basis> single() const {
+    std::optional<Basis> found;
+    for (int b = 0; b < kNumBases; ++b) {
+      if (!coefficient[static_cast<size_t>(b)]) continue;
+      if (found) return std::nullopt;
+      found = static_cast<Basis>(b);
+    }
+    return found;
+  }
+};
+
+// Who would have to meet at a barrier, and does not.
+struct Divergence {
+  bool group = false;
+  bool simd = false;
+  Divergence operator|(Divergence o) const { return {group || o.group, simd || o.simd}; }
+};
+
+class Proofs {
+ public:
+  Proofs(const Module& m, const Uniformity& u)
+      : m_(m), u_(u), affine_(m.values.size()), divergent_(m.values.size()) {}
+
+  void region(RegionId r, Divergence outside, InstId cause) {
+    for (InstId i : m_[r].insts) {
+      const Instruction& inst = m_[i];
+      if (inst.op == Op::Barrier && outside.group) refuse(i, cause, "threadgroup");
+      if (inst.op == Op::SimdBarrier && outside.simd) refuse(i, cause, "SIMD-group");
+      if (inst.regions.empty()) {
+        visit(inst);
+        continue;
+      }
+      Divergence here = own_divergence(inst);
+      const bool is_new = here.group || here.simd;
+      for (RegionId inner : inst.regions) {
+        region(inner, outside | here, is_new ? i : cause);
+        if (inst.op != Op::While || inner != inst.regions[0]) continue;
+        here = here | of(m_[m_[inner].insts.back()].operands[0]);
+        if (here.group || here.simd) {
+          region_again(inner, outside | here, i);
+          cause = i;
+        }
+      }
+    }
+  }
+
+ private:
+  [[noreturn]] void refuse(InstId barrier, InstId cause, const char* group) const {
+    const bool is_if = m_[cause].op == Op::If;
+    const char* what = is_if                      ? "an if_ whose condition"
+                       : m_[cause].op == Op::For ? "a loop whose number of turns"
+                                                 : "a while_ whose condition";
+    const uint32_t line = m_.location(cause).line;
+    throw Error(concat("barrier inside ", what, " differs between threads of a ", group,
+                       line ? concat(" (line ", line, ")") : "",
+                       ": threads that wait there would wait forever; move the barrier out of the ",
+                       is_if ? "if_" : "loop", ", and keep only the loads and stores inside"),
+                m_.location(barrier));
+  }
+
+  // A barrier in a while's condition region, once its condition is known to diverge.
+  void region_again(RegionId r, Divergence d, InstId cause) const {
+    for (InstId i : m_[r].insts) {
+      if (m_[i].op == Op::Barrier && d.group) refuse(i, cause, "threadgroup");
+      if (m_[i].op == Op::SimdBarrier && d.simd) refuse(i, cause, "SIMD-group");
+    }
+  }
+
+  Divergence own_divergence(const Instruction& inst) const {
+    if (inst.op == Op::If) return of(inst.operands[0]);
+    if (inst.op != Op::For) return {};
+    // Turns are (hi - lo) / step: with a step as small as the distance between neighbours, each
+    // thread has its own number of them; with a greater one all may have the same.
+    auto lo = affine(inst.operands[0]), hi = affine(inst.operands[1]);
+    auto step = constant(inst.operands[2]);
+    if (!lo || !hi || !step) return {};
+    Affine distance = combine(*hi, *lo, -1);
+    auto basis = distance.single();
+    if (!basis || std::llabs(*step) > std::llabs(distance.coefficient[*basis])) return {};
+    return over(*basis);
+  }
+
+  static Divergence over(Basis b) { return {true, b != kSimdgroup}; }
+  Divergence of(ValueId condition) const { return divergent_[condition.index]; }
+
+  std::optional<int64_t> constant(ValueId v) const {
+    const Instruction* def = m_.def(v);
+    if (!def || def->op != Op::Constant || !is_integer(m_.type(v).dtype)) return std::nullopt;
+    const DType t = m_.type(v).dtype;
+    return is_signed(t) ? sign_extend(t, def->attr) : static_cast<int64_t>(def->attr);
+  }
+
+  std::optional<Affine> affine(ValueId v) const {
+    if (u_[v] <= Level::Group) {
+      Affine a;
+      a.zero_offset = constant(v) == 0;
+      return a;
+    }
+    return affine_[v.index];
+  }
+
+  static Affine combine(const Affine& a, const Affine& b, int64_t sign) {
+    Affine out;
+    for (size_t k = 0; k < kNumBases; ++k) {
+      // Unsigned, for coefficients may come from any constants of the user's.
+      out.coefficient[k] = static_cast<int64_t>(static_cast<uint64_t>(a.coefficient[k]) +
+                                                static_cast<uint64_t>(sign) *
+                                                    static_cast<uint64_t>(b.coefficient[k]));
+    }
+    out.zero_offset = a.zero_offset && b.zero_offset;
+    return out;
+  }
+
+  static Affine basis(Basis b, bool zero_offset) {
+    Affine a;
+    a.coefficient[b] = 1;
+    a.zero_offset = zero_offset;
+    return a;
+  }
+
+  void visit(const Instruction& inst) {
+    if (inst.results.size() != 1) return;
+    const ValueId v = inst.results[0];
+    const Type t = m_.type(v);
+    if (!t.is_scalar()) return;
+    if (t.dtype == DType::B1) {
+      divergent_[v.index] = condition(inst);
+    } else if (is_integer(t.dtype) && info(t.dtype).bits >= 16) {
+      affine_[v.index] = integer(inst);
+    }
+  }
+
+  std::optional<Affine> integer(const Instruction& inst) const {
+    const auto& x = inst.operands;
+    switch (inst.op) {
+      case Op::ThreadPositionInGrid: return basis(static_cast<Basis>(kX + inst.attr), false);
+      case Op::ThreadPositionInThreadgroup: return basis(static_cast<Basis>(kX + inst.attr), true);
+      case Op::ThreadIndexInThreadgroup: return basis(kLinear, true);
+      case Op::ThreadIndexInSimdgroup: return basis(kLane, true);
+      case Op::SimdgroupIndexInThreadgroup: return basis(kSimdgroup, true);
+      case Op::Cast:
+        return is_integer(m_.type(x[0]).dtype) ? affine(x[0]) : std::nullopt;
+      case Op::AddI:
+      case Op::SubI: {
+        auto a = affine(x[0]), b = affine(x[1]);
+        if (!a || !b) return std::nullopt;
+        return combine(*a, *b, inst.op == Op::AddI ? 1 : -1);
+      }
+      case Op::MulI: {
+        const bool left = constant(x[0]).has_value();
+        auto factor = constant(x[left ? 0 : 1]);
+        auto a = affine(x[left ? 1 : 0]);
+        if (!factor || !a) return std::nullopt;
+        return combine(Affine{{}, true}, *a, *factor);
+      }
+      case Op::Shl: {
+        auto count = constant(x[1]);
+        auto a = affine(x[0]);
+        if (!count || !a || *count < 0 || *count > 15) return std::nullopt;
+        return combine(Affine{{}, true}, *a, int64_t{1} << *count);
+      }
+      default: return std::nullopt;
+    }
+  }
+
+  Divergence condition(const Instruction& inst) const {
+    const auto& x = inst.operands;
+    switch (inst.op) {
+      case Op::NotB: return of(x[0]);
+      case Op::AndB:
+      case Op::OrB:
+        // The other side must not be able to hide the difference thread by thread.
+        if (u_[x[1]] <= Level::Group) return of(x[0]);
+        if (u_[x[0]] <= Level::Group) return of(x[1]);
+        return {};
+      case Op::CmpEqI: case Op::CmpNeI: case Op::CmpLtI: case Op::CmpLeI: case Op::CmpGtI:
+      case Op::CmpGeI: case Op::CmpUlt: case Op::CmpUle: case Op::CmpUgt: case Op::CmpUge:
+        break;
+      default: return {};
+    }
+    auto a = affine(x[0]), b = affine(x[1]);
+    if (!a || !b) return {};
+    auto single = combine(*a, *b, -1).single();
+    if (!single || always_same(inst, *a, *b, *single)) return {};
+    return over(*single);
+  }
+
+  // lane < 32 and the like: a position itself against a constant that none of its values crosses.
+  bool always_same(const Instruction& inst, const Affine& a, const Affine& b, Basis basis) const {
+    const bool left = constant(inst.operands[0]).has_value();
+    auto limit = constant(inst.operands[left ? 0 : 1]);
+    const Affine& position = left ? b : a;
+    if (!limit || !position.zero_offset || position.coefficient[basis] != 1) return false;
+    const int64_t greatest = kGreatest[basis];
+    switch (inst.op) {
+      case Op::CmpEqI:
+      case Op::CmpNeI: return *limit < 0 || *limit > greatest;
+      case Op::CmpLtI: case Op::CmpUlt: case Op::CmpGeI: case Op::CmpUge:
+        // x < limit; mirrored: limit < x.
+        return left ? *limit < 0 || *limit >= greatest : *limit <= 0 || *limit > greatest;
+      default:  // x <= limit, x > limit; mirrored: limit <= x
+        return left ? *limit <= 0 || *limit > greatest : *limit < 0 || *limit >= greatest;
+    }
+  }
+
+  const Module& m_;
+  const Uniformity& u_;
+  std::vector<std::optional<Affine>> affine_;  // parallel to values
+  std::vector<Divergence> divergent_;          // parallel to values: of bools
+};
+
+}  // namespace
+
+void check_barriers(const Module& m, const Uniformity& uniformity) {
+  Proofs(m, uniformity).region(m.body, {}, InstId{});
+}
+
+}  // namespace enigma

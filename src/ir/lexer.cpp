@@ -1,0 +1,138 @@
+// Words, marks and numbers of the text form.
+
+#include "ir/lexer.h"
+
+#include <algorithm>
+#include <charconv>
+
+#include "ir/spelling.h"
+
+namespace enigma {
+namespace {
+
+bool is_dotted(char c) { return is_name_char(c) || c == '.'; }
+bool is_name(char c) { return is_name_char(c); }
+bool is_literal(char c) { return is_name_char(c) || c == '.' || c == '+' || c == '-'; }
+bool is_digit(char c) { return c >= '0' && c <= '9'; }
+
+int hex_digit(char c) {
+  if (is_digit(c)) return c - '0';
+  return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+}  // namespace
+
+void Lexer::skip() {
+  while (at_ < text_.size() &&
+         (text_[at_] == ' ' || text_[at_] == '\n' || text_[at_] == '\t' || text_[at_] == '\r')) {
+    ++at_;
+  }
+  start_ = at_;
+}
+
+void Lexer::fail_at(size_t at, const std::string& message) const {
+  const std::string_view before = text_.substr(0, at);
+  const auto line = 1 + std::count(before.begin(), before.end(), '\n');
+  const size_t line_start = before.rfind('\n') + 1;  // npos + 1 is 0
+  throw Error(concat("line ", line, ", column ", at - line_start + 1, ": ", message),
+              Location{"<ir>", static_cast<uint32_t>(line)});
+}
+
+std::string Lexer::found() const {
+  if (at_ >= text_.size()) return "the end of the text";
+  size_t end = at_ + 1;
+  if (is_name_char(text_[at_])) {
+    while (end < text_.size() && is_dotted(text_[end])) ++end;
+  }
+  return concat("\"", text_.substr(at_, std::min<size_t>(end - at_, 40)), "\"");
+}
+
+bool Lexer::mark_here(std::string_view mark) const { return text_.substr(at_, mark.size()) == mark; }
+
+bool Lexer::at(std::string_view mark) {
+  skip();
+  return mark_here(mark);
+}
+
+bool Lexer::accept(std::string_view mark) {
+  if (!at(mark)) return false;
+  at_ += mark.size();
+  return true;
+}
+
+void Lexer::expect(std::string_view mark) {
+  if (!accept(mark)) fail("expected \"", mark, "\", found ", found());
+}
+
+bool Lexer::accept_word(std::string_view word) {
+  if (!at(word)) return false;
+  const size_t end = at_ + word.size();
+  if (end < text_.size() && is_name_char(text_[end])) return false;
+  at_ = end;
+  return true;
+}
+
+void Lexer::expect_word(std::string_view word) {
+  if (!accept_word(word)) fail("expected \"", word, "\", found ", found());
+}
+
+void Lexer::expect_end() {
+  skip();
+  if (at_ < text_.size()) fail("expected the end of the text, found ", found());
+}
+
+std::string Lexer::take(const char* what, bool (*is_part)(char)) {
+  skip();
+  const size_t begin = at_;
+  while (at_ < text_.size() && is_part(text_[at_])) ++at_;
+  if (at_ == begin) fail("expected ", what, ", found ", found());
+  return std::string(text_.substr(begin, at_ - begin));
+}
+
+std::string Lexer::name(const char* what) {
+  // A name follows its % or @ at once.
+  if (at_ >= text_.size() || !is_name_char(text_[at_])) {
+    start_ = at_;
+    fail("expected ", what, ", found ", found());
+  }
+  return take(what, is_name);
+}
+
+std::string Lexer::word(const char* what) { return take(what, is_name); }
+std::string Lexer::dotted_word(const char* what) { return take(what, is_dotted); }
+std::string Lexer::literal(const char* what) { return take(what, is_literal); }
+
+uint64_t Lexer::number(const char* what) {
+  const std::string digits = take(what, is_digit);
+  uint64_t n = 0;
+  auto r = std::from_chars(digits.data(), digits.data() + digits.size(), n);
+  if (r.ec != std::errc{}) fail("expected ", what, ", found ", digits);
+  return n;
+}
+
+std::string Lexer::quoted(const char* what) {
+  expect("\"");
+  std::string out;
+  while (at_ < text_.size() && text_[at_] != '"') {
+    char c = text_[at_++];
+    if (c == '\n') fail("expected ", what, " that ends on its line");
+    if (c == '\\') {
+      const char next = at_ < text_.size() ? text_[at_] : '\0';
+      const char after = at_ + 1 < text_.size() ? text_[at_ + 1] : '\0';
+      if (next == '"' || next == '\\') {
+        c = next;
+        ++at_;
+      } else if (hex_digit(next) >= 0 && hex_digit(after) >= 0) {
+        c = static_cast<char>(hex_digit(next) * 16 + hex_digit(after));
+        at_ += 2;
+      } else {
+        fail("expected \\\", \\\\ or two hexadecimal digits after a backslash");
+      }
+    }
+    out += c;
+  }
+  expect("\"");
+  return out;
+}
+
+}  // namespace enigma

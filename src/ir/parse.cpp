@@ -1,0 +1,529 @@
+// The parser of the IR's text form (print.cpp shows it): by Shape, as the printer.
+
+#include <charconv>
+#include <cstdlib>
+#include <limits>
+#include <optional>
+#include <unordered_map>
+
+#include "enigma/ir.h"
+#include "ir/lexer.h"
+#include "ir/signature.h"
+#include "ir/spelling.h"
+#include "support/floats.h"
+#include "support/text.h"
+
+namespace enigma {
+namespace {
+
+constexpr int kMaxDepth = 200;  // regions in regions
+
+class Parser {
+ public:
+  explicit Parser(std::string_view text) : lex_(text) {}
+
+  Module run() {
+    lex_.expect_word("enigma.kernel");
+    lex_.expect("@");
+    m_.name = lex_.name("the kernel's name");
+    m_.body = RegionId{0};
+    m_.regions.emplace_back();
+    lex_.expect("(");
+    if (!lex_.accept(")")) {
+      do {
+        parameter();
+      } while (lex_.accept(","));
+      lex_.expect(")");
+    }
+    lex_.expect("{");
+    region(m_.body);
+    lex_.expect_end();
+    fill_param_effects(m_);
+    return std::move(m_);
+  }
+
+ private:
+  // ---- values ----
+
+  // The name after a '%'; digits alone are the printer's numbers, not a name.
+  std::string defined_name() {
+    lex_.expect("%");
+    std::string name = lex_.name("a value's name");
+    if (values_.count(name)) lex_.fail("expected a new name: %", name, " is defined already");
+    return name;
+  }
+
+  ValueId value(const std::string& name, Type type, InstId def, RegionId region, size_t index) {
+    ValueId v{static_cast<uint32_t>(m_.values.size())};
+    m_.values.push_back({type, def, region, static_cast<uint32_t>(index)});
+    m_.value_names.push_back(0);
+    if (name[0] < '0' || name[0] > '9') {
+      m_.value_names.back() = static_cast<uint32_t>(m_.names.size());
+      m_.names.push_back(name);
+    }
+    if (!values_.emplace(name, v).second) {
+      lex_.fail("expected a new name: %", name, " is defined already");
+    }
+    return v;
+  }
+
+  ValueId use() {
+    lex_.expect("%");
+    const std::string name = lex_.name("a value's name");
+    auto found = values_.find(name);
+    if (found == values_.end()) lex_.fail("expected a value that is defined: %", name, " is not");
+    return found->second;
+  }
+
+  std::vector<ValueId> uses() {
+    std::vector<ValueId> out{use()};
+    while (lex_.accept(",")) out.push_back(use());
+    return out;
+  }
+
+  void parameter() {
+    const std::string name = defined_name();
+    lex_.expect(":");
+    const Type t = type();
+    if (!t.is_scalar() && !(t.is_memory() && t.space() == AddressSpace::Device)) {
+      lex_.fail("expected a scalar type or memref<..., device> for a parameter");
+    }
+    ValueId v = value(name, t, {}, {}, m_.params.size());
+    m_.params.push_back({name, t.dtype, t.is_scalar(), false, false, v});
+  }
+
+  // ---- types ----
+
+  DType dtype() {
+    const std::string word = lex_.word("a type");
+    for (const DTypeInfo& row : kDTypes) {
+      if (word == row.mnemonic) return row.dtype;
+    }
+    lex_.fail("expected a type, found \"", word, "\"");
+  }
+
+  int lanes() {
+    const uint64_t n = lex_.number("a number of lanes");
+    if (n < 1 || n > 16) lex_.fail("expected 1 to 16 lanes");
+    return static_cast<int>(n);
+  }
+
+  Type type() {
+    if (lex_.accept_word("memref")) {
+      lex_.expect("<");
+      const DType t = dtype();
+      lex_.expect(",");
+      const std::string space = lex_.word("an address space");
+      lex_.expect(">");
+      for (int s = 0; s < 4; ++s) {
+        const Type memory = Type::memory(t, static_cast<AddressSpace>(s));
+        if (to_string(memory) == concat("memref<", info(t).mnemonic, ", ", space, ">")) return memory;
+      }
+      lex_.fail("expected device, constant, threadgroup or thread, found \"", space, "\"");
+    }
+    if (lex_.accept_word("vector")) {
+      lex_.expect("<");
+      const int n = lanes();
+      lex_.expect("x");
+      const Type t = Type::vector(dtype(), n);
+      lex_.expect(">");
+      return t;
+    }
+    if (lex_.accept_word("matrix")) {
+      lex_.expect("<");
+      const int rows = lanes();
+      lex_.expect("x");
+      const int cols = lanes();
+      lex_.expect("x");
+      const Type t = Type::matrix(dtype(), rows, cols);
+      lex_.expect(">");
+      return t;
+    }
+    return Type::scalar(dtype());
+  }
+
+  std::vector<Type> types() {
+    std::vector<Type> out{type()};
+    while (lex_.accept(",")) out.push_back(type());
+    return out;
+  }
+
+  void expect_type(ValueId v) {
+    const Type found = type();
+    if (found != m_.type(v)) {
+      lex_.fail("expected ", to_string(m_.type(v)), ", the operand's type, found ", to_string(found));
+    }
+  }
+
+  void expect_types(const std::vector<ValueId>& vs) {
+    for (size_t k = 0; k < vs.size(); ++k) {
+      if (k) lex_.expect(",");
+      expect_type(vs[k]);
+    }
+  }
+
+  // ---- instructions ----
+
+  InstId append(RegionId r, Op op, std::vector<ValueId> operands = {}, uint64_t attr = 0) {
+    InstId i{static_cast<uint32_t>(m_.insts.size())};
+    m_.insts.push_back({op, attr, std::move(operands), {}, {}});
+    m_.locs.emplace_back();
+    m_[r].insts.push_back(i);
+    return i;
+  }
+
+  RegionId add_region(InstId parent) {
+    RegionId r{static_cast<uint32_t>(m_.regions.size())};
+    m_.regions.push_back({parent, {}, {}});
+    m_[parent].regions.push_back(r);
+    return r;
+  }
+
+  void argument(RegionId r, const std::string& name, Type t) {
+    ValueId v = value(name, t, {}, r, m_[r].args.size());
+    m_[r].args.push_back(v);
+  }
+
+  // Up to and with the closing brace. A yield that was left out is put back.
+  void region(RegionId r) {
+    if (++depth_ > kMaxDepth) lex_.fail("expected at most ", kMaxDepth, " regions in one another");
+    while (!lex_.accept("}")) instruction(r);
+    const Region& here = m_[r];
+    if (here.parent &&
+        (here.insts.empty() || info(m_[here.insts.back()].op).shape != Shape::Yield)) {
+      append(r, Op::Yield);
+    }
+    --depth_;
+  }
+
+  void instruction(RegionId r) {
+    std::vector<std::string> names;
+    if (lex_.at("%")) {
+      do {
+        names.push_back(defined_name());
+      } while (lex_.accept(","));
+      lex_.expect("=");
+    }
+    const std::string mnemonic = lex_.dotted_word("an instruction");
+    const OpInfo* row = find_mnemonic(mnemonic);
+    if (!row) lex_.fail("expected an instruction, found \"", mnemonic, "\"");
+    InstId i = append(r, row->op);
+    std::vector<Type> types = operands(i, *row);
+    if (types.size() != names.size()) {
+      lex_.fail("expected ", types.size(), " results of ", mnemonic, ", found ", names.size());
+    }
+    for (size_t k = 0; k < names.size(); ++k) {
+      ValueId v = value(names[k], types[k], i, {}, k);
+      m_[i].results.push_back(v);
+    }
+    location(i);
+  }
+
+  // Everything after the mnemonic; gives the types of the results.
+  std::vector<Type> operands(InstId i, const OpInfo& row) {
+    switch (row.shape) {
+      case Shape::Constant: return constant(i);
+      case Shape::Query: {
+        if (row.has(flag::XYZ)) m_[i].attr = dimension();
+        lex_.expect(":");
+        return {type()};
+      }
+      case Shape::Map:
+      case Shape::Lane: {
+        std::vector<ValueId> x = uses();
+        count(x, row);
+        m_[i].operands = std::move(x);
+        lex_.expect(":");
+        const Type shared = shared_type(m_, m_[i]);
+        const Type found = type();
+        if (found != shared) lex_.fail("expected ", to_string(shared), ", found ", to_string(found));
+        if (!shared.is_value()) lex_.fail("expected operands that are values");
+        return result(row, shared, {});
+      }
+      case Shape::Cast: {
+        std::vector<ValueId> x{use()};
+        lex_.expect(":");
+        expect_type(x[0]);
+        m_[i].operands = std::move(x);
+        lex_.expect_word("to");
+        return {type()};
+      }
+      case Shape::Alloc: {
+        m_[i].attr = lex_.number("a number of elements");
+        lex_.expect(":");
+        return {type()};
+      }
+      case Shape::Store: {
+        ValueId stored = use();
+        lex_.expect(",");
+        std::vector<ValueId> x = element();
+        x.push_back(stored);
+        return memory_operands(i, row, std::move(x));
+      }
+      case Shape::Atomic:
+        m_[i].attr = memory_order();
+        [[fallthrough]];
+      case Shape::Load: {
+        std::vector<ValueId> x = element();
+        while (lex_.accept(",")) x.push_back(use());
+        return memory_operands(i, row, std::move(x));
+      }
+      case Shape::Barrier:
+        m_[i].attr = mem_flags();
+        return {};
+      case Shape::Yield:
+        if (row.op == Op::Condition) {
+          lex_.expect("(");
+          ValueId v = use();
+          m_[i].operands = {v};
+          lex_.expect(")");
+        } else {
+          std::vector<ValueId> x = uses();
+          lex_.expect(":");
+          expect_types(x);
+          m_[i].operands = std::move(x);
+        }
+        return {};
+      case Shape::Region:
+        if (row.op == Op::If) return if_(i);
+        return row.op == Op::For ? for_(i) : while_(i);
+    }
+    lex_.fail("expected an instruction");
+  }
+
+  void count(const std::vector<ValueId>& x, const OpInfo& row) {
+    if (x.size() != row.operands.size()) {
+      lex_.fail("expected ", row.operands.size(), " operands of ", row.mnemonic, ", found ", x.size());
+    }
+  }
+
+  static std::vector<Type> result(const OpInfo& row, Type shared, Type memory) {
+    if (row.result == '-') return {};
+    return {result_type(row, shared, memory)};
+  }
+
+  std::vector<ValueId> element() {
+    std::vector<ValueId> x{use()};
+    lex_.expect("[");
+    x.push_back(use());
+    lex_.expect("]");
+    return x;
+  }
+
+  std::vector<Type> memory_operands(InstId i, const OpInfo& row, std::vector<ValueId> x) {
+    count(x, row);
+    lex_.expect(":");
+    expect_type(x[0]);
+    const Type memory = m_.type(x[0]);
+    if (!memory.is_memory()) lex_.fail("expected a memref, found ", to_string(memory));
+    m_[i].operands = std::move(x);
+    return result(row, {}, memory);
+  }
+
+  uint64_t dimension() {
+    const std::string word = lex_.word("x, y or z");
+    if (word == "x") return 0;
+    if (word == "y") return 1;
+    if (word == "z") return 2;
+    lex_.fail("expected x, y or z, found \"", word, "\"");
+  }
+
+  uint64_t memory_order() {
+    const std::string word = lex_.word("a memory order");
+    for (size_t k = 0; k < kMemoryOrders.size(); ++k) {
+      if (word == kMemoryOrders[k]) return k;
+    }
+    lex_.fail("expected a memory order, found \"", word, "\"");
+  }
+
+  uint64_t mem_flags() {
+    uint64_t flags = 0;
+    do {
+      const std::string word = lex_.word("memory flags");
+      if (word == "mem_none") continue;
+      uint64_t bit = 0;
+      for (const MemFlagName& f : kMemFlagNames) {
+        if (word == f.name) bit = f.flag;
+      }
+      if (!bit) lex_.fail("expected memory flags, found \"", word, "\"");
+      flags |= bit;
+    } while (lex_.accept("|"));
+    return flags;
+  }
+
+  std::vector<Type> constant(InstId i) {
+    const std::string text = lex_.literal("a number");
+    lex_.expect(":");
+    const Type t = type();
+    if (!t.is_value()) lex_.fail("expected the type of a number, found ", to_string(t));
+    auto bits = constant_bits(t.dtype, text);
+    if (!bits) lex_.fail("expected a number of type ", info(t.dtype).mnemonic, ", found ", text);
+    m_[i].attr = *bits;
+    return {t};
+  }
+
+  static std::optional<uint64_t> constant_bits(DType t, std::string_view text) {
+    const char* end = text.data() + text.size();
+    auto whole = [&](auto& n, std::string_view digits, int base) {
+      auto r = std::from_chars(digits.data(), end, n, base);
+      return r.ec == std::errc{} && r.ptr == end;
+    };
+    if (t == DType::B1) {
+      if (text == "true") return 1;
+      if (text == "false") return 0;
+      return std::nullopt;
+    }
+    if (is_signed(t)) {
+      int64_t n = 0;
+      if (!whole(n, text, 10)) return std::nullopt;
+      const uint64_t bits = mask_to(t, static_cast<uint64_t>(n));
+      return sign_extend(t, bits) == n ? std::optional(bits) : std::nullopt;
+    }
+    uint64_t n = 0;
+    if (is_unsigned(t)) {
+      return whole(n, text, 10) && mask_to(t, n) == n ? std::optional(n) : std::nullopt;
+    }
+    if (text.substr(0, 2) == "0x") {
+      return whole(n, text.substr(2), 16) && mask_to(t, n) == n ? std::optional(n) : std::nullopt;
+    }
+    double x = 0;
+    auto r = std::from_chars(text.data(), end, x);
+    if (r.ec != std::errc{} || r.ptr != end) return std::nullopt;
+    return float_to_bits(t, x);
+  }
+
+  // ---- regions ----
+
+  std::vector<Type> if_(InstId i) {
+    ValueId condition = use();
+    m_[i].operands = {condition};
+    std::vector<Type> results;
+    if (lex_.accept("->")) results = parenthesised_types();
+    lex_.expect("{");
+    region(add_region(i));
+    RegionId other = add_region(i);
+    if (lex_.accept_word("else")) {
+      lex_.expect("{");
+      region(other);
+    } else {
+      append(other, Op::Yield);
+    }
+    return results;
+  }
+
+  std::vector<Type> parenthesised_types() {
+    lex_.expect("(");
+    std::vector<Type> out = types();
+    lex_.expect(")");
+    return out;
+  }
+
+  std::vector<Type> for_(InstId i) {
+    const std::string index = defined_name();
+    lex_.expect("=");
+    std::vector<ValueId> x{use()};
+    lex_.expect_word("to");
+    x.push_back(use());
+    lex_.expect_word("step");
+    x.push_back(use());
+    std::vector<std::string> names;
+    std::vector<Type> carried;
+    if (lex_.accept_word("iter_args")) {
+      lex_.expect("(");
+      inits(names, x);
+      lex_.expect(")");
+      lex_.expect("->");
+      carried = parenthesised_types();
+      check_carried(names.size(), carried, std::span(x).subspan(3));
+    }
+    lex_.expect(":");
+    const Type t = type();
+    m_[i].operands = std::move(x);
+    RegionId body = add_region(i);
+    argument(body, index, t);
+    for (size_t k = 0; k < names.size(); ++k) argument(body, names[k], carried[k]);
+    lex_.expect("{");
+    region(body);
+    return carried;
+  }
+
+  void inits(std::vector<std::string>& names, std::vector<ValueId>& operands) {
+    do {
+      names.push_back(defined_name());
+      lex_.expect("=");
+      operands.push_back(use());
+    } while (lex_.accept(","));
+  }
+
+  void check_carried(size_t names, const std::vector<Type>& types, std::span<const ValueId> inits) {
+    if (types.size() != names) lex_.fail("expected ", names, " types of carried values");
+    for (size_t k = 0; k < names; ++k) {
+      if (m_.type(inits[k]) != types[k]) {
+        lex_.fail("expected ", to_string(m_.type(inits[k])), ", the type of an initial value, found ",
+                  to_string(types[k]));
+      }
+    }
+  }
+
+  std::vector<Type> while_(InstId i) {
+    std::vector<std::string> names;
+    std::vector<ValueId> x;
+    std::vector<Type> carried;
+    lex_.expect("(");
+    if (!lex_.at(")")) inits(names, x);
+    lex_.expect(")");
+    lex_.expect(":");
+    lex_.expect("(");
+    if (!lex_.at(")")) carried = types();
+    lex_.expect(")");
+    check_carried(names.size(), carried, x);
+    m_[i].operands = std::move(x);
+    lex_.expect("{");
+    RegionId condition = add_region(i);
+    for (size_t k = 0; k < names.size(); ++k) argument(condition, names[k], carried[k]);
+    region(condition);
+    lex_.expect_word("do");
+    lex_.expect("{");
+    RegionId body = add_region(i);
+    if (lex_.accept("^")) {
+      lex_.expect_word("bb0");
+      lex_.expect("(");
+      do {
+        const std::string name = defined_name();
+        lex_.expect(":");
+        argument(body, name, type());
+      } while (lex_.accept(","));
+      lex_.expect(")");
+      lex_.expect(":");
+    }
+    region(body);
+    return carried;
+  }
+
+  // ---- locations ----
+
+  void location(InstId i) {
+    if (!lex_.accept_word("loc")) return;
+    lex_.expect("(");
+    const std::string file = lex_.quoted("a file name");
+    lex_.expect(":");
+    const uint64_t line = lex_.number("a line");
+    lex_.expect(")");
+    if (line == 0 || line > std::numeric_limits<uint32_t>::max()) lex_.fail("expected a line");
+    auto [it, is_new] = files_.try_emplace(file, static_cast<uint32_t>(m_.files.size()));
+    if (is_new) m_.files.push_back(file);
+    m_.locs[i.index] = {it->second, static_cast<uint32_t>(line)};
+  }
+
+  Lexer lex_;
+  Module m_;
+  int depth_ = 0;
+  std::unordered_map<std::string, ValueId> values_;
+  std::unordered_map<std::string, uint32_t> files_;
+};
+
+}  // namespace
+
+Module parse(std::string_view text) { return Parser(text).run(); }
+
+}  // namespace enigma

@@ -1,0 +1,60 @@
+// Types by a row's signature, and what a kernel does to its parameters and threadgroup memory.
+
+#include "ir/signature.h"
+
+namespace enigma {
+
+Type shared_type(const Module& m, const Instruction& inst) {
+  const OpInfo& row = info(inst.op);
+  for (size_t k = 0; k < row.operands.size() && k < inst.operands.size(); ++k) {
+    if (is_class_letter(row.operands[k])) return m.type(inst.operands[k]);
+  }
+  return {};
+}
+
+bool in_class(char letter, Type t) {
+  if (!t.is_value()) return false;
+  switch (letter) {
+    case 'F': return is_float(t.dtype);
+    case 'I': return is_integer(t.dtype);
+    case 'B': return t.dtype == DType::B1;
+    default: return letter == 'A';
+  }
+}
+
+Type result_type(const OpInfo& row, Type shared, Type memory) {
+  switch (row.result) {
+    case 'T': return shared;
+    case 'b': return shared.is_value() ? shared.with(DType::B1) : Type::scalar(DType::B1);
+    case 'u': return Type::scalar(DType::U32);
+    case 'U': return shared.with(unsigned_of(shared.dtype));
+    case 'e': return Type::scalar(memory.dtype);
+    default: return {};
+  }
+}
+
+void fill_param_effects(Module& m) {
+  std::vector<uint16_t> effects(m.values.size());
+  for (const Instruction& inst : m.insts) {
+    const OpInfo& row = info(inst.op);
+    for (size_t k = 0; k < inst.operands.size(); ++k) {
+      const bool memory = k < row.operands.size() && row.operands[k] == 'm';
+      effects[inst.operands[k].index] |= memory ? row.flags : uint16_t{flag::READ};
+    }
+  }
+  for (Param& p : m.params) {
+    p.read = effects[p.value.index] & flag::READ;
+    p.written = effects[p.value.index] & flag::WRITE;
+  }
+}
+
+uint64_t threadgroup_bytes(const Module& m) {
+  uint64_t bytes = 0;
+  for (InstId i : m[m.body].insts) {
+    if (m[i].op != Op::ThreadgroupAlloc || m[i].results.empty()) continue;
+    bytes += m[i].attr * static_cast<uint64_t>(byte_size(m.type(m[i].results[0]).dtype));
+  }
+  return bytes;
+}
+
+}  // namespace enigma

@@ -1,0 +1,22 @@
+// What a row's signature means for types, shared by parser, verifier and passes.
+#pragma once
+
+#include "enigma/ir.h"
+
+namespace enigma {
+
+constexpr bool is_class_letter(char c) { return c >= 'A' && c <= 'Z'; }
+
+/// The type that the capitals of the row stand for, read off an instruction's operands: the first
+/// capital's; none when the row has no capitals.
+Type shared_type(const Module& m, const Instruction& inst);
+/// Whether a type belongs to a class letter: F, I, B, A.
+bool in_class(char letter, Type t);
+/// The type of the result of a row whose signature fixes it; none for '-' and '?'.
+Type result_type(const OpInfo& row, Type shared, Type memory);
+/// Fills Param::read and Param::written from the instructions.
+void fill_param_effects(Module& m);
+/// All bytes of threadgroup memory that the kernel allocates.
+uint64_t threadgroup_bytes(const Module& m);
+
+}  // namespace enigma

@@ -1,0 +1,46 @@
+// What passes share: replacing values, taking the carried values of a region apart.
+#pragma once
+
+#include <vector>
+
+#include "enigma/ir.h"
+
+namespace enigma {
+
+/// Replacements of values by others, applied when operands are read.
+class Rewrites {
+ public:
+  explicit Rewrites(Module& m) : m_(m), to_(m.values.size()) {}
+
+  /// Every use of `from` is to be `to`. A Python name is kept where `to` has none.
+  void replace(ValueId from, ValueId to);
+  ValueId operator()(ValueId v);
+  void apply(Instruction& inst) {
+    for (ValueId& v : inst.operands) v = (*this)(v);
+  }
+  /// All operands of a region and those inside it.
+  void apply(RegionId r);
+
+ private:
+  Module& m_;
+  std::vector<ValueId> to_;  // parallel to values: none where a value stays
+};
+
+/// Leaves the results of an instruction out for which keep[k] is false, with all that belongs to
+/// them: the arguments, initial values and yielded values of a loop, the yielded values of an if.
+void keep_results(Module& m, InstId i, const std::vector<bool>& keep);
+
+/// Constants, queries, elementwise operations and casts: they give the same wherever they stand.
+inline bool moves_freely(const Instruction& inst) {
+  switch (info(inst.op).shape) {
+    case Shape::Constant:
+    case Shape::Query:
+    case Shape::Map:
+    case Shape::Cast:
+      return true;
+    default:
+      return false;
+  }
+}
+
+}  // namespace enigma

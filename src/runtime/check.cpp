@@ -1,0 +1,106 @@
+// Launch checks: the extremes of every known index formula must lie inside its buffer.
+
+#include "runtime/check.h"
+
+#include <algorithm>
+
+#include "support/text.h"
+
+namespace enigma {
+namespace {
+
+using Wide = __int128;  // products of sizes and positions cannot overflow it
+
+constexpr uint32_t component(Dim3 d, uint32_t i) { return i == 0 ? d.x : i == 1 ? d.y : d.z; }
+
+std::string shape(Dim3 d) { return concat('(', d.x, ", ", d.y, ", ", d.z, ')'); }
+
+// A term's extreme values over the grid; `position` is its position symbol or -1.
+struct Range {
+  Wide low = 0, high = 0;
+  int position = -1;
+  bool rising = true;
+};
+
+Range range_of(const IndexTerm& term, Dim3 grid, std::span<const int64_t> elements) {
+  Wide factor = term.coefficient;
+  Range r;
+  Wide last = 0;
+  for (uint32_t symbol : term.factors) {
+    if (symbol <= IndexTerm::kPositionZ) {
+      r.position = static_cast<int>(symbol);
+      last = Wide{component(grid, symbol)} - 1;
+    } else if (symbol < IndexTerm::kScalar) {
+      factor *= component(grid, symbol - IndexTerm::kGridX);
+    } else {
+      factor *= elements[symbol - IndexTerm::kScalar];
+    }
+  }
+  if (r.position < 0) {
+    r.low = r.high = factor;
+  } else {
+    r.rising = factor >= 0;
+    r.low = std::min<Wide>(0, factor * last);
+    r.high = std::max<Wide>(0, factor * last);
+  }
+  return r;
+}
+
+void check_bound(const Artifact& kernel, const IndexBound& bound, Dim3 grid,
+                 std::span<const int64_t> elements) {
+  Wide low = 0, high = 0;
+  int direction[3] = {0, 0, 0};  // of the index along each position: terms must agree
+  for (const IndexTerm& term : bound.terms) {
+    Range r = range_of(term, grid, elements);
+    low += r.low;
+    high += r.high;
+    if (r.position >= 0 && r.low != r.high) {
+      int& d = direction[r.position];
+      int mine = r.rising ? 1 : -1;
+      if (d == -mine) return;  // extremes lie somewhere inside; the device checks each access
+      d = mine;
+    }
+  }
+  // Beyond 32 bits the kernel's own arithmetic may wrap: nothing certain to say.
+  constexpr Wide kLimit = Wide{1} << 31;
+  if (low < -kLimit || high >= kLimit) return;
+  int64_t size = elements[bound.param];
+  if (low >= 0 && high < size) return;
+  const ParamInfo& param = kernel.params[bound.param];
+  auto reached = static_cast<int64_t>(low < 0 ? low : high);
+  std::string advice = low < 0 ? "guard the access with enigma.if_ or load_if"
+                               : concat("pass at least ", reached + 1,
+                                        " elements, or a smaller grid, or guard the access");
+  throw Error(concat(kernel.kernel_name, ": the grid ", shape(grid), " makes ", param.name,
+                     "[...] reach index ", reached, ", but ", param.name, " has ", size, " element",
+                     size == 1 ? "" : "s", "; ", advice),
+              kernel.locations[bound.location]);
+}
+
+}  // namespace
+
+void check_launch(const Artifact& kernel, const DeviceCapabilities& device, Dim3 grid, Dim3 threads,
+                  std::span<const int64_t> elements) {
+  if (!grid.x || !grid.y || !grid.z) {
+    throw Error(concat(kernel.kernel_name, ": grid is ", shape(grid),
+                       "; every dimension must be at least 1 thread"));
+  }
+  if (!threads.x || !threads.y || !threads.z) {
+    throw Error(concat(kernel.kernel_name, ": threads is ", shape(threads),
+                       "; every dimension must be at least 1 thread"));
+  }
+  Wide group = Wide{threads.x} * threads.y * threads.z;
+  if (group > device.max_threads_per_threadgroup) {
+    throw Error(concat(kernel.kernel_name, ": threads ", shape(threads), " are ",
+                       static_cast<uint64_t>(group), " threads per threadgroup, but ", device.name,
+                       " takes at most ", device.max_threads_per_threadgroup));
+  }
+  if (kernel.threadgroup_bytes > device.threadgroup_memory) {
+    throw Error(concat(kernel.kernel_name, ": needs ", kernel.threadgroup_bytes,
+                       " bytes of threadgroup memory, but ", device.name, " has ",
+                       device.threadgroup_memory));
+  }
+  for (const IndexBound& bound : kernel.bounds) check_bound(kernel, bound, grid, elements);
+}
+
+}  // namespace enigma

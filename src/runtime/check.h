@@ -1,0 +1,16 @@
+// What is checked before a launch, on every device: sizes of the grid, of groups, of buffers.
+#pragma once
+
+#include <span>
+
+#include "enigma/runtime.h"
+
+namespace enigma {
+
+/// Error that names the kernel, the parameter and the Python line when the launch cannot be right:
+/// an empty grid, a threadgroup that the device cannot hold, a buffer that the kernel would leave.
+/// `elements[p]` is the length of buffer p; for a scalar parameter of integer type, its value.
+void check_launch(const Artifact& kernel, const DeviceCapabilities& device, Dim3 grid, Dim3 threads,
+                  std::span<const int64_t> elements);
+
+}  // namespace enigma

@@ -1,0 +1,295 @@
+// The CPU device behind the Runtime interface: what a dispatch checks, binds, runs and reports.
+//
+// Every dispatch is complete when it returns, with wait = false too: the caller's thread works on
+// the grid itself, and a fault is raised where it was made.
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+#include <mutex>
+#include <thread>
+#include <utility>
+
+#include "enigma/runtime.h"
+#include "runtime/check.h"
+#include "runtime/cpu/pool.h"
+#include "runtime/cpu/variants.h"
+#include "support/cpu_abi.h"
+#include "support/text.h"
+
+namespace enigma {
+namespace {
+
+using cpu_abi::Fault;
+using cpu_abi::FaultKind;
+using cpu_abi::param_word;
+
+constexpr uint32_t kMaxThreads = 1024;
+
+const char* instruction_set() {
+#if defined(__x86_64__)
+  if (__builtin_cpu_supports("avx512f")) return "avx512";
+  if (__builtin_cpu_supports("avx2")) return "avx2";
+  if (__builtin_cpu_supports("avx")) return "avx";
+  return "sse";
+#else
+  return "neon";
+#endif
+}
+
+// What the prepared kernels of one runtime share.
+struct Device {
+  CpuCompiler compiler;
+  DeviceCapabilities capabilities;
+  cpu::Pool pool;
+  cpu::VariantCache cache;
+
+  Device(CpuCompiler c, uint32_t threads) : compiler(std::move(c)), pool(threads) {
+    capabilities.backend = "cpu";
+    capabilities.family = instruction_set();
+    capabilities.name = concat("CPU (", threads, threads == 1 ? " thread, " : " threads, ",
+                               capabilities.family, ')');
+    capabilities.max_buffer_bytes = static_cast<uint64_t>(sysconf(_SC_PHYS_PAGES)) *
+                                    static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+  }
+};
+
+std::string shape(Dim3 d) { return concat('(', d.x, ", ", d.y, ", ", d.z, ')'); }
+
+int64_t integer_value(DType dtype, uint64_t bits) {
+  if (is_float(dtype)) return 0;
+  int unused = 64 - info(dtype).bits;
+  return is_signed(dtype) ? static_cast<int64_t>(bits << unused) >> unused
+                          : static_cast<int64_t>(bits);
+}
+
+class CpuPrepared final : public Prepared {
+ public:
+  CpuPrepared(std::shared_ptr<Device> device, std::shared_ptr<const Artifact> artifact,
+              std::vector<Binding> arguments);
+
+  void dispatch(Dim3 grid, Dim3 threads, bool) override {
+    std::lock_guard lock(mutex_);
+    configure(grid, threads);
+    run();
+  }
+  double dispatch_timed(Dim3 grid, Dim3 threads) override;
+  void bind(uint32_t param, Binding memory) override;
+  Binding read(uint32_t param) override;
+
+  /// Error when dispatch would refuse these sizes.
+  void check(Dim3 grid, Dim3 threads);
+  bool belongs_to(const Device* device) const { return device_.get() == device; }
+
+ private:
+  void configure(Dim3 grid, Dim3 threads) {
+    if (!code_ || !(grid == grid_) || !(threads == threads_)) set_sizes(grid, threads);
+  }
+  void set_sizes(Dim3 grid, Dim3 threads);
+  void run() {
+    device_->pool.run({code_->kernel, args_.data(), groups_, code_->scratch_bytes, &code_->pace});
+    if (fault_.kind != 0) report_fault();
+  }
+  [[noreturn]] void report_fault();
+  void set(uint32_t param, Binding memory);
+  void check_param(uint32_t param) const;
+
+  std::mutex mutex_;  // several threads may dispatch, bind and read one prepared kernel
+  const std::shared_ptr<Device> device_;
+  const std::shared_ptr<const Artifact> artifact_;
+  const std::shared_ptr<cpu::Variants> variants_;
+  std::vector<Binding> bindings_;
+  std::vector<uint64_t> args_;     // see cpu_abi.h
+  std::vector<int64_t> elements_;  // see check_launch
+  Fault fault_{};
+  // The sizes of the last dispatch, and what follows from them; code_ is null when a change of
+  // bindings asks for new checks.
+  Dim3 grid_, threads_;
+  int64_t groups_ = 0;
+  cpu::Code* code_ = nullptr;
+};
+
+CpuPrepared::CpuPrepared(std::shared_ptr<Device> device, std::shared_ptr<const Artifact> artifact,
+                         std::vector<Binding> arguments)
+    : device_(std::move(device)),
+      artifact_(std::move(artifact)),
+      variants_(device_->cache.get(artifact_)) {
+  size_t count = artifact_->params.size();
+  if (arguments.size() != count) {
+    std::string names;
+    for (const ParamInfo& p : artifact_->params) names += (names.empty() ? "" : ", ") + p.name;
+    throw Error(concat(artifact_->kernel_name, " takes ", count,
+                       count == 1 ? " argument" : " arguments", " (", names, "), but ",
+                       arguments.size(), " were given"));
+  }
+  bindings_.resize(count);
+  elements_.resize(count);
+  args_.resize(param_word(static_cast<uint32_t>(count)));
+  args_[cpu_abi::kFault] = reinterpret_cast<uint64_t>(&fault_);
+  for (uint32_t i = 0; i < count; ++i) set(i, std::move(arguments[i]));
+}
+
+void CpuPrepared::set(uint32_t index, Binding memory) {
+  const ParamInfo& param = artifact_->params[index];
+  auto size = static_cast<size_t>(byte_size(param.dtype));
+  auto fail = [&](const auto&... message) {
+    throw Error(concat(artifact_->kernel_name, ": ", param.name, " ", message...));
+  };
+  if (!memory.data || memory.bytes == 0) {
+    fail("is bound to no memory; it needs at least 1 element of ", info(param.dtype).numpy);
+  }
+  if (memory.bytes % size != 0) {
+    fail("has ", memory.bytes, " bytes, which is no multiple of the ", size, " bytes of a ",
+         info(param.dtype).numpy);
+  }
+  uint64_t* words = &args_[param_word(index)];
+  if (param.is_scalar) {
+    if (memory.bytes != size) {
+      fail("is a Scalar: pass 1 element, not ", memory.bytes / size);
+    }
+    words[0] = words[1] = 0;
+    std::memcpy(words, memory.data, size);
+    elements_[index] = integer_value(param.dtype, words[0]);
+    bindings_[index] = {words, size, nullptr};
+  } else {
+    auto address = reinterpret_cast<uint64_t>(memory.data);
+    if (address % size != 0) {
+      fail("begins at an address that is no multiple of ", size, "; pass a copy of the array");
+    }
+    words[0] = address;
+    words[1] = memory.bytes / size;
+    elements_[index] = static_cast<int64_t>(words[1]);
+    bindings_[index] = std::move(memory);
+  }
+  code_ = nullptr;
+}
+
+void CpuPrepared::check_param(uint32_t param) const {
+  if (param >= bindings_.size()) {
+    throw Error(concat(artifact_->kernel_name, " has no parameter ", param, "; it has ",
+                       bindings_.size(), ", counted from 0"));
+  }
+}
+
+void CpuPrepared::bind(uint32_t param, Binding memory) {
+  Binding old;  // released last: its owner may run code of the user's
+  std::lock_guard lock(mutex_);
+  check_param(param);
+  old = bindings_[param];
+  set(param, std::move(memory));
+}
+
+Binding CpuPrepared::read(uint32_t param) {
+  std::lock_guard lock(mutex_);
+  check_param(param);
+  return bindings_[param];
+}
+
+void CpuPrepared::check(Dim3 grid, Dim3 threads) {
+  std::lock_guard lock(mutex_);
+  if (code_ && grid == grid_ && threads == threads_) return;
+  check_launch(*artifact_, device_->capabilities, grid, threads, elements_);
+}
+
+void CpuPrepared::set_sizes(Dim3 grid, Dim3 threads) {
+  check_launch(*artifact_, device_->capabilities, grid, threads, elements_);
+  auto ceil_div = [](uint32_t a, uint32_t b) { return static_cast<uint32_t>((a - 1) / b + 1); };
+  Dim3 groups{ceil_div(grid.x, threads.x), ceil_div(grid.y, threads.y),
+              ceil_div(grid.z, threads.z)};
+  __int128 total = static_cast<__int128>(uint64_t{groups.x} * groups.y) * groups.z;
+  if (total > (int64_t{1} << 62)) {
+    throw Error(concat(artifact_->kernel_name, ": the grid ", shape(grid), " has more than 2^62 ",
+                       "threadgroups; launch a smaller grid"));
+  }
+  bool edges = grid.x % threads.x != 0 || grid.y % threads.y != 0 || grid.z % threads.z != 0;
+  code_ = nullptr;  // stays so when the compiler throws
+  cpu::Code& code = variants_->get(*artifact_, {threads, edges}, device_->compiler);
+  grid_ = grid;
+  threads_ = threads;
+  groups_ = static_cast<int64_t>(total);
+  const uint64_t sizes[] = {grid.x, grid.y, grid.z, groups.x, groups.y, groups.z};
+  static_assert(cpu_abi::kGridX == 0 && cpu_abi::kGroupsZ == 5);
+  std::copy(std::begin(sizes), std::end(sizes), args_.begin());
+  code_ = &code;
+}
+
+double CpuPrepared::dispatch_timed(Dim3 grid, Dim3 threads) {
+  std::lock_guard lock(mutex_);
+  configure(grid, threads);
+  auto start = std::chrono::steady_clock::now();
+  run();
+  auto spent = std::chrono::steady_clock::now() - start;
+  return std::chrono::duration<double, std::milli>(spent).count();
+}
+
+void CpuPrepared::report_fault() {
+  Fault fault = std::exchange(fault_, {});
+  Location where;
+  if (fault.location < artifact_->locations.size()) where = artifact_->locations[fault.location];
+  std::string thread = shape({fault.thread[0], fault.thread[1], fault.thread[2]});
+  std::string name = artifact_->kernel_name;
+  switch (static_cast<FaultKind>(fault.kind)) {
+    case FaultKind::DivergentBarrier:
+      throw Error(
+          concat(name, ": barrier not reached by all threads of the threadgroup that begins ",
+                 "at thread ", thread, "; move it out of the condition or loop"),
+          where);
+    case FaultKind::OutOfBounds: {
+      bool local = fault.param >= cpu_abi::kThreadgroupMemory;
+      if (!local && fault.param >= artifact_->params.size()) break;
+      std::string memory =
+          local ? concat("threadgroup memory ", fault.param - cpu_abi::kThreadgroupMemory)
+                : artifact_->params[fault.param].name;
+      throw Error(
+          concat(name, ": ", memory, '[', fault.index, "] is out of bounds (", memory, " has ",
+                 fault.size, fault.size == 1 ? " element" : " elements", "), thread ", thread),
+          where);
+    }
+    case FaultKind::None:
+      break;
+  }
+  throw InternalError(concat(name, " reported a fault of kind ", fault.kind));
+}
+
+class CpuRuntime final : public Runtime {
+ public:
+  CpuRuntime(CpuCompiler compiler, uint32_t threads)
+      : device_(std::make_shared<Device>(std::move(compiler), threads)) {}
+
+  const DeviceCapabilities& capabilities() const override { return device_->capabilities; }
+  std::unique_ptr<Prepared> prepare(std::shared_ptr<const Artifact> kernel,
+                                    std::vector<Binding> arguments) override {
+    if (!kernel) throw Error("prepare needs a compiled kernel");
+    return std::make_unique<CpuPrepared>(device_, std::move(kernel), std::move(arguments));
+  }
+  void dispatch_batch(std::span<const Launch> launches) override;
+  void synchronize() override {}  // every dispatch is complete when it returns
+
+ private:
+  const std::shared_ptr<Device> device_;
+};
+
+void CpuRuntime::dispatch_batch(std::span<const Launch> launches) {
+  for (const Launch& launch : launches) {
+    auto* prepared = dynamic_cast<CpuPrepared*>(launch.prepared);
+    if (!prepared || !prepared->belongs_to(device_.get())) {
+      throw Error("dispatch_batch takes kernels that this runtime prepared");
+    }
+    prepared->check(launch.grid, launch.threads);
+  }
+  for (const Launch& launch : launches) launch.prepared->dispatch(launch.grid, launch.threads);
+}
+
+}  // namespace
+
+std::shared_ptr<Runtime> make_cpu_runtime(CpuCompiler compiler, uint32_t threads) {
+  if (threads > kMaxThreads) {
+    throw Error(concat("threads is ", threads, "; the CPU device takes at most ", kMaxThreads));
+  }
+  if (threads == 0) threads = std::clamp(std::thread::hardware_concurrency(), 1u, kMaxThreads);
+  return std::make_shared<CpuRuntime>(std::move(compiler), threads);
+}
+
+}  // namespace enigma

@@ -1,0 +1,57 @@
+"""What all tests share: the golden fixture, and how much hypothesis tries."""
+
+import difflib
+import os
+import pathlib
+
+import pytest
+
+try:
+    from hypothesis import HealthCheck, settings
+except ImportError:  # the structure tests run without it
+    pass
+else:
+    # Times say nothing on a shared machine; a failure in CI must fail again here.
+    common = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+    settings.register_profile("default_", derandomize=bool(os.environ.get("CI")), **common)
+    settings.register_profile("quick", max_examples=15, derandomize=True, **common)
+    settings.register_profile("thorough", max_examples=1000, **common)
+    settings.load_profile("default_")
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+GOLDEN = ROOT / "tests" / "golden"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--update-golden", action="store_true", help="rewrite tests/golden from what was produced"
+    )
+
+
+@pytest.fixture(scope="session")
+def root() -> pathlib.Path:
+    """The top of the source tree."""
+    return ROOT
+
+
+@pytest.fixture
+def golden(request: pytest.FixtureRequest):
+    """golden(name, text): text must equal the file tests/golden/<name>."""
+
+    def check(name: str, text: str) -> None:
+        path = GOLDEN / name
+        if request.config.getoption("--update-golden"):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if not path.exists() or path.read_text() != text:
+                path.write_text(text)
+            return
+        if not path.exists():
+            pytest.fail(f"tests/golden/{name} does not exist: run pytest --update-golden")
+        expected = path.read_text()
+        if text != expected:
+            lines = difflib.unified_diff(
+                expected.splitlines(), text.splitlines(), f"golden/{name}", "produced", lineterm=""
+            )
+            pytest.fail("\n".join(lines), pytrace=False)
+
+    return check
