@@ -108,7 +108,7 @@ asan: asan-build install ## C++ tests and most Python tests under AddressSanitiz
 	@cp -R python/enigma $(ASAN_DIR)/python/
 	LD_PRELOAD="$(call CXX_FILE,libasan.so) $(call CXX_FILE,libstdc++.so)" \
 	ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 \
-	PYTHONPATH=$(ASAN_DIR)/python PYTHONMALLOC=malloc \
+	PYTHONPATH=$(ASAN_DIR)/python \
 	  $(BIN)/python -m pytest -n $(JOBS) -m 'not slow and not no_asan' \
 	  --hypothesis-profile=quick --capture=sys -p no:cacheprovider tests/python
 else

@@ -27,7 +27,6 @@ target_compile_options(enigma_warnings INTERFACE -Wall -Wextra)
 if(ENIGMA_SANITIZE)
   # All targets of the build, nanobind's too: half a program under a sanitizer finds half.
   list(JOIN ENIGMA_SANITIZE "," sanitizers)
-  add_compile_options(
-    -fsanitize=${sanitizers} -fno-sanitize-recover=all -fno-omit-frame-pointer -g)
+  add_compile_options(-fsanitize=${sanitizers} -fno-sanitize-recover=all -fno-omit-frame-pointer)
   add_link_options(-fsanitize=${sanitizers})
 endif()

@@ -1,4 +1,5 @@
-// From a traced module to an artifact: passes, verification, MSL text, and what the CPU emits later.
+// From a traced module to an artifact: passes, verification, MSL text, and what the CPU emits
+// later.
 
 #include "enigma/compile.h"
 
@@ -30,7 +31,7 @@ std::shared_ptr<const Artifact> compile(Module module, const CompileOptions& opt
   artifact->threadgroup_bytes = threadgroup_bytes(m);
   artifact->fast_math = options.fast_math;
   for (const auto& [message, where] : m.warnings) artifact->warnings.push_back({message, where});
-  artifact->locations = locations(m);
+  artifact->locations = LocationTable(m).list();
   artifact->bounds = index_bounds(m);
   artifact->cpu = [verified](const CpuVariant& variant) { return emit_cpu(verified, variant); };
   return artifact;

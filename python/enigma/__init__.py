@@ -3,8 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from enigma import _core, arch
-from enigma._core import *
-from enigma._core import IRValue, TracingTensor
+from enigma._core import DeviceCapabilities, DType, IRValue, ParamInfo, TracingTensor, dtype
 from enigma.carry import Carry
 from enigma.compile import CompiledKernel, compile
 from enigma.control import for_range, if_, range_constexpr, while_
@@ -31,11 +30,33 @@ from enigma.types import (
 
 __version__ = "0.1.0"
 
+__all__ = [
+    "kernel", "KernelDef", "Scalar", "compile", "CompiledKernel", "ParamInfo",
+    "DType", "dtype", "Float32", "Float16", "BFloat16", "Bool",
+    "Int8", "Int16", "Int32", "Int64", "UInt8", "UInt16", "UInt32", "UInt64",
+    "IRValue", "TracingTensor", "EnigmaError",
+    "for_range", "while_", "if_", "range", "range_constexpr", "Carry",
+    "thread_position_in_grid", "thread_position_in_grid_xyz", "grid_size", "arch",
+    "MetalRuntime", "CpuRuntime", "Runtime", "default_runtime", "PreparedKernel",
+    "DeviceCapabilities",
+]  # fmt: skip
+
+# The types, and every row of the operation table that has a name. The rest of the core is for the
+# package itself; the attribute that each reading traces anew comes from __getattr__.
 if TYPE_CHECKING:
     thread_position_in_grid: IRValue
+    from enigma._core import *  # type: ignore[assignment]  # noqa: F403
 else:
-    # An attribute, not a function: __getattr__ gives it anew each time that it is read.
-    globals().pop("thread_position_in_grid", None)
+    _INTERNAL = {
+        "Artifact", "Module", "Prepared", "Trace", "call", "cpu_runtime", "current_trace",
+        "has_trace", "metal_runtime", "parse_module", "query",
+    }  # fmt: skip
+    for _name in dir(_core):
+        if not _name.startswith("_") and _name not in _INTERNAL and _name not in __all__:
+            globals()[_name] = getattr(_core, _name)
+            __all__ += [_name]
+    __all__.remove("thread_position_in_grid")  # `from enigma import *` would read it
+    del _name
 
 
 def __getattr__(name: str) -> Any:
@@ -44,8 +65,8 @@ def __getattr__(name: str) -> Any:
             from enigma.errors import OutsideKernel, user_line
 
             raise OutsideKernel(
-                "enigma.thread_position_in_grid is used outside a kernel: it has a value only while "
-                "enigma.compile traces a function decorated with @enigma.kernel",
+                "enigma.thread_position_in_grid is used outside a kernel: it has a value only "
+                "while enigma.compile traces a function decorated with @enigma.kernel",
                 *user_line(),
             )
         return _core.query(name, 0)

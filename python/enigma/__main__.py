@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import runpy
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -31,8 +31,8 @@ def devices() -> None:
 
 def kernels(where: str) -> list[enigma.KernelDef]:
     """The kernels of `FILE` or the one of `FILE:NAME`."""
-    path, _, name = where.rpartition(":") if where.rpartition(":")[2].isidentifier() else (where, "", "")
-    if not path:
+    path, _, name = where.rpartition(":")
+    if not path or not name.isidentifier():
         path, name = where, ""
     found = {k: v for k, v in runpy.run_path(path).items() if isinstance(v, enigma.KernelDef)}
     if name and name not in found:
@@ -50,6 +50,7 @@ def argument(text: str, param: Any) -> Any:
         dtype = param.dtype.numpy
         if kind == "random":
             return (np.random.default_rng(0).random(n) * 100).astype(dtype)
+        makers: dict[str, Callable[[int], Any]]
         makers = {"zeros": np.zeros, "ones": np.ones, "range": np.arange}
         if kind in makers:
             return makers[kind](n).astype(dtype)

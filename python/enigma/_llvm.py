@@ -60,7 +60,8 @@ def _target_machine() -> Any:
 def _triple(llvm: Any) -> str:
     """This machine with ELF as its object format, which is the one that the runtime loads."""
     if sys.platform == "darwin":
-        return f"{'aarch64' if platform.machine() == 'arm64' else platform.machine()}-unknown-linux-gnu"
+        machine = platform.machine()
+        return f"{'aarch64' if machine == 'arm64' else machine}-unknown-linux-gnu"
     return str(llvm.get_process_triple())
 
 

@@ -9,12 +9,22 @@ from typing import Any
 import numpy as np
 
 from enigma._core import DType, IRValue
+from enigma.errors import error
+from enigma.session import session
 
 # The shape of a number; other shapes are tuples (kind, details...).
 _NUMBER = ("number",)
 _NUMBERS = (IRValue, bool, int, float, np.generic)
+
+
+class Handle:
+    """What a region binds for its syntax's sake: it means nothing once the region has ended."""
+
+    __slots__ = ()
+
+
 # Python objects that are no values of a kernel, and of which the last one bound counts.
-_DEFINITIONS = (FunctionType, BuiltinFunctionType, ModuleType, type)
+_DEFINITIONS = (FunctionType, BuiltinFunctionType, ModuleType, type, Handle)
 
 
 class Opaque:
@@ -126,14 +136,12 @@ class Carry:
     _values: list[Any]
 
     def __init__(self, *values: Any) -> None:
-        from enigma import control
-        from enigma.errors import error
 
         for value in values:
             if not is_number(value):
                 raise error(f"a Carry holds numbers and values of the kernel, not {value!r}")
         self._values = list(values)
-        control.session("Carry").carries.append(self)
+        session("Carry").carries.append(self)
 
     @classmethod
     def _of(cls, values: list[Any]) -> Carry:
@@ -146,8 +154,6 @@ class Carry:
         return self._values[index]
 
     def __setitem__(self, index: int, value: Any) -> None:
-        from enigma.errors import error
-
         if not is_number(value):
             raise error(f"a Carry holds numbers and values of the kernel, not {value!r}")
         self._values[index] = value

@@ -25,11 +25,12 @@ _MSL_VERSIONS = (None, "3.1", "3.2", "4.0")
 class CompiledKernel:
     """A kernel that can be run: by calling it, or with a runtime's execute() and prepare()."""
 
-    __slots__ = ("_artifact", "block", "definition", "grid")
+    __slots__ = ("_artifact", "_runtime", "block", "definition", "grid")
 
     def __init__(self, definition: KernelDef | None, artifact: _core.Artifact) -> None:
         self.definition = definition
         self._artifact = artifact
+        self._runtime: Runtime | None = None  # the default one, once it was needed
         self.grid: tuple[int, int, int] | None = None  # set by jit
         self.block: tuple[int, int, int] | None = None
 
@@ -104,12 +105,18 @@ class CompiledKernel:
         Errors: EnigmaError that names the parameter, before anything runs.
         """
         if runtime is None:
-            from enigma.runtime import default_runtime
-
-            runtime = default_runtime()
+            runtime = self._runtime or self._default_runtime()
         if grid is None:
             grid = self._grid()
-        _core.call(runtime._core, self._artifact, arguments, grid, self._threads(threads))
+        if threads is None:
+            threads = self._threads(None)
+        _core.call(runtime._core, self._artifact, arguments, grid, threads)
+
+    def _default_runtime(self) -> Runtime:
+        from enigma.runtime import default_runtime
+
+        self._runtime = default_runtime()
+        return self._runtime
 
     def _grid(self) -> Size:
         if self.grid is None:
@@ -157,10 +164,12 @@ def compile(
         compiled(x, 2.0, y, out, grid=len(x), threads=256)
     """
     if not isinstance(fn, KernelDef):
-        raise TypeError(f"enigma.compile takes a function decorated with @enigma.kernel, not {fn!r}")
+        raise TypeError(
+            f"enigma.compile takes a function decorated with @enigma.kernel, not {fn!r}"
+        )
     if tensors:
         raise error(
-            f"kernel '{fn.__name__}' is compiled without arguments: its arrays are given when it runs"
+            f"kernel '{fn.__name__}' is compiled without arguments: give its arrays when it runs"
         )
     _check("emit_only", emit_only, _EMIT)
     _check("math", math, ("safe", "fast"))

@@ -1,4 +1,4 @@
-"""Traced control flow: for_range, while_, if_ and range, each a region of the IR with carried values."""
+"""Traced control flow: for_range, while_, if_ and range, the regions of the IR."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from enigma import _core
-from enigma.carry import Carry, is_number
+from enigma.carry import Carry, Handle, is_number
 from enigma.errors import EnigmaError, error
 from enigma.region import Region, Slot, describe_slot
-from enigma.session import Origin, joined, session
+from enigma.session import Origin, joined
 
 __all__ = ["for_range", "if_", "range_constexpr", "traced_range", "while_"]
 
@@ -119,7 +119,7 @@ def widened(have: _core.DType, value: Value) -> _core.DType:
     return have if isinstance(value, (bool, int)) else joined(have, _core.dtype(value.dtype))
 
 
-class for_range(Loop):  # noqa: N801 - reads as a statement
+class for_range(Loop):
     """A loop that the device runs: ``with enigma.for_range(lo, hi) as i:``.
 
     ``i`` is lo, lo + step, ... while it is below ``hi`` (above, for a negative step), as in
@@ -217,7 +217,7 @@ class for_range(Loop):  # noqa: N801 - reads as a statement
         return self.session.trace.end_for(next_values)
 
 
-class while_(Loop):  # noqa: N801
+class while_(Loop):
     """A loop that the device runs while a condition holds.
 
     ::
@@ -271,7 +271,7 @@ class while_(Loop):  # noqa: N801
         return self.session.trace.end_while(next_values)
 
 
-class traced_range(for_range):  # noqa: N801
+class traced_range(for_range):
     """``for i in enigma.range(n):`` is for_range as a for statement.
 
     It takes what Python's range takes, ints or integer values of the kernel. The loop runs on the
@@ -306,7 +306,7 @@ class traced_range(for_range):  # noqa: N801
         self.__exit__(None, None, None)
 
 
-class Arm:
+class Arm(Handle):
     """One arm of an if_, a context manager of its own: ``with then:``."""
 
     def __init__(self, region: if_, number: int) -> None:
@@ -321,7 +321,7 @@ class Arm:
             self._region._leave_arm(self._number, {})
 
 
-class if_(Region):  # noqa: N801
+class if_(Region):
     """A body that runs only where the condition holds: ``with enigma.if_(c):``.
 
     Names that are rebound in it hold the new value where it ran, the old one elsewhere. Two arms::
@@ -402,7 +402,8 @@ class if_(Region):  # noqa: N801
         hints = self.session.hints
         for k, (pair, origin) in enumerate(zip(pairs, origins, strict=True)):
             if origin in hints and hints[origin].is_float:  # what is_literal is left in float
-                pairs[k] = tuple(float(x) if is_literal(x) else x for x in pair)
+                a, b = pair
+                pairs[k] = (float(a) if is_literal(a) else a, float(b) if is_literal(b) else b)
         end = self.session.trace.value_count
         results = self.session.trace.end_if([a for a, _ in pairs], [b for _, b in pairs])
         self.session.close_range(self._first, end)

@@ -1,4 +1,4 @@
-"""EnigmaError, the one exception for every misuse; it carries and shows the line of the user's code."""
+"""EnigmaError, the one exception for every misuse; it shows the line of the user's code."""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ __all__ = ["EnigmaError", "user_line"]
 
 
 class EnigmaError(Exception):
-    """A mistake in a kernel or in its use: what was expected, what was given, what to write instead.
+    """A mistake in a kernel or its use: what was expected, what was given, what to write instead.
 
     ``filename`` and ``lineno`` say where in the user's code, or are None where no line is known.
     ``str()`` gives the message, then the place and its source line.
     """
 
-    def __init__(self, message: str, filename: str | None = None, lineno: int | None = None) -> None:
+    def __init__(
+        self, message: str, filename: str | None = None, lineno: int | None = None
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.filename = filename

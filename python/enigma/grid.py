@@ -1,4 +1,4 @@
-"""Grid queries beside those that are rows of the operation table: other names for the same values."""
+"""Grid queries beside those of the operation table: other names for the same values."""
 
 from __future__ import annotations
 

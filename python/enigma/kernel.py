@@ -91,20 +91,20 @@ class KernelDef:
         if not self._rewritten:
             from enigma import rewrite
 
-            rewrite.check_kernel(self._innermost)
-            rewrite.rewrite(self._innermost)
+            rewrite.rewrite_kernel(self._innermost)
             self._rewritten = True
         hints: Hints = {}
+        adopted: set[int] = set()
         for _ in range(_MAX_RETRACES):
             try:
-                return self._trace_once(hints)
+                return self._trace_once(hints, adopted)
             except Retrace:
                 continue
         raise RuntimeError(f"internal error of Enigma: tracing '{self.__name__}' does not end")
 
-    def _trace_once(self, hints: Hints) -> _core.Module:
+    def _trace_once(self, hints: Hints, adopted: set[int]) -> _core.Module:
         trace = _core.Trace(self.__name__)
-        with Session(trace, hints) as session:
+        with Session(trace, hints, adopted) as session:
             arguments = [
                 trace.scalar(p.name, p.dtype) if p.is_scalar else trace.buffer(p.name, p.dtype)
                 for p in self.parameters
@@ -113,7 +113,9 @@ class KernelDef:
             if session.failure is not None or trace.depth:
                 reason = session.failure or "a region is still open at the end"
                 raise EnigmaError(
-                    f"kernel '{self.__name__}' cannot be traced: {reason}", self.filename, self.lineno
+                    f"kernel '{self.__name__}' cannot be traced: {reason}",
+                    self.filename,
+                    self.lineno,
                 )
             if result is not None:
                 raise EnigmaError(
@@ -177,8 +179,8 @@ def parameters(function: FunctionType, name: str, scope: dict[str, Any]) -> list
                 continue  # a constant of Python
             raise TypeError(
                 f"kernel '{name}': parameter '{parameter}' has no type; annotate it, for example "
-                f"`{parameter}: enigma.f32` for a buffer or `{parameter}: enigma.Scalar(enigma.f32)` "
-                "for a number"
+                f"`{parameter}: enigma.f32` for a buffer or `{parameter}: "
+                "enigma.Scalar(enigma.f32)` for a number"
             )
         if position >= required:
             raise TypeError(

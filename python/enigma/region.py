@@ -1,4 +1,4 @@
-"""Regions: what a traced `with` does to the Python names around it, whatever kind of region it is."""
+"""Regions: what a traced `with` or `for` does to the Python names around it, whatever its kind."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from types import FrameType
 from typing import Any
 
 from enigma import _core
-from enigma.carry import describe, flatten, is_container, rebuild, refill, same_number
+from enigma.carry import Handle, describe, flatten, is_container, rebuild, refill, same_number
 from enigma.errors import EnigmaError, user_line
 from enigma.session import Retrace, session
 
@@ -104,19 +104,19 @@ def describe_slot(slot: Slot) -> str:
     return f"'{slot.name}'" if slot.name else f"a {type(slot.value).__name__}"
 
 
-class Region:
+class Region(Handle):
     """A traced `with` or `for`. Made by the user, driven by the rewritten source (rewrite.py):
 
-    ``_open`` before the region, with the names that its body binds; ``__enter__``; ``_phases``, each of
+    ``_open`` before it, with the names that its body binds; ``__enter__``; ``_phases``, each of
     which gives names to bind; the body; ``_leave``, which ends the region in the IR and gives the
-    names to bind after it; ``__exit__``. Where the source could not be rewritten, ``__enter__`` and
-    ``__exit__`` do it all, and what would be lost is an error.
+    names to bind after it; ``__exit__``. Where the source could not be rewritten, ``__enter__``
+    and ``__exit__`` do it all, and what would be lost is an error.
     """
 
     kind = "region"
 
     def __init__(self) -> None:
-        self.session = session(self.kind)
+        self.session = session(self.kind.removeprefix("enigma."))
         self.file, self.line = user_line()
         self.managed = False
         self.names: tuple[str, ...] = ()
@@ -143,7 +143,7 @@ class Region:
     def _open(
         self, scope: dict[str, Any], names: tuple[str, ...], stored: tuple[str, ...], target: Any
     ) -> None:
-        """Collects what the region carries: `names` its body binds, containers that it stores into."""
+        """Collects what is carried: `names` that the body binds, containers that it stores into."""
         self.managed = True
         self.names = names
         self._bind_target(target)
@@ -207,7 +207,7 @@ class Region:
         frame = self._caller or frame
         name = frame.f_globals.get("__name__") or ""
         if name != "enigma" and not name.startswith("enigma."):
-            if rewrite.adopt(frame.f_code):
+            if rewrite.adopt(frame, self.session.adopted):
                 self._retrace()
             self._frame = frame
             self._before = dict(frame.f_locals)

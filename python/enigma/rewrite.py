@@ -3,28 +3,30 @@
 ``with R as t: body`` becomes, with temporary names of our own::
 
     r = R
-    region = hooks.open(r, locals(), names, stored, t, only_arms)   # None for other context managers
+    region = hooks.open(r, locals(), names, stored, t, only_arms)   # None if it is no region
     with r as t:
         if region is not None:
-            for bound in region._phases():      # while_ binds twice: for its condition, for its body
+            for bound in region._phases():      # while_ binds twice: for condition and body
                 if "x" in bound: x = bound["x"]
         body
         if region is not None:
             bound = region._leave(locals())
             if "x" in bound: x = bound["x"]
 
-and ``for t in R`` likewise, so that every `with` and `for` that is no region does what it did before.
+and ``for t in R`` likewise, so that a `with` or `for` that is no region does what it did before.
 What is a region is decided when it runs, so that aliases of the module and its names work. Lines,
 cells, defaults and the other decorators of the function stay as they are.
 """
 
 from __future__ import annotations
-
 import __future__
+
 import ast
 import gc
 import inspect
-from types import CodeType, FunctionType
+import weakref
+from collections.abc import Callable
+from types import CodeType, FrameType, FunctionType
 from typing import Any
 
 from enigma import _core
@@ -38,8 +40,9 @@ from enigma.session import sessions
 _MARK = "\0enigma hooks"
 _ITSELF = "__enigma_"
 
-_rewritten: set[int] = set()  # ids of code objects in _kept
-_kept: list[CodeType] = []
+# What became of a code object, by its id: itself, weakly, and the rewritten code; None where there
+# is no source.
+_known: dict[int, tuple[weakref.ref[CodeType], CodeType | None]] = {}
 
 
 class Hooks:
@@ -65,7 +68,9 @@ class Hooks:
         return _ManagedArm(manager) if isinstance(manager, Arm) else None
 
     @staticmethod
-    def scope(local: dict[str, Any], module: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
+    def scope(
+        local: dict[str, Any], module: dict[str, Any], names: tuple[str, ...]
+    ) -> dict[str, Any]:
         """The local names, and those declared global."""
         return {**local, **{name: module[name] for name in names if name in module}}
 
@@ -96,56 +101,85 @@ class _ManagedArm:
         self._arm = arm
 
     def named(self) -> tuple[str, str]:
-        return self._arm._region.named()  # type: ignore[no-any-return]
+        return self._arm._region.named()
 
     def _phases(self) -> tuple[dict[str, Any], ...]:
         return ()
 
     def _leave(self, scope: dict[str, Any]) -> dict[str, Any]:
-        return self._arm._region._leave_arm(self._arm._number, scope)  # type: ignore[no-any-return]
+        return self._arm._region._leave_arm(self._arm._number, scope)
 
 
 hooks = Hooks()
 
 
-def adopt(code: CodeType) -> bool:
-    """Rewrites the functions that run `code`, a helper of a kernel; True when there was one to do."""
-    if id(code) in _rewritten:
+def adopt(frame: FrameType, adopted: set[int]) -> bool:
+    """Rewrites the helper of a kernel that runs in `frame`; True when that changes the next trace.
+
+    A function that is made anew in each trace is rewritten with the one that makes it, if that is
+    still running. `adopted` holds the ids of what was rewritten for this kernel already.
+    """
+    code = frame.f_code
+    outer: FrameType | None = frame
+    while outer is not None and outer.f_globals.get("__name__") != "enigma.kernel":
+        if _contains(outer.f_code, frame.f_code):
+            code = outer.f_code
+        outer = outer.f_back
+    if id(code) in adopted:
         return False
-    _remember(code)
-    new = rewritten(code)
-    if new is None:
+    adopted.add(id(code))
+    new = _look_up(code, None)
+    if new is None or new is code:
         return False
     found = [f for f in gc.get_referrers(code) if isinstance(f, FunctionType)]
+    found = [f for f in found if f.__code__ is code]
     for function in found:
-        if function.__code__ is code:
-            function.__code__ = new
+        function.__code__ = new
     return bool(found)
 
 
-def rewrite(function: FunctionType) -> bool:
-    """Rewrites a function in place, once; False where its source cannot be had."""
-    code = function.__code__
-    if id(code) in _rewritten:
-        return True
-    new = rewritten(code)
-    if new is None:
-        return False
-    function.__code__ = new
-    return True
+def _contains(code: CodeType, inner: CodeType) -> bool:
+    return any(
+        const is inner or _contains(const, inner)
+        for const in code.co_consts
+        if isinstance(const, CodeType)
+    )
 
 
-def _remember(code: CodeType) -> None:
-    _rewritten.add(id(code))
-    _kept.append(code)
+def rewrite_kernel(function: FunctionType) -> None:
+    """Rewrites a kernel's function in place, once; it stays as it is where there is no source.
+
+    EnigmaError for what the source shows to be wrong: an early return, a value returned.
+    """
+    new = _look_up(function.__code__, _check_returns)
+    if new is not None:
+        function.__code__ = new
 
 
-def rewritten(code: CodeType) -> CodeType | None:
-    """The rewritten code, or None where there is no source that fits the code."""
-    found = parse(code)
-    if found is None:
-        return None
-    node, future = found
+def _look_up(
+    code: CodeType, check: Callable[[CodeType, ast.FunctionDef], None] | None
+) -> CodeType | None:
+    """The rewritten code, made when it is asked for first."""
+    if hooks in code.co_consts:
+        return code
+    known = _known.get(id(code))
+    if known is not None:
+        return known[1]
+    parsed = parse(code)
+    if parsed is not None and check is not None:
+        check(code, parsed[0])
+    new = rewritten(code, *parsed) if parsed is not None else None
+    key = id(code)
+
+    def forget(_: object, known: dict[int, Any] = _known) -> None:
+        known.pop(key, None)
+
+    _known[key] = weakref.ref(code, forget), new
+    return new
+
+
+def rewritten(code: CodeType, node: ast.FunctionDef, future: int) -> CodeType | None:
+    """The code of the rewritten tree; None where it does not fit the cells of the original."""
     Rewriter(_MARK, _ITSELF).function(node)
     # The names of the cells are parameters around it, so that they are free in it as before.
     cells = [ast.arg(arg=name) for name in code.co_freevars]
@@ -163,7 +197,6 @@ def rewritten(code: CodeType) -> CodeType | None:
     new = _with_hooks(new)
     if hasattr(code, "co_qualname"):
         new = new.replace(co_qualname=code.co_qualname)
-    _remember(new)
     return new
 
 
@@ -195,12 +228,7 @@ def parse(code: CodeType) -> tuple[ast.FunctionDef, int] | None:
     return node, future
 
 
-def check_kernel(function: FunctionType) -> None:
-    """EnigmaError for what a kernel's body must not contain: an early return, a value returned."""
-    found = parse(function.__code__)
-    if found is None:
-        return
-    node, _ = found
+def _check_returns(code: CodeType, node: ast.FunctionDef) -> None:
     for statement, returned in returns(node):
         if returned:
             message = (
@@ -212,7 +240,7 @@ def check_kernel(function: FunctionType) -> None:
                 f"kernel '{node.name}' returns early: its body is traced as a whole, so write the "
                 "rest under `with enigma.if_(...)`"
             )
-        raise EnigmaError(message, function.__code__.co_filename, statement.lineno)
+        raise EnigmaError(message, code.co_filename, statement.lineno)
 
 
 def _find(code: CodeType | None, name: str) -> CodeType | None:
@@ -230,6 +258,5 @@ def _with_hooks(code: CodeType) -> CodeType:
             const = hooks
         elif isinstance(const, CodeType):
             const = _with_hooks(const)
-            _remember(const)
         consts.append(const)
     return code.replace(co_consts=tuple(consts))

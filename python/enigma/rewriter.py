@@ -139,7 +139,9 @@ class Rewriter(ast.NodeTransformer):
             for statement in node.body:
                 bound.visit(statement)
             arguments = {a.arg for a in ast.walk(node.args) if isinstance(a, ast.arg)}
-            outside = {n for p in own_nodes(node.body) if isinstance(p, ast.Nonlocal) for n in p.names}
+            outside = {
+                n for p in own_nodes(node.body) if isinstance(p, ast.Nonlocal) for n in p.names
+            }
             mine = set(bound.names) | arguments | outside
             self.shared = {name: None for name in self.shared if name in mine}
         node.body = self._statements(node.body)
@@ -227,7 +229,10 @@ class Rewriter(ast.NodeTransformer):
         self.inside.append(region)
         node.body = self._wrapped(region, node.body, bound)
         self.inside.pop()
-        after = [self._assign(manager, ast.Constant(None)), self._assign(region, ast.Constant(None))]
+        after = [
+            self._assign(manager, ast.Constant(None)),
+            self._assign(region, ast.Constant(None)),
+        ]
         return self._located([*before, node, *after], node)
 
     def visit_For(self, node: ast.For) -> list[ast.stmt]:
@@ -293,9 +298,9 @@ class Rewriter(ast.NodeTransformer):
             [
                 ast.Name(manager, ast.Load()),
                 self._scope(bound),
-                ast.Constant(tuple(bound.names)),
-                ast.Constant(tuple(bound.stored)),
-                ast.Constant(_pattern(target)),
+                _constant(tuple(bound.names)),
+                _constant(tuple(bound.stored)),
+                _constant(_pattern(target)),
                 ast.Constant(only_arms),
             ],
         )
@@ -305,7 +310,7 @@ class Rewriter(ast.NodeTransformer):
         module = [n for n in (*bound.names, *bound.stored) if n in self.globals]
         if not module:
             return scope
-        return self._call("scope", [scope, self._call("globals", []), ast.Constant(tuple(module))])
+        return self._call("scope", [scope, self._call("globals", []), _constant(tuple(module))])
 
     def _wrapped(self, region: str, body: list[ast.stmt], bound: Bindings) -> list[ast.stmt]:
         values, own = self._temporary(), self._statements(body)
@@ -351,6 +356,10 @@ class Rewriter(ast.NodeTransformer):
                 if "lineno" in part._attributes and not hasattr(part, "lineno"):
                     _place(part, node)
         return statements
+
+
+def _constant(value: Any) -> ast.Constant:
+    return ast.Constant(value)
 
 
 def _place(part: Any, node: ast.stmt | ast.expr) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 
 from enigma import _core
 from enigma.compile import CompiledKernel, Size
-from enigma.errors import error
+from enigma.errors import EnigmaError, error
 
 __all__ = ["CpuRuntime", "MetalRuntime", "PreparedKernel", "Runtime", "default_runtime"]
 
@@ -117,7 +117,9 @@ class Runtime:
             if not (isinstance(launch, tuple) and len(launch) == 3) or not isinstance(
                 launch[0], PreparedKernel
             ):
-                raise error(f"dispatch_batch takes tuples (prepared, grid, threads), not {launch!r}")
+                raise error(
+                    f"dispatch_batch takes tuples (prepared, grid, threads), not {launch!r}"
+                )
             batch.append((launch[0]._core, launch[1], launch[2]))
         self._core.dispatch_batch(batch)
 
@@ -166,18 +168,12 @@ def default_runtime() -> Runtime:
         else:
             try:
                 found = MetalRuntime()
-            except _core_error():
+            except EnigmaError:
                 if device == "metal":
                     raise
                 found = CpuRuntime()
         _default[device] = found
     return found
-
-
-def _core_error() -> type[Exception]:
-    from enigma.errors import EnigmaError
-
-    return EnigmaError
 
 
 class PreparedKernel:
@@ -240,8 +236,8 @@ class PreparedKernel:
             names = [p.name for p in self.compiled.params]
             if name_or_index not in names:
                 raise error(
-                    f"kernel '{self.compiled.kernel_name}' has no parameter '{name_or_index}'; it has "
-                    f"{', '.join(names)}"
+                    f"kernel '{self.compiled.kernel_name}' has no parameter '{name_or_index}'; "
+                    f"it has: {', '.join(names)}"
                 )
             index = names.index(name_or_index)
         self._core.set_input(index, array)

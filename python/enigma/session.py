@@ -13,14 +13,17 @@ if TYPE_CHECKING:
     from enigma.carry import Carry
     from enigma.control import Loop
 
-# Where a Python number became a value: number of the region in the trace, number of its carried value.
+# Where a Python number became a value: the region's number in the trace, its own number in there.
 Origin = tuple[int, int]
 # The types that such numbers need, as earlier traces found.
 Hints = dict[Origin, _core.DType]
 
 
-class Retrace(BaseException):  # noqa: N818 - a signal, no error: kernel bodies must not catch it
-    """Ends a trace that has learnt something, so that the next one is right from the start."""
+class Retrace(BaseException):
+    """Ends a trace that has learnt something, so that the next one is right from the start.
+
+    No Exception, since `except Exception` in a kernel must not catch it.
+    """
 
 
 class Session:
@@ -32,9 +35,10 @@ class Session:
     guess, and where the guess was made.
     """
 
-    def __init__(self, trace: _core.Trace, hints: Hints) -> None:
+    def __init__(self, trace: _core.Trace, hints: Hints, adopted: set[int]) -> None:
         self.trace = trace
         self.hints = hints
+        self.adopted = adopted  # ids of the code of helpers that were rewritten for this kernel
         self.carries: list[Carry] = []
         self.regions = 0
         self.loops: list[Loop] = []  # open ones, innermost last
@@ -118,10 +122,10 @@ _local = threading.local()
 def sessions() -> list[Session]:
     """The traces that this thread is in, innermost last."""
     try:
-        return _local.stack  # type: ignore[no-any-return]
+        return _local.stack
     except AttributeError:
         _local.stack = []
-        return _local.stack  # type: ignore[no-any-return]
+        return _local.stack
 
 
 def session(what: str) -> Session:

@@ -13,10 +13,6 @@
 namespace enigma {
 namespace {
 
-[[noreturn]] void fail(const Artifact& kernel, const ParamInfo& param, const std::string& message) {
-  throw Error("kernel '" + kernel.kernel_name + "', parameter '" + param.name + "': " + message);
-}
-
 std::string advice(DType to) {
   return to == DType::BF16 ? ".astype(ml_dtypes.bfloat16)"
          : to == DType::B1 ? ".astype(np.bool_)"
@@ -28,9 +24,9 @@ void check_dtype(const Artifact& kernel, const ParamInfo& param, const std::stri
   if (given == expected.numpy) return;
   std::string fix = param.dtype == DType::BF16 && given == "uint16" ? ".view(ml_dtypes.bfloat16)"
                                                                     : advice(param.dtype);
-  fail(kernel, param,
-       std::string("expected an array of ") + expected.numpy + ", but got one of " + given +
-           "; convert it with " + fix);
+  refuse(kernel, param,
+         std::string("expected an array of ") + expected.numpy + ", but got one of " + given +
+             "; convert it with " + fix);
 }
 
 /// The numpy name of a buffer's element format, "" when no numpy type of one field has it.
@@ -110,14 +106,14 @@ std::string numpy_name(nb::handle x) {
 void check_memory(const Artifact& kernel, const ParamInfo& param, bool contiguous, bool readonly,
                   const Lent& lent) {
   if (!contiguous) {
-    fail(kernel, param, "the array is not C-contiguous; pass np.ascontiguousarray(...) of it");
+    refuse(kernel, param, "the array is not C-contiguous; pass np.ascontiguousarray(...) of it");
   }
-  if (lent.bytes == 0) fail(kernel, param, "the array is empty");
+  if (lent.bytes == 0) refuse(kernel, param, "the array is empty");
   if (readonly) {
-    fail(kernel, param, "the kernel writes this array, but it is read-only; pass a copy of it");
+    refuse(kernel, param, "the kernel writes this array, but it is read-only; pass a copy of it");
   }
   if (reinterpret_cast<uintptr_t>(lent.data) % static_cast<size_t>(byte_size(param.dtype))) {
-    fail(kernel, param, "the array's memory is not aligned to its elements; pass a copy of it");
+    refuse(kernel, param, "the array's memory is not aligned to its elements; pass a copy of it");
   }
 }
 
@@ -174,9 +170,9 @@ bool from_dlpack(const Artifact& kernel, const ParamInfo& param, nb::handle x, A
   }
   if (!capsule.is_valid()) {
     nb::python_error raised;
-    fail(kernel, param,
-         "no array can be had by DLPack from " + describe(x) + ": " +
-             nb::cast<std::string>(nb::str(raised.value())));
+    refuse(kernel, param,
+           "no array can be had by DLPack from " + describe(x) + ": " +
+               nb::cast<std::string>(nb::str(raised.value())));
   }
   return nb::try_cast(capsule, out, false);
 }
@@ -187,12 +183,12 @@ void lend_dlpack(const Artifact& kernel, const ParamInfo& param, nb::handle x, b
   nb::ndarray<> writable;
   bool readonly = writes && !from_dlpack(kernel, param, x, writable);
   if ((!writes || readonly) && !from_dlpack(kernel, param, x, array)) {
-    fail(kernel, param, "no array can be had from " + describe(x) + " by DLPack");
+    refuse(kernel, param, "no array can be had from " + describe(x) + " by DLPack");
   }
   auto take = [&](const auto& a) {
     using Array = std::remove_cvref_t<decltype(a)>;
     if (a.device_type() != nb::device::cpu::value) {
-      fail(kernel, param, "the array lies on another device; move it to the CPU first");
+      refuse(kernel, param, "the array lies on another device; move it to the CPU first");
     }
     check_dtype(kernel, param, dlpack_name(a.dtype()));
     bool contiguous = true;
@@ -235,9 +231,9 @@ uint64_t integer_bits(const Artifact& kernel, const ParamInfo& param, nb::handle
   if (PyFloat_Check(x.ptr())) {
     double value = PyFloat_AsDouble(x.ptr());
     if (std::trunc(value) != value || std::isinf(value)) {
-      fail(kernel, param,
-           std::string("expected an integer (") + info(param.dtype).mnemonic + "), but got " +
-               describe(x));
+      refuse(kernel, param,
+             std::string("expected an integer (") + info(param.dtype).mnemonic + "), but got " +
+                 describe(x));
     }
     integer = nb::steal(PyLong_FromDouble(value));
   }
@@ -260,8 +256,8 @@ uint64_t integer_bits(const Artifact& kernel, const ParamInfo& param, nb::handle
     }
   }
   if (!fits) {
-    fail(kernel, param,
-         nb::cast<std::string>(nb::str(integer)) + " does not fit " + info(param.dtype).numpy);
+    refuse(kernel, param,
+           nb::cast<std::string>(nb::str(integer)) + " does not fit " + info(param.dtype).numpy);
   }
   return out;
 }
@@ -289,7 +285,7 @@ uint64_t float_bits(const Artifact& kernel, const ParamInfo& param, nb::handle x
   }
   bool infinite = PyFloat_Check(x.ptr()) && std::isinf(value);
   if (overflow && !infinite) {
-    fail(kernel, param, describe(x) + " does not fit " + info(param.dtype).numpy);
+    refuse(kernel, param, describe(x) + " does not fit " + info(param.dtype).numpy);
   }
   return bits;
 }
@@ -305,17 +301,21 @@ uint64_t scalar_bits(const Artifact& kernel, uint32_t index, nb::handle x) {
       number = nb::steal(PyObject_CallObject(item.ptr(), nullptr));
       if (!number.is_valid()) {
         PyErr_Clear();
-        fail(kernel, param, "expected one number, but got " + describe(x));
+        refuse(kernel, param, "expected one number, but got " + describe(x));
       }
     }
   }
   if (!PyFloat_Check(number.ptr()) && !PyLong_Check(number.ptr())) {
-    fail(kernel, param,
-         std::string("expected a number (") + info(param.dtype).mnemonic + "), but got " +
-             describe(x));
+    refuse(kernel, param,
+           std::string("expected a number (") + info(param.dtype).mnemonic + "), but got " +
+               describe(x));
   }
   return is_float(param.dtype) ? float_bits(kernel, param, number)
                                : integer_bits(kernel, param, number);
+}
+
+void refuse(const Artifact& kernel, const ParamInfo& param, const std::string& message) {
+  throw Error("kernel '" + kernel.kernel_name + "', parameter '" + param.name + "': " + message);
 }
 
 void check_count(const Artifact& kernel, size_t given) {
@@ -353,8 +353,9 @@ void lend(const Artifact& kernel, uint32_t index, nb::handle x, bool in_place, L
     }
   }
   if (attribute(x, "__dlpack__").is_valid()) return lend_dlpack(kernel, param, x, writes, out);
-  fail(kernel, param,
-       std::string("expected an array of ") + info(param.dtype).numpy + ", but got " + describe(x));
+  refuse(
+      kernel, param,
+      std::string("expected an array of ") + info(param.dtype).numpy + ", but got " + describe(x));
 }
 
 void give_back(Lent& lent) {

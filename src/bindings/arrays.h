@@ -30,6 +30,9 @@ struct Arguments {
   ~Arguments();
 };
 
+/// Error about an argument, which names the kernel and the parameter.
+[[noreturn]] void refuse(const Artifact& kernel, const ParamInfo& param,
+                         const std::string& message);
 /// Error unless as many arguments are given as the kernel has parameters.
 void check_count(const Artifact& kernel, size_t given);
 /// Borrows the memory of an array for parameter `param`. Error, which names the parameter, unless

@@ -8,6 +8,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "enigma/artifact.h"
 #include "enigma/error.h"

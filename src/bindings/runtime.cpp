@@ -76,57 +76,57 @@ std::shared_ptr<Prepared> prepare_released(Runtime& runtime, std::shared_ptr<con
   return runtime.prepare(std::move(kernel), std::move(bindings));
 }
 
-PyPrepared prepare(nb::handle_t<PyRuntime> self, const Compiled& kernel, nb::sequence arguments,
-                   nb::dict output_sizes) {
-  const Artifact& artifact = *kernel.artifact;
-  check_count(artifact, nb::len(arguments));
+/// The bytes that output_sizes gives for each parameter; none for those that it does not name.
+std::vector<std::optional<size_t>> bytes_of_outputs(const Artifact& artifact, nb::dict output_sizes,
+                                                    const DeviceCapabilities& device) {
   std::vector<std::optional<size_t>> sizes(artifact.params.size());
   for (auto [key, value] : output_sizes) {
-    int64_t param = 0, bytes = 0;
-    if (!to_int64(key, param) || param < 0 || param >= static_cast<int64_t>(sizes.size())) {
+    int64_t index = 0, bytes = 0;
+    if (!to_int64(key, index) || index < 0 || index >= static_cast<int64_t>(sizes.size())) {
       throw Error("output_sizes has the key " + describe(key) +
                   ", which is no parameter of kernel '" + artifact.kernel_name + "'");
     }
-    const std::string& name = artifact.params[static_cast<size_t>(param)].name;
+    const ParamInfo& param = artifact.params[static_cast<size_t>(index)];
+    if (param.is_scalar) refuse(artifact, param, "it is a scalar, so it cannot be an output");
     if (!to_int64(value, bytes)) {
-      throw Error("kernel '" + artifact.kernel_name + "', parameter '" + name +
-                  "': the output size must be an int, a number of bytes, but is " +
-                  describe(value));
+      refuse(artifact, param,
+             "the output size must be an int, a number of bytes, but is " + describe(value));
     }
-    if (bytes < 1) {
-      throw Error("kernel '" + artifact.kernel_name + "', parameter '" + name +
-                  "': the output size is " + std::to_string(bytes) +
-                  " bytes: it must be at least 1");
+    std::string is = "the output size is " + std::to_string(bytes) + " bytes";
+    if (bytes < 1) refuse(artifact, param, is + ": it must be at least 1");
+    if (bytes % byte_size(param.dtype)) {
+      refuse(artifact, param,
+             is + ", which is no multiple of the " + std::to_string(byte_size(param.dtype)) +
+                 " bytes of " + info(param.dtype).numpy);
     }
-    sizes[static_cast<size_t>(param)] = static_cast<size_t>(bytes);
+    uint64_t most = device.max_buffer_bytes;
+    if (most && static_cast<uint64_t>(bytes) > most) {
+      refuse(artifact, param,
+             is + ", but " + device.name + " takes at most " + std::to_string(most));
+    }
+    sizes[param.index] = static_cast<size_t>(bytes);
   }
+  return sizes;
+}
+
+PyPrepared prepare(nb::handle_t<PyRuntime> self, const Compiled& kernel, nb::sequence arguments,
+                   nb::dict output_sizes) {
+  const Artifact& artifact = *kernel.artifact;
+  Runtime& runtime = runtime_of(self);
+  check_count(artifact, nb::len(arguments));
+  auto sizes = bytes_of_outputs(artifact, output_sizes, runtime.capabilities());
   std::vector<Binding> bindings;
   for (uint32_t p = 0; p < artifact.params.size(); ++p) {
-    const ParamInfo& param = artifact.params[p];
     nb::object x = arguments[p];
-    if (!sizes[p]) {
-      bindings.push_back(own(artifact, p, x));
-      continue;
+    if (sizes[p] && !x.is_none()) {
+      refuse(artifact, artifact.params[p], "both an argument and an output size are given");
     }
-    if (!x.is_none()) {
-      throw Error("kernel '" + artifact.kernel_name + "', parameter '" + param.name +
-                  "': both an argument and an output size are given");
-    }
-    auto element = static_cast<size_t>(byte_size(param.dtype));
-    if (param.is_scalar || *sizes[p] % element) {
-      throw Error("kernel '" + artifact.kernel_name + "', parameter '" + param.name +
-                  (param.is_scalar
-                       ? "': it is a scalar, so it cannot be an output"
-                       : "': the output size is " + std::to_string(*sizes[p]) +
-                             " bytes, which is no multiple of the " + std::to_string(element) +
-                             " bytes of " + info(param.dtype).numpy));
-    }
-    bindings.push_back(zeros(*sizes[p]));
+    bindings.push_back(sizes[p] ? zeros(*sizes[p]) : own(artifact, p, x));
   }
   PyPrepared out;
   out.artifact = kernel.artifact;
   out.runtime = nb::borrow(self);
-  out.prepared = prepare_released(runtime_of(self), kernel.artifact, std::move(bindings));
+  out.prepared = prepare_released(runtime, kernel.artifact, std::move(bindings));
   return out;
 }
 
@@ -144,12 +144,12 @@ double dispatch_timed(const PyPrepared& self, nb::handle grid, nb::handle thread
   return prepared->dispatch_timed(g, t);
 }
 
-/// The parameter that an index means; Error when there is none.
-const ParamInfo& param_of(const PyPrepared& self, nb::handle x) {
+/// The number of a parameter; Error when there is none.
+uint32_t param_of(const PyPrepared& self, nb::handle x) {
   const Artifact& artifact = *self.artifact;
   int64_t p = 0;
   if (to_int64(x, p) && p >= 0 && p < static_cast<int64_t>(artifact.params.size())) {
-    return artifact.params[static_cast<size_t>(p)];
+    return static_cast<uint32_t>(p);
   }
   throw Error("kernel '" + artifact.kernel_name + "' has " +
               std::to_string(artifact.params.size()) + " parameters, and none has the number " +
@@ -163,15 +163,15 @@ Binding wait_for(Prepared& prepared, uint32_t param) {
 
 nb::bytes read(const PyPrepared& self, nb::handle param) {
   std::shared_ptr<Prepared> prepared = alive(self);
-  auto index = static_cast<uint32_t>(&param_of(self, param) - self.artifact->params.data());
+  uint32_t index = param_of(self, param);
   Binding memory = wait_for(*prepared, index);
   return nb::bytes(memory.data, memory.bytes);
 }
 
 nb::object read_array(const PyPrepared& self, nb::handle param) {
   std::shared_ptr<Prepared> prepared = alive(self);
-  const ParamInfo& info = param_of(self, param);
-  Binding memory = wait_for(*prepared, static_cast<uint32_t>(&info - self.artifact->params.data()));
+  uint32_t index = param_of(self, param);
+  Binding memory = wait_for(*prepared, index);
   nb::object numpy = nb::module_::import_("numpy");
   // Through bytes of numpy's own, since it exports no buffer of bfloat16.
   nb::object raw = numpy.attr("empty")(memory.bytes, "uint8");
@@ -182,12 +182,12 @@ nb::object read_array(const PyPrepared& self, nb::handle param) {
     std::memcpy(view.buf, memory.data, memory.bytes);
   }
   PyBuffer_Release(&view);
-  return raw.attr("view")(dtype_object(info.dtype).attr("numpy"));
+  return raw.attr("view")(dtype_object(self.artifact->params[index].dtype).attr("numpy"));
 }
 
 void set_input(const PyPrepared& self, nb::handle param, nb::handle x) {
   std::shared_ptr<Prepared> prepared = alive(self);
-  auto index = static_cast<uint32_t>(&param_of(self, param) - self.artifact->params.data());
+  uint32_t index = param_of(self, param);
   Binding memory = own(*self.artifact, index, x);
   nb::gil_scoped_release release;
   prepared->bind(index, std::move(memory));

@@ -33,6 +33,7 @@ class Trace : public std::enable_shared_from_this<Trace> {
   /// Sets the builder's location to the innermost Python line outside of the enigma package.
   Trace& locate();
 
+  /// After finish(): lets go of what only tracing needs.
   void close();
 
  private:

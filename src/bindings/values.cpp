@@ -7,14 +7,9 @@ namespace enigma {
 namespace {
 
 const char* const kTruth =
-    "a traced value has no truth in Python, since only the device knows it: use `with "
-    "enigma.if_(c):` "
-    "for `if`, `with enigma.while_(lambda: c):` for `while`, enigma.where for a choice, and `&`, "
-    "`|`, "
-    "`~` for `and`, `or`, `not`";
-
-/// An error about a value, at the line of the kernel that asks for it.
-[[noreturn]] void only_on_device(const std::string& message) { throw Error(message); }
+    "a traced value has no truth in Python, since only the device knows it: use "
+    "`with enigma.if_(c):` for `if`, `with enigma.while_(lambda: c):` for `while`, "
+    "enigma.where for a choice, and `&`, `|`, `~` for `and`, `or`, `not`";
 
 std::string shown(const IRValue& v) {
   std::string name = v.trace->ended ? "" : v.trace->builder.module().name_of(v.id);
@@ -216,39 +211,36 @@ void bind_values(nb::module_& m) {
       .def(
           "__pos__", [](nb::object self) { return self; }, nb::sig("def __pos__(self) -> IRValue"))
       .def("__hash__", [](nb::handle self) { return reinterpret_cast<intptr_t>(self.ptr()) >> 4; })
-      .def("__bool__", [](const IRValue&) -> bool { only_on_device(kTruth); })
+      .def("__bool__", [](const IRValue&) -> bool { throw Error(kTruth); })
       .def(
           "__iter__",
           [](const IRValue&) -> nb::object {
-            only_on_device(
+            throw Error(
                 "a traced value cannot be iterated over; for a loop that many times use `with "
                 "enigma.for_range(0, n) as i:`");
           },
           nb::sig("def __iter__(self) -> typing.NoReturn"))
       .def(
-          "__len__", [](const IRValue&) -> int { only_on_device("a traced value has no length"); },
+          "__len__", [](const IRValue&) -> int { throw Error("a traced value has no length"); },
           nb::sig("def __len__(self) -> int"));
   for (const char* method : {"__index__", "__int__"}) {
     std::string sig = std::string("def ") + method + "(self) -> int";
     value.def(
         method,
         [](const IRValue&) -> int {
-          only_on_device(
-              "a traced value cannot become a Python int, since only the device knows it; for a "
-              "loop "
-              "use enigma.for_range, for a conversion enigma.metal_cast(value, \"int\")");
+          throw Error(
+              "a traced value cannot become a Python int, since only the device knows it; for "
+              "a loop use enigma.for_range, for a conversion enigma.metal_cast(value, \"int\")");
         },
         nb::sig(sig.c_str()));
   }
   value
       .def("__float__",
            [](const IRValue&) -> double {
-             only_on_device(
-                 "a traced value cannot become a Python float, since only the device knows it; for "
-                 "a "
-                 "conversion use enigma.metal_cast(value, \"float\"), for functions enigma's own, "
-                 "as "
-                 "enigma.sqrt");
+             throw Error(
+                 "a traced value cannot become a Python float, since only the device knows it; "
+                 "for a conversion use enigma.metal_cast(value, \"float\"), for functions "
+                 "enigma's own, as enigma.sqrt");
            })
       .def_prop_ro(
           "dtype", [](const IRValue& v) { return dtype_object(v.type.dtype); },

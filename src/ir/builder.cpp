@@ -111,7 +111,8 @@ void Builder::State::check_visible(ValueId v) const {
   const Value& value = m[v];
   if (value.region && m[m[r].parent].op == Op::For && value.index == 0) {
     fail(name.empty() ? "a loop index" : name, " counts ", describe_region(r),
-         " and has no value outside it; give another name a value before the loop and set it inside");
+         " and has no value outside it; give another name a value before the loop and set it "
+         "inside");
   }
   fail(what, " is assigned inside ", describe_region(r), "; give it a value before it");
 }
@@ -155,7 +156,8 @@ void Builder::set_name(ValueId v, std::string_view name) { state_->set_name(v, n
 const Module& Builder::module() const { return state_->m; }
 
 Type Builder::type(ValueId v) const {
-  if (v.index >= state_->m.values.size()) throw InternalError("type of a value that does not exist");
+  if (v.index >= state_->m.values.size())
+    throw InternalError("type of a value that does not exist");
   return state_->type(v);
 }
 

@@ -21,28 +21,45 @@ char class_of(const OpInfo& row) {
 
 bool takes(char letter, DType t) {
   switch (letter) {
-    case 'F': return is_float(t);
-    case 'I': return is_integer(t);
-    case 'B': return t == DType::B1;
-    case 'A': return true;
-    default: return false;
+    case 'F':
+      return is_float(t);
+    case 'I':
+      return is_integer(t);
+    case 'B':
+      return t == DType::B1;
+    case 'A':
+      return true;
+    default:
+      return false;
   }
 }
 
 const char* letter_text(char letter) {
   switch (letter) {
-    case 'F': return "float";
-    case 'I': return "integer";
-    case 'B': return "bool";
-    case 'A': return "any";
-    case 'b': return "bool";
-    case 'u': return "uint";
-    case 'x': return "index";
-    case 'm': return "buffer";
-    case 'e': return "element";
-    case 'U': return "unsigned";
-    case '-': return "none";
-    default: return "given type";
+    case 'F':
+      return "float";
+    case 'I':
+      return "integer";
+    case 'B':
+      return "bool";
+    case 'A':
+      return "any";
+    case 'b':
+      return "bool";
+    case 'u':
+      return "uint";
+    case 'x':
+      return "index";
+    case 'm':
+      return "buffer";
+    case 'e':
+      return "element";
+    case 'U':
+      return "unsigned";
+    case '-':
+      return "none";
+    default:
+      return "given type";
   }
 }
 
@@ -66,7 +83,8 @@ bool takes_either_sign(Op op) {
 // An integer type that holds every value of t and the literal, for advice.
 const char* wider_name(DType t, const Literal& x) {
   for (DType w : {DType::I32, DType::I64}) {
-    const bool holds = info(w).bits > info(t).bits || (is_signed(t) && info(w).bits == info(t).bits);
+    const bool holds =
+        info(w).bits > info(t).bits || (is_signed(t) && info(w).bits == info(t).bits);
     if (holds && fits(w, x)) return info(w).msl;
   }
   return "float";
@@ -87,7 +105,7 @@ std::string signature_text(const OpInfo& row) {
 
 DType Builder::State::meet(std::span<const Operand* const> operands) const {
   std::optional<DType> typed;
-  std::optional<DType> literals;
+  std::vector<const Literal*> literals;
   bool float_literal = false;
   bool number_literal = false;
   for (const Operand* x : operands) {
@@ -98,13 +116,17 @@ DType Builder::State::meet(std::span<const Operand* const> operands) const {
     const Literal& l = std::get<Literal>(*x);
     float_literal |= std::holds_alternative<double>(l);
     number_literal |= !std::holds_alternative<bool>(l);
-    literals = literals ? natural_type(l, *literals) : natural_type(l);
+    literals.push_back(&l);
   }
-  if (!typed) return *literals;
-  if (is_float(*typed)) return *typed;
+  if (typed && is_float(*typed)) return *typed;
   if (float_literal) return DType::F32;
-  if (*typed == DType::B1 && number_literal) return *literals;
-  return *typed;
+  if (!number_literal) return typed.value_or(DType::B1);
+  if (typed && *typed != DType::B1) return *typed;
+  for (DType t : {DType::I32, DType::U32, DType::I64}) {
+    if (std::all_of(literals.begin(), literals.end(), [&](auto* l) { return fits(t, *l); }))
+      return t;
+  }
+  return DType::U64;
 }
 
 ValueId Builder::State::literal(DType t, const Literal& x, bool wraps) {
@@ -200,8 +222,10 @@ ValueId Builder::State::memory(const Operand& x, std::string_view user) {
   if (type(*v).is_memory()) return *v;
   for (const Param& p : m.params) {
     if (p.value == *v) {
-      fail(p.name, " is a scalar parameter, not a buffer: it is read as it is, without an index, "
-           "and cannot be written; annotate it with ", info(p.dtype).mnemonic, " to make it a buffer");
+      fail(p.name,
+           " is a scalar parameter, not a buffer: it is read as it is, without an index, "
+           "and cannot be written; annotate it with ",
+           info(p.dtype).mnemonic, " to make it a buffer");
     }
   }
   fail(user, " takes a buffer, ", describe(*v), " was given");
@@ -234,21 +258,34 @@ Op Builder::State::choose(std::span<const Op> rows, std::span<const Operand> ope
   const char* advice = row_of_class('F') != rows.end() && t != DType::B1 ? "float"
                        : row_of_class('I') != rows.end()                 ? "int"
                                                                          : "float";
-  fail(user_name(first), " takes ", accepted.str(), ", ", given.str(), " was given: ",
-       signatures.str(), "; write metal_cast(x, \"", advice, "\")");
+  fail(user_name(first), " takes ", accepted.str(), ", not ", given.str(), ": ", signatures.str(),
+       "; write metal_cast(x, \"", advice, "\")");
 }
 
 void Builder::State::warn_if_constant(Op op, DType t, std::span<const ValueId> operands) {
   enum { kLt, kLe, kGt, kGe } relation;
   switch (op) {
-    case Op::CmpLtI: case Op::CmpUlt: relation = kLt; break;
-    case Op::CmpLeI: case Op::CmpUle: relation = kLe; break;
-    case Op::CmpGtI: case Op::CmpUgt: relation = kGt; break;
-    case Op::CmpGeI: case Op::CmpUge: relation = kGe; break;
-    default: return;
+    case Op::CmpLtI:
+    case Op::CmpUlt:
+      relation = kLt;
+      break;
+    case Op::CmpLeI:
+    case Op::CmpUle:
+      relation = kLe;
+      break;
+    case Op::CmpGtI:
+    case Op::CmpUgt:
+      relation = kGt;
+      break;
+    case Op::CmpGeI:
+    case Op::CmpUge:
+      relation = kGe;
+      break;
+    default:
+      return;
   }
-  const bool as_unsigned =
-      is_unsigned(t) || (op != Op::CmpLtI && op != Op::CmpLeI && op != Op::CmpGtI && op != Op::CmpGeI);
+  const bool as_unsigned = is_unsigned(t) || (op != Op::CmpLtI && op != Op::CmpLeI &&
+                                              op != Op::CmpGtI && op != Op::CmpGeI);
   std::optional<uint64_t> left = constant_bits(operands[0]), right = constant_bits(operands[1]);
   if (left.has_value() == right.has_value()) return;
   if (left) {  // c < x is x > c
@@ -258,18 +295,18 @@ void Builder::State::warn_if_constant(Op op, DType t, std::span<const ValueId> o
   const uint64_t all = mask_to(t, UINT64_MAX);
   const uint64_t least = as_unsigned ? 0 : all ^ (all >> 1);
   const uint64_t greatest = as_unsigned ? all : all >> 1;
-  const char* always = (relation == kLt && *right == least) || (relation == kGt && *right == greatest)
-                           ? "false"
-                       : (relation == kGe && *right == least) ||
-                               (relation == kLe && *right == greatest)
-                           ? "true"
-                           : nullptr;
+  const char* always =
+      (relation == kLt && *right == least) || (relation == kGt && *right == greatest)   ? "false"
+      : (relation == kGe && *right == least) || (relation == kLe && *right == greatest) ? "true"
+                                                                                        : nullptr;
   if (!always) return;
   ValueId x = left ? operands[1] : operands[0];
   const bool at_least = *right == least;
   warn(concat("this comparison is always ", always, ": ", describe(x),
               as_unsigned && at_least ? " is unsigned and never below 0" : " cannot be ",
-              as_unsigned && at_least ? "" : at_least ? "less than the constant" : "greater than the constant"));
+              as_unsigned && at_least ? ""
+              : at_least              ? "less than the constant"
+                                      : "greater than the constant"));
 }
 
 ValueId Builder::State::apply(std::span<const Op> rows, std::span<const Operand> operands,
@@ -312,11 +349,21 @@ ValueId Builder::State::apply(std::span<const Op> rows, std::span<const Operand>
   for (size_t k = 0; k < operands.size(); ++k) {
     const Operand& x = operands[k];
     switch (row.operands[k]) {
-      case 'b': values.push_back(condition(x, mem ? Type::scalar(DType::B1) : shape, user)); break;
-      case 'u': values.push_back(lane(x, user)); break;
-      case 'x': values.push_back(index(x)); break;
-      case 'm': values.push_back(mem = memory(x, user)); break;
-      case 'e': values.push_back(convert(x, Type::scalar(type(mem).dtype))); break;
+      case 'b':
+        values.push_back(condition(x, mem ? Type::scalar(DType::B1) : shape, user));
+        break;
+      case 'u':
+        values.push_back(lane(x, user));
+        break;
+      case 'x':
+        values.push_back(index(x));
+        break;
+      case 'm':
+        values.push_back(mem = memory(x, user));
+        break;
+      case 'e':
+        values.push_back(convert(x, Type::scalar(type(mem).dtype)));
+        break;
       default: {
         const Literal* l = std::get_if<Literal>(&x);
         ValueId v = l ? literal(shape.dtype, *l, takes_either_sign(op)) : std::get<ValueId>(x);
@@ -326,19 +373,25 @@ ValueId Builder::State::apply(std::span<const Op> rows, std::span<const Operand>
   }
   warn_if_constant(op, shape.dtype, values);
   switch (row.result) {
-    case 'T': return emit(op, std::move(values), shape, attr);
+    case 'T':
+      return emit(op, std::move(values), shape, attr);
     case 'b': {
       Type t = mem ? Type::scalar(DType::B1) : shape.with(DType::B1);
       return emit(op, std::move(values), t, attr);
     }
-    case 'u': return emit(op, std::move(values), Type::scalar(DType::U32), attr);
-    case 'U': return emit(op, std::move(values), shape.with(unsigned_of(shape.dtype)), attr);
+    case 'u':
+      return emit(op, std::move(values), Type::scalar(DType::U32), attr);
+    case 'U':
+      return emit(op, std::move(values), shape.with(unsigned_of(shape.dtype)), attr);
     case 'e': {
       Type t = Type::scalar(type(mem).dtype);
       return emit(op, std::move(values), t, attr);
     }
-    case '-': append(op, std::move(values), attr); return {};
-    default: throw InternalError(concat(row.mnemonic, " needs its result's type"));
+    case '-':
+      append(op, std::move(values), attr);
+      return {};
+    default:
+      throw InternalError(concat(row.mnemonic, " needs its result's type"));
   }
 }
 
@@ -380,8 +433,8 @@ ValueId Builder::as_type(Operand x, DType to) {
   if (!from.is_value() || from.dtype == DType::B1 || to == DType::B1 ||
       info(from.dtype).bits != info(to).bits) {
     s.fail("as_type keeps the bits, so both types have the same width; ", s.describe(v), " has ",
-           from.dtype == DType::B1 ? 1 : int{info(from.dtype).bits}, " bits and ", info(to).mnemonic,
-           " has ", to == DType::B1 ? 1 : int{info(to).bits},
+           from.dtype == DType::B1 ? 1 : int{info(from.dtype).bits}, " bits and ",
+           info(to).mnemonic, " has ", to == DType::B1 ? 1 : int{info(to).bits},
            "; metal_cast(x, dtype) converts the value");
   }
   if (from.dtype == to) return v;

@@ -82,9 +82,9 @@ ValueId Builder::State::carry(const Operand& x, Type to, ValueId arg,
   if (!init) return convert(x, to);
   // The value began as a literal, so its type was a guess: one that loses the next value is wrong.
   const Type next = v ? type(*v) : Type::scalar(natural_type(std::get<Literal>(x)));
-  const bool kept = v ? next.is_scalar() && keeps_value(next.dtype, to.dtype)
-                      : fits(to.dtype, std::get<Literal>(x)) &&
-                            (is_float(to.dtype) || !is_float(next.dtype));
+  const bool kept =
+      v ? next.is_scalar() && keeps_value(next.dtype, to.dtype)
+        : fits(to.dtype, std::get<Literal>(x)) && (is_float(to.dtype) || !is_float(next.dtype));
   if (!kept) {
     const std::string& name = m.name_of(arg);
     fail(name.empty() ? "a carried value" : name, " starts as the ", python_type(*init),
@@ -132,6 +132,12 @@ ValueId Builder::State::loop_bound(const Operand& x, const char* what, DType ind
       fail("the ", what, " of a loop is an integer, ", describe(v),
            " was given; write metal_cast(x, \"", info(index_type).msl, "\")");
     }
+  }
+  if (const ValueId* v = std::get_if<ValueId>(&x);
+      v && info(type(*v).dtype).bits > info(index_type).bits) {
+    warn(concat("the ", what, " of the loop, ", describe(x), ", is cut to the ",
+                int{info(index_type).bits}, " bits of the loop's index; give for_range dtype=\"",
+                info(type(*v).dtype).msl, "\""));
   }
   return convert(x, Type::scalar(index_type));
 }

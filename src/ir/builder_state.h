@@ -31,10 +31,10 @@ struct Builder::State {
   Module m;
   Location where;
   Loc loc;
-  std::vector<RegionId> home;      // parallel to m.values: the region that a value lives in
-  std::vector<bool> is_open;       // parallel to m.regions
+  std::vector<RegionId> home;  // parallel to m.values: the region that a value lives in
+  std::vector<bool> is_open;   // parallel to m.regions
   std::vector<Open> open;
-  RegionId at;                     // where instructions go
+  RegionId at;  // where instructions go
   Mark mark{};
   std::unordered_map<std::string, uint32_t> name_numbers;
   uint64_t threadgroup_bytes = 0;

@@ -80,7 +80,7 @@ class Proofs {
  private:
   [[noreturn]] void refuse(InstId barrier, InstId cause, const char* group) const {
     const bool is_if = m_[cause].op == Op::If;
-    const char* what = is_if                      ? "an if_ whose condition"
+    const char* what = is_if                     ? "an if_ whose condition"
                        : m_[cause].op == Op::For ? "a loop whose number of turns"
                                                  : "a while_ whose condition";
     const uint32_t line = m_.location(cause).line;
@@ -166,11 +166,16 @@ class Proofs {
   std::optional<Affine> integer(const Instruction& inst) const {
     const auto& x = inst.operands;
     switch (inst.op) {
-      case Op::ThreadPositionInGrid: return basis(static_cast<Basis>(kX + inst.attr), false);
-      case Op::ThreadPositionInThreadgroup: return basis(static_cast<Basis>(kX + inst.attr), true);
-      case Op::ThreadIndexInThreadgroup: return basis(kLinear, true);
-      case Op::ThreadIndexInSimdgroup: return basis(kLane, true);
-      case Op::SimdgroupIndexInThreadgroup: return basis(kSimdgroup, true);
+      case Op::ThreadPositionInGrid:
+        return basis(static_cast<Basis>(kX + inst.attr), false);
+      case Op::ThreadPositionInThreadgroup:
+        return basis(static_cast<Basis>(kX + inst.attr), true);
+      case Op::ThreadIndexInThreadgroup:
+        return basis(kLinear, true);
+      case Op::ThreadIndexInSimdgroup:
+        return basis(kLane, true);
+      case Op::SimdgroupIndexInThreadgroup:
+        return basis(kSimdgroup, true);
       case Op::Cast:
         return is_integer(m_.type(x[0]).dtype) ? affine(x[0]) : std::nullopt;
       case Op::AddI:
@@ -192,24 +197,35 @@ class Proofs {
         if (!count || !a || *count < 0 || *count > 15) return std::nullopt;
         return combine(Affine{{}, true}, *a, int64_t{1} << *count);
       }
-      default: return std::nullopt;
+      default:
+        return std::nullopt;
     }
   }
 
   Divergence condition(const Instruction& inst) const {
     const auto& x = inst.operands;
     switch (inst.op) {
-      case Op::NotB: return of(x[0]);
+      case Op::NotB:
+        return of(x[0]);
       case Op::AndB:
       case Op::OrB:
         // The other side must not be able to hide the difference thread by thread.
         if (u_[x[1]] <= Level::Group) return of(x[0]);
         if (u_[x[0]] <= Level::Group) return of(x[1]);
         return {};
-      case Op::CmpEqI: case Op::CmpNeI: case Op::CmpLtI: case Op::CmpLeI: case Op::CmpGtI:
-      case Op::CmpGeI: case Op::CmpUlt: case Op::CmpUle: case Op::CmpUgt: case Op::CmpUge:
+      case Op::CmpEqI:
+      case Op::CmpNeI:
+      case Op::CmpLtI:
+      case Op::CmpLeI:
+      case Op::CmpGtI:
+      case Op::CmpGeI:
+      case Op::CmpUlt:
+      case Op::CmpUle:
+      case Op::CmpUgt:
+      case Op::CmpUge:
         break;
-      default: return {};
+      default:
+        return {};
     }
     auto a = affine(x[0]), b = affine(x[1]);
     if (!a || !b) return {};
@@ -227,8 +243,12 @@ class Proofs {
     const int64_t greatest = kGreatest[basis];
     switch (inst.op) {
       case Op::CmpEqI:
-      case Op::CmpNeI: return *limit < 0 || *limit > greatest;
-      case Op::CmpLtI: case Op::CmpUlt: case Op::CmpGeI: case Op::CmpUge:
+      case Op::CmpNeI:
+        return *limit < 0 || *limit > greatest;
+      case Op::CmpLtI:
+      case Op::CmpUlt:
+      case Op::CmpGeI:
+      case Op::CmpUge:
         // x < limit; mirrored: limit < x.
         return left ? *limit < 0 || *limit >= greatest : *limit <= 0 || *limit > greatest;
       default:  // x <= limit, x > limit; mirrored: limit <= x

@@ -83,7 +83,8 @@ class Formulas {
     if (!a || !b) return std::nullopt;
     Polynomial out = *a;
     for (const auto& [factors, coefficient] : *b) {
-      if (__builtin_add_overflow(out[factors], sign * coefficient, &out[factors])) return std::nullopt;
+      if (__builtin_add_overflow(out[factors], sign * coefficient, &out[factors]))
+        return std::nullopt;
     }
     return out;
   }

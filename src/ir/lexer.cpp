@@ -47,7 +47,9 @@ std::string Lexer::found() const {
   return concat("\"", text_.substr(at_, std::min<size_t>(end - at_, 40)), "\"");
 }
 
-bool Lexer::mark_here(std::string_view mark) const { return text_.substr(at_, mark.size()) == mark; }
+bool Lexer::mark_here(std::string_view mark) const {
+  return text_.substr(at_, mark.size()) == mark;
+}
 
 bool Lexer::at(std::string_view mark) {
   skip();

@@ -21,8 +21,8 @@ class Lexer {
     fail_at(start_, concat(pieces...));
   }
 
-  bool at(std::string_view mark);       ///< whether the mark comes next
-  bool accept(std::string_view mark);   ///< reads it if it does
+  bool at(std::string_view mark);      ///< whether the mark comes next
+  bool accept(std::string_view mark);  ///< reads it if it does
   void expect(std::string_view mark);
   bool accept_word(std::string_view word);  ///< the same for a whole word
   void expect_word(std::string_view word);

@@ -58,13 +58,6 @@ DType natural_type(const Literal& x) {
   return DType::U64;
 }
 
-DType natural_type(const Literal& a, DType so_far) {
-  DType t = promote(natural_type(a), so_far);
-  // i64 is the type of -1 beside 2^32 - 1, which promotion alone would make unsigned.
-  if (is_unsigned(t) && is_negative(a)) return DType::I64;
-  return t;
-}
-
 bool is_negative(const Literal& x) {
   if (const double* d = std::get_if<double>(&x)) return *d < 0;
   return whole(x).negative;

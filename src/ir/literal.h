@@ -9,16 +9,13 @@ namespace enigma {
 
 /// The type of a literal alone: b1, f32, or the first of i32, u32, i64, u64 that holds it.
 DType natural_type(const Literal& x);
-/// The first of i32, u32, i64, u64 that holds both literals' values; f32 or b1 where natural_type
-/// says so of both or one.
-DType natural_type(const Literal& a, DType so_far);
 bool is_negative(const Literal& x);
 /// Whether the type holds the literal's value: integers exactly, floats without becoming infinite.
 bool fits(DType t, const Literal& x);
 /// Whether an integer literal fits the type's width when its bits may be read with either sign.
 bool fits_width(DType t, const Literal& x);
-/// The literal in the type, as a constant's attribute: integers modulo 2^width, floats rounded once,
-/// float to integer truncated and saturated with NaN as 0.
+/// The literal in the type, as a constant's attribute: integers modulo 2^width, floats rounded
+/// once, float to integer truncated and saturated with NaN as 0.
 uint64_t literal_bits(DType t, const Literal& x);
 /// "-1", "0.5", "True": as in Python.
 std::string to_string(const Literal& x);

@@ -8,8 +8,8 @@
 
 namespace enigma {
 
-/// The distinct locations of a module, numbered in the order of the first instruction that has each.
-/// Passes never renumber instructions, so the numbers hold for a module's whole life.
+/// The distinct locations of a module, numbered in the order of the first instruction that has
+/// each. Passes never renumber instructions, so the numbers hold for a module's whole life.
 class LocationTable {
  public:
   explicit LocationTable(const Module& m);
@@ -22,9 +22,5 @@ class LocationTable {
   std::vector<uint32_t> index_;  // parallel to Module::insts
   std::vector<Location> list_;
 };
-
-/// The same without a table; each call reads the whole module.
-inline uint32_t location_index(const Module& m, InstId i) { return LocationTable(m)[i]; }
-inline std::vector<Location> locations(const Module& m) { return LocationTable(m).list(); }
 
 }  // namespace enigma

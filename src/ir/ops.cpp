@@ -43,22 +43,23 @@ constexpr bool well_formed(std::string_view signature, Shape shape) {
 
 using namespace flag;
 constexpr OpInfo kOps[] = {
-#define OP(Enum, mnemonic, Form, signature, flags, msl, cpu, python, doc)              \
-  {Op::Enum,                                                                           \
-   #Enum,                                                                              \
-   mnemonic,                                                                           \
-   Shape::Form,                                                                        \
-   operands_of(signature),                                                             \
-   std::string_view(signature).back(),                                                 \
-   flags,                                                                              \
-   python,                                                                             \
+#define OP(Enum, mnemonic, Form, signature, flags, msl, cpu, python, doc) \
+  {Op::Enum,                                                              \
+   #Enum,                                                                 \
+   mnemonic,                                                              \
+   Shape::Form,                                                           \
+   operands_of(signature),                                                \
+   std::string_view(signature).back(),                                    \
+   flags,                                                                 \
+   python,                                                                \
    doc},
 #include "enigma/ops.def"
 };
 constexpr size_t kNumOps = std::size(kOps);
 
-#define OP(Enum, mnemonic, Form, signature, ...) \
-  static_assert(well_formed(signature, Shape::Form), "signature of " mnemonic " is not well formed");
+#define OP(Enum, mnemonic, Form, signature, ...)     \
+  static_assert(well_formed(signature, Shape::Form), \
+                "signature of " mnemonic " is not well formed");
 #include "enigma/ops.def"
 
 // Row numbers in the order of a key; rows with one key keep the table's order.

@@ -117,7 +117,8 @@ class Parser {
       lex_.expect(">");
       for (int s = 0; s < 4; ++s) {
         const Type memory = Type::memory(t, static_cast<AddressSpace>(s));
-        if (to_string(memory) == concat("memref<", info(t).mnemonic, ", ", space, ">")) return memory;
+        if (to_string(memory) == concat("memref<", info(t).mnemonic, ", ", space, ">"))
+          return memory;
       }
       lex_.fail("expected device, constant, threadgroup or thread, found \"", space, "\"");
     }
@@ -151,7 +152,8 @@ class Parser {
   void expect_type(ValueId v) {
     const Type found = type();
     if (found != m_.type(v)) {
-      lex_.fail("expected ", to_string(m_.type(v)), ", the operand's type, found ", to_string(found));
+      lex_.fail("expected ", to_string(m_.type(v)), ", the operand's type, found ",
+                to_string(found));
     }
   }
 
@@ -222,7 +224,8 @@ class Parser {
   // Everything after the mnemonic; gives the types of the results.
   std::vector<Type> operands(InstId i, const OpInfo& row) {
     switch (row.shape) {
-      case Shape::Constant: return constant(i);
+      case Shape::Constant:
+        return constant(i);
       case Shape::Query: {
         if (row.has(flag::XYZ)) m_[i].attr = dimension();
         lex_.expect(":");
@@ -236,7 +239,8 @@ class Parser {
         lex_.expect(":");
         const Type shared = shared_type(m_, m_[i]);
         const Type found = type();
-        if (found != shared) lex_.fail("expected ", to_string(shared), ", found ", to_string(found));
+        if (found != shared)
+          lex_.fail("expected ", to_string(shared), ", found ", to_string(found));
         if (!shared.is_value()) lex_.fail("expected operands that are values");
         return result(row, shared, {});
       }
@@ -293,7 +297,8 @@ class Parser {
 
   void count(const std::vector<ValueId>& x, const OpInfo& row) {
     if (x.size() != row.operands.size()) {
-      lex_.fail("expected ", row.operands.size(), " operands of ", row.mnemonic, ", found ", x.size());
+      lex_.fail("expected ", row.operands.size(), " operands of ", row.mnemonic, ", found ",
+                x.size());
     }
   }
 
@@ -459,8 +464,8 @@ class Parser {
     if (types.size() != names) lex_.fail("expected ", names, " types of carried values");
     for (size_t k = 0; k < names; ++k) {
       if (m_.type(inits[k]) != types[k]) {
-        lex_.fail("expected ", to_string(m_.type(inits[k])), ", the type of an initial value, found ",
-                  to_string(types[k]));
+        lex_.fail("expected ", to_string(m_.type(inits[k])),
+                  ", the type of an initial value, found ", to_string(types[k]));
       }
     }
   }

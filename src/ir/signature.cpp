@@ -15,21 +15,31 @@ Type shared_type(const Module& m, const Instruction& inst) {
 bool in_class(char letter, Type t) {
   if (!t.is_value()) return false;
   switch (letter) {
-    case 'F': return is_float(t.dtype);
-    case 'I': return is_integer(t.dtype);
-    case 'B': return t.dtype == DType::B1;
-    default: return letter == 'A';
+    case 'F':
+      return is_float(t.dtype);
+    case 'I':
+      return is_integer(t.dtype);
+    case 'B':
+      return t.dtype == DType::B1;
+    default:
+      return letter == 'A';
   }
 }
 
 Type result_type(const OpInfo& row, Type shared, Type memory) {
   switch (row.result) {
-    case 'T': return shared;
-    case 'b': return shared.is_value() ? shared.with(DType::B1) : Type::scalar(DType::B1);
-    case 'u': return Type::scalar(DType::U32);
-    case 'U': return shared.with(unsigned_of(shared.dtype));
-    case 'e': return Type::scalar(memory.dtype);
-    default: return {};
+    case 'T':
+      return shared;
+    case 'b':
+      return shared.is_value() ? shared.with(DType::B1) : Type::scalar(DType::B1);
+    case 'u':
+      return Type::scalar(DType::U32);
+    case 'U':
+      return shared.with(unsigned_of(shared.dtype));
+    case 'e':
+      return Type::scalar(memory.dtype);
+    default:
+      return {};
   }
 }
 

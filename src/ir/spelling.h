@@ -16,8 +16,9 @@ struct MemFlagName {
   uint8_t flag;
   const char* name;
 };
-inline constexpr std::array<MemFlagName, 3> kMemFlagNames = {
-    {{kMemDevice, "mem_device"}, {kMemThreadgroup, "mem_threadgroup"}, {kMemTexture, "mem_texture"}}};
+inline constexpr std::array<MemFlagName, 3> kMemFlagNames = {{{kMemDevice, "mem_device"},
+                                                              {kMemThreadgroup, "mem_threadgroup"},
+                                                              {kMemTexture, "mem_texture"}}};
 
 /// "mem_none", "mem_device|mem_threadgroup".
 std::string mem_flags_text(uint8_t flags);

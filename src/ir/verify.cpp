@@ -8,10 +8,12 @@
 //              parameter neither; each value has one definition;
 //   scope      an operand is defined earlier in the same region, or in a region around it, or is a
 //              parameter;
-//   signature  operands and result have the number and the types that the row asks for; the operands
+//   signature  operands and result have the number and the types that the row asks for; the
+//   operands
 //              under capitals have one type, of the row's class; conditions of vectors have their
 //              shape; indices are scalar integers, lanes u32, elements the memory's dtype;
-//   memory     is the operand of loads, stores and atomics only: it is not carried, chosen, yielded;
+//   memory     is the operand of loads, stores and atomics only: it is not carried, chosen,
+//   yielded;
 //              atomics work on i32 and u32;
 //   attribute  constants have no bits beyond their width, queries a dimension below 3 (0 without
 //              components), allocations 1 element or more, atomics an order, barriers known flags;
@@ -22,8 +24,9 @@
 //              arguments after the index, yielded values and results of the same types;
 //   while      the same of initial values, the arguments of both regions, yielded values, results;
 //              the first region ends with a condition on a b1;
-//   if         a b1 condition, two regions without arguments, both yielding the types of the results;
-//   ends       each region of an instruction ends with its yield (or condition), and only there is one.
+//   if         a b1 condition, two regions without arguments, both yielding the types of the
+//   results; ends       each region of an instruction ends with its yield (or condition), and only
+//   there is one.
 //
 // What verify() adds are mistakes of the kernel, not of its form: see divergence.h.
 
@@ -56,7 +59,8 @@ class Verifier {
     if (tables()) {
       parameters();
       region(m_.body, InstId{});
-      if (threadgroup_bytes(m_) > kThreadgroupBytes) broken("more than 32 KiB of threadgroup memory");
+      if (threadgroup_bytes(m_) > kThreadgroupBytes)
+        broken("more than 32 KiB of threadgroup memory");
     }
     return std::move(broken_);
   }
@@ -81,7 +85,8 @@ class Verifier {
     const size_t values = m_.values.size();
     if (m_.locs.size() != m_.insts.size()) broken("locs is not parallel to insts");
     if (m_.value_names.size() != values) broken("value_names is not parallel to values");
-    if (m_.names.empty() || !m_.names[0].empty()) broken("names does not begin with the empty name");
+    if (m_.names.empty() || !m_.names[0].empty())
+      broken("names does not begin with the empty name");
     if (m_.body.index >= m_.regions.size()) broken("the body is no region");
     for (uint32_t n : m_.value_names) {
       if (n >= m_.names.size()) broken("a value's name does not exist");
@@ -91,7 +96,8 @@ class Verifier {
     }
     for (const Value& v : m_.values) {
       if (v.def && v.def.index >= m_.insts.size()) broken("a value's instruction does not exist");
-      if (v.region && v.region.index >= m_.regions.size()) broken("a value's region does not exist");
+      if (v.region && v.region.index >= m_.regions.size())
+        broken("a value's region does not exist");
     }
     for (const Param& p : m_.params) {
       if (p.value.index >= values) broken("a parameter's value does not exist");
@@ -173,7 +179,8 @@ class Verifier {
       at_ = i;
       for (size_t n = 0; n < inst.results.size(); ++n) {
         const Value& v = m_[inst.results[n]];
-        if (v.def != i || v.region || v.index != n) broken("a result does not name its instruction");
+        if (v.def != i || v.region || v.index != n)
+          broken("a result does not name its instruction");
         define(inst.results[n]);
         scope.push_back(inst.results[n]);
       }
@@ -213,7 +220,8 @@ class Verifier {
     if (results && row.result != '?') {
       const Type memory = inst.operands.empty() ? Type{} : type(inst.operands[0]);
       const Type expected = result_type(row, shared_type(m_, inst), memory);
-      if (type(inst.results[0]) != expected) broken("the result is not of type ", to_string(expected));
+      if (type(inst.results[0]) != expected)
+        broken("the result is not of type ", to_string(expected));
     }
     attribute(inst, row, parent);
   }
@@ -236,13 +244,23 @@ class Verifier {
           good = t == shape.with(DType::B1);
           break;
         }
-        case 'u': good = t == Type::scalar(DType::U32); break;
-        case 'x': good = t.is_scalar() && is_integer(t.dtype); break;
-        case 'm': good = t.is_memory(); break;
-        case 'e': good = t == Type::scalar(memory.dtype); break;
-        default: good = t == shared && in_class(letter, t);
+        case 'u':
+          good = t == Type::scalar(DType::U32);
+          break;
+        case 'x':
+          good = t.is_scalar() && is_integer(t.dtype);
+          break;
+        case 'm':
+          good = t.is_memory();
+          break;
+        case 'e':
+          good = t == Type::scalar(memory.dtype);
+          break;
+        default:
+          good = t == shared && in_class(letter, t);
       }
-      if (!good) broken("operand ", k, " is ", to_string(t), ", which its letter ", letter, " refuses");
+      if (!good)
+        broken("operand ", k, " is ", to_string(t), ", which its letter ", letter, " refuses");
     }
     return broken_.size() == before;
   }
@@ -262,9 +280,8 @@ class Verifier {
         if (!result.is_value()) return broken("a cast to what is no number");
         const bool broadcast = from.is_scalar() && inst.op == Op::Cast;
         if (from.with(result.dtype) != result && !broadcast) broken("a cast changes the shape");
-        if (inst.op == Op::AsType &&
-            (info(from.dtype).bits != info(result.dtype).bits || from.dtype == DType::B1 ||
-             result.dtype == DType::B1)) {
+        if (inst.op == Op::AsType && (info(from.dtype).bits != info(result.dtype).bits ||
+                                      from.dtype == DType::B1 || result.dtype == DType::B1)) {
           broken("as_type between types of different widths");
         }
         return;
@@ -274,7 +291,8 @@ class Verifier {
           return broken("an allocation is not threadgroup memory");
         }
         if (parent) broken("an allocation outside of the kernel's body");
-        if (inst.attr == 0 || inst.attr > kThreadgroupBytes) broken("an allocation of a wrong size");
+        if (inst.attr == 0 || inst.attr > kThreadgroupBytes)
+          broken("an allocation of a wrong size");
         return;
       case Shape::Atomic: {
         const DType element = type(inst.operands[0]).dtype;
@@ -313,7 +331,8 @@ class Verifier {
     if (inst.attr) broken("an attribute where none is meant");
     const std::span<const ValueId> inits = std::span(x).subspan(fixed);
     if (inst.op == Op::If) {
-      if (x.size() != 1 || type(x[0]) != Type::scalar(DType::B1)) broken("the condition is not a b1");
+      if (x.size() != 1 || type(x[0]) != Type::scalar(DType::B1))
+        broken("the condition is not a b1");
     } else if (!types_match(inits, inst.results)) {
       broken("results and initial values differ in types");
     }

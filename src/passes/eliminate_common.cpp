@@ -22,7 +22,8 @@ struct KeyHash {
     uint64_t h = static_cast<uint64_t>(k.op);
     auto mix = [&h](uint64_t x) { h = (h ^ x) * 0x9E3779B97F4A7C15u, h ^= h >> 29; };
     mix(k.attr);
-    mix(uint64_t{k.type.rows} << 16 | uint64_t{k.type.cols} << 8 | static_cast<uint64_t>(k.type.dtype));
+    mix(uint64_t{k.type.rows} << 16 | uint64_t{k.type.cols} << 8 |
+        static_cast<uint64_t>(k.type.dtype));
     for (ValueId v : k.operands) mix(v.index);
     return static_cast<size_t>(h);
   }

@@ -37,11 +37,15 @@ class Liveness {
     live_[i.index] = true;
     const Instruction& inst = m_[i];
     switch (inst.op) {
-      case Op::If: use(inst.operands[0]); break;
+      case Op::If:
+        use(inst.operands[0]);
+        break;
       case Op::For:
         for (size_t k = 0; k < 3; ++k) use(inst.operands[k]);
         break;
-      case Op::While: use(end_operands(inst.regions[0])[0]); break;
+      case Op::While:
+        use(end_operands(inst.regions[0])[0]);
+        break;
       default:
         for (ValueId v : inst.operands) use(v);
     }

@@ -103,6 +103,9 @@ class Folder {
     const bool modulo = is_integer(from) && is_integer(between) && is_integer(to.dtype) &&
                         info(to.dtype).bits <= info(between).bits;
     if (inst.op == Op::Cast && !modulo && !is_lossless(from, between)) return std::nullopt;
+    // From a float integers saturate, from an integer they wrap: the same only where both fit.
+    const bool saturates = is_integer(from) && is_float(between) && is_integer(to.dtype);
+    if (inst.op == Op::Cast && saturates && !is_lossless(from, to.dtype)) return std::nullopt;
     if (m_.type(origin) == to) return origin;
     inst.operands[0] = origin;
     return std::nullopt;
@@ -125,7 +128,8 @@ class Folder {
       return std::nullopt;
     };
     switch (inst.op) {
-      case Op::AddI: return one_of(0);
+      case Op::AddI:
+        return one_of(0);
       case Op::SubI:
         if (a == b) return constant(0);
         return is_constant(b, 0) ? std::optional(a) : std::nullopt;
@@ -133,7 +137,8 @@ class Folder {
         if (either(0)) return constant(0);
         return one_of(1);
       case Op::DivI:
-      case Op::FloorDivI: return is_constant(b, 1) ? std::optional(a) : std::nullopt;
+      case Op::FloorDivI:
+        return is_constant(b, 1) ? std::optional(a) : std::nullopt;
       case Op::FloorModI:
         if (is_constant(b, 1)) return constant(0);
         return std::nullopt;
@@ -156,7 +161,8 @@ class Folder {
         return count && *count % width == 0 ? std::optional(a) : std::nullopt;
       }
       case Op::MinI:
-      case Op::MaxI: return a == b ? std::optional(a) : std::nullopt;
+      case Op::MaxI:
+        return a == b ? std::optional(a) : std::nullopt;
       case Op::NotI:
       case Op::NotB:
       case Op::NegI:
@@ -164,21 +170,34 @@ class Folder {
         const Instruction* before = m_.def(a);
         return before && before->op == inst.op ? std::optional(before->operands[0]) : std::nullopt;
       }
-      case Op::MulF: return one_of(float_to_bits(t, 1.0));
-      case Op::DivF: return is_constant(b, float_to_bits(t, 1.0)) ? std::optional(a) : std::nullopt;
-      case Op::AddF: return one_of(float_to_bits(t, -0.0));
-      case Op::SubF: return is_constant(b, 0) ? std::optional(a) : std::nullopt;
+      case Op::MulF:
+        return one_of(float_to_bits(t, 1.0));
+      case Op::DivF:
+        return is_constant(b, float_to_bits(t, 1.0)) ? std::optional(a) : std::nullopt;
+      case Op::AddF:
+        return one_of(float_to_bits(t, -0.0));
+      case Op::SubF:
+        return is_constant(b, 0) ? std::optional(a) : std::nullopt;
       case Op::Select:
         if (a == b) return a;
         if (auto c = bits(x[2])) return *c ? b : a;
         return std::nullopt;
-      case Op::CmpEqI: case Op::CmpLeI: case Op::CmpGeI: case Op::CmpUle: case Op::CmpUge:
+      case Op::CmpEqI:
+      case Op::CmpLeI:
+      case Op::CmpGeI:
+      case Op::CmpUle:
+      case Op::CmpUge:
         if (a == b) return constant(1);
         break;
-      case Op::CmpNeI: case Op::CmpLtI: case Op::CmpGtI: case Op::CmpUlt: case Op::CmpUgt:
+      case Op::CmpNeI:
+      case Op::CmpLtI:
+      case Op::CmpGtI:
+      case Op::CmpUlt:
+      case Op::CmpUgt:
         if (a == b) return constant(0);
         break;
-      default: return std::nullopt;
+      default:
+        return std::nullopt;
     }
     // Comparisons with a bound of the type.
     if (!is_unsigned(t)) return std::nullopt;

@@ -13,7 +13,8 @@ class Hoister {
  public:
   explicit Hoister(Module& m) : m_(m), depth_of_(m.values.size(), 0) {}
 
-  // `depth` counts the loops around the region. For a loop's own region, `outside` takes what moves.
+  // `depth` counts the loops around the region. For a loop's own region, `outside` takes what
+  // moves.
   void region(RegionId r, uint32_t depth, std::vector<InstId>* outside) {
     for (ValueId a : m_[r].args) depth_of_[a.index] = depth;
     const std::vector<InstId> insts = std::move(m_[r].insts);

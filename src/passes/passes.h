@@ -6,9 +6,10 @@
 
 namespace enigma {
 
-void fold(Module& m);           ///< constants and algebraic identities that hold for every input
+void fold(Module& m);              ///< constants and algebraic identities that hold for every input
 void eliminate_common(Module& m);  ///< the same pure value computed once (dominating region)
-void simplify_regions(Module& m);  ///< constant conditions, dead or unchanged carried values, empty ifs
+void simplify_regions(
+    Module& m);  ///< constant conditions, dead or unchanged carried values, empty ifs
 void hoist_invariants(Module& m);  ///< pure values that a loop does not change move before it
 void eliminate_dead(Module& m);    ///< what nothing uses
 

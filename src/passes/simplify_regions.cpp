@@ -1,6 +1,7 @@
 // Control flow that decides nothing: constant conditions, loops without a turn, carried values that
 // never change, and ifs that only choose between values.
 
+#include <algorithm>
 #include <optional>
 
 #include "passes/passes.h"
@@ -32,10 +33,17 @@ class Simplifier {
     for (InstId i : insts) {
       rewrites_.apply(m_[i]);
       switch (m_[i].op) {
-        case Op::If: if_(i, out); break;
-        case Op::For: for_(i, out); break;
-        case Op::While: while_(i, out); break;
-        default: out.push_back(i);
+        case Op::If:
+          if_(i, out);
+          break;
+        case Op::For:
+          for_(i, out);
+          break;
+        case Op::While:
+          while_(i, out);
+          break;
+        default:
+          out.push_back(i);
       }
     }
   }
@@ -64,7 +72,14 @@ class Simplifier {
     }
     for (RegionId arm : arms) region(arm);
     const std::vector<ValueId> then = yielded(arms[0]), otherwise = yielded(arms[1]);
-    const bool only_chooses = m_[arms[0]].insts.size() == 1 && m_[arms[1]].insts.size() == 1;
+    const bool only_chooses = holds_constants(arms[0]) && holds_constants(arms[1]);
+    if (only_chooses && !results.empty()) {
+      for (RegionId arm : arms) {
+        auto& insts = m_[arm].insts;
+        out.insert(out.end(), insts.begin(), insts.end() - 1);
+        insts.erase(insts.begin(), insts.end() - 1);
+      }
+    }
     std::vector<bool> keep(results.size(), true);
     bool any_gone = false;
     for (size_t k = 0; k < results.size(); ++k) {
@@ -80,6 +95,12 @@ class Simplifier {
     }
     if (any_gone) keep_results(m_, i, keep);
     out.push_back(i);
+  }
+
+  bool holds_constants(RegionId arm) const {
+    const auto& insts = m_[arm].insts;
+    return std::all_of(insts.begin(), insts.end() - 1,
+                       [&](InstId i) { return m_[i].op == Op::Constant; });
   }
 
   // The result of an if becomes the result of a select that takes its place.

@@ -12,17 +12,21 @@
 namespace enigma {
 
 struct FloatFormat {
-  int precision;     ///< bits of the significand, the hidden one counted
+  int precision;  ///< bits of the significand, the hidden one counted
   int exponent_bits;
   constexpr int bias() const { return (1 << (exponent_bits - 1)) - 1; }
 };
 
 constexpr FloatFormat float_format(DType t) {
   switch (t) {
-    case DType::F32: return {24, 8};
-    case DType::F16: return {11, 5};
-    case DType::BF16: return {8, 8};
-    default: throw InternalError("float_format of a type that is no float");
+    case DType::F32:
+      return {24, 8};
+    case DType::F16:
+      return {11, 5};
+    case DType::BF16:
+      return {8, 8};
+    default:
+      throw InternalError("float_format of a type that is no float");
   }
 }
 
@@ -36,11 +40,12 @@ inline uint64_t float_to_bits(DType t, double x) {
   if (std::isinf(x)) return sign | infinity;
   if (x == 0) return sign;
   int exponent = 0;
-  std::frexp(x, &exponent);  // |x| = m * 2^exponent, m in [0.5, 1)
+  std::frexp(x, &exponent);        // |x| = m * 2^exponent, m in [0.5, 1)
   const int least = 2 - f.bias();  // frexp's exponent of the least normal value
   const int quantum = std::max(exponent, least) - f.precision;
   // A whole number of quanta, at most 2^precision: a carry into the exponent comes out by itself.
-  const auto significand = static_cast<uint64_t>(std::nearbyint(std::ldexp(std::fabs(x), -quantum)));
+  const auto significand =
+      static_cast<uint64_t>(std::nearbyint(std::ldexp(std::fabs(x), -quantum)));
   const uint64_t biased = static_cast<uint64_t>(std::max(exponent, least) - least);
   const uint64_t bits = (biased << fraction_bits) + significand;
   return sign | std::min(bits, infinity);
@@ -51,7 +56,8 @@ inline double bits_to_double(DType t, uint64_t bits) {
   const FloatFormat f = float_format(t);
   const int fraction_bits = f.precision - 1;
   const uint64_t fraction = bits & ((uint64_t{1} << fraction_bits) - 1);
-  const int biased = static_cast<int>(bits >> fraction_bits & ((uint64_t{1} << f.exponent_bits) - 1));
+  const int biased =
+      static_cast<int>(bits >> fraction_bits & ((uint64_t{1} << f.exponent_bits) - 1));
   const bool negative = bits >> (fraction_bits + f.exponent_bits) & 1;
   double magnitude;
   if (biased == (1 << f.exponent_bits) - 1) {

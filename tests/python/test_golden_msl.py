@@ -27,7 +27,8 @@ def test_the_text_is_the_same_in_every_process() -> None:
     )
     texts = set()
     for seed in ("0", "1", "2"):
-        environment = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": os.path.dirname(__file__)}
+        path = os.pathsep.join([os.path.dirname(__file__), *sys.path])
+        environment = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": path}
         done = subprocess.run([sys.executable, "-c", program], capture_output=True, env=environment)
         assert done.returncode == 0, done.stderr.decode()
         texts.add(done.stdout)

@@ -113,19 +113,16 @@ def block(draw: st.DrawFn, p: Program, names: list[str], nesting: int) -> None:
             nested(draw, p, names, nesting)
         elif kind == 4:
             text, python = draw(condition(names))
-            p.line(f"with enigma.if_({text}) as (then, otherwise):", f"if {python}:")
+            p.line(f"with enigma.if_({text}) as (then{p.depth}, otherwise{p.depth}):", f"if {python}:")
             p.depth += 1
-            p.kernel.append("    " * p.depth + "with then:")
-            inner = Program(depth=p.depth)
-            draw(block(inner, names, nesting - 1))
-            p.kernel += ["    " + line for line in inner.kernel]
-            p.python += inner.python
-            p.kernel.append("    " * p.depth + "with otherwise:")
-            p.python.append("    " * (p.depth - 1) + "else:")
-            inner = Program(depth=p.depth)
-            draw(block(inner, names, nesting - 1))
-            p.kernel += ["    " + line for line in inner.kernel]
-            p.python += inner.python
+            for arm in ("then", "otherwise"):
+                p.kernel.append("    " * p.depth + f"with {arm}{p.depth - 1}:")
+                if arm == "otherwise":
+                    p.python.append("    " * (p.depth - 1) + "else:")
+                inner = Program(depth=p.depth)
+                draw(block(inner, names, nesting - 1))
+                p.kernel += ["    " + line for line in inner.kernel]
+                p.python += inner.python
             p.depth -= 1
         elif kind == 5:
             bound = draw(st.sampled_from(["0", "1", "5", "(i0 & 7)", "(i2 & 3)"]))
@@ -166,7 +163,7 @@ HEAD = """import enigma
 def kernel(A: enigma.i32, B: enigma.f32, OutI: enigma.i32, OutF: enigma.f32):
     tid = enigma.thread_position_in_grid
     i0, i1, i2 = A[tid], enigma.metal_cast(tid, "int"), enigma.i32(3)
-    f0, f1 = B[tid], 1.5
+    f0, f1 = B[tid], enigma.f32(1.5)
 """
 TAIL = """    OutI[tid] = i0 ^ (i1 * 31) ^ (i2 * 1009)
     OutF[tid] = f0 + f1

@@ -8,11 +8,16 @@ namespace {
 
 const char* ordering(MemoryOrder order) {
   switch (order) {
-    case MemoryOrder::Relaxed: return "monotonic";
-    case MemoryOrder::Acquire: return "acquire";
-    case MemoryOrder::Release: return "release";
-    case MemoryOrder::AcqRel: return "acq_rel";
-    case MemoryOrder::SeqCst: return "seq_cst";
+    case MemoryOrder::Relaxed:
+      return "monotonic";
+    case MemoryOrder::Acquire:
+      return "acquire";
+    case MemoryOrder::Release:
+      return "release";
+    case MemoryOrder::AcqRel:
+      return "acq_rel";
+    case MemoryOrder::SeqCst:
+      return "seq_cst";
   }
   return "seq_cst";
 }
@@ -35,15 +40,24 @@ struct Rmw {
 Rmw read_modify_write(Op op, DType t) {
   bool s = is_signed(t);
   switch (op) {
-    case Op::AtomicExchange: return {"xchg", Op::Yield};
-    case Op::AtomicAdd: return {"add", Op::SimdSumI};
-    case Op::AtomicSub: return {"sub", Op::SimdSumI};
-    case Op::AtomicMin: return {s ? "min" : "umin", Op::SimdMinI};
-    case Op::AtomicMax: return {s ? "max" : "umax", Op::SimdMaxI};
-    case Op::AtomicAnd: return {"and", Op::SimdAnd};
-    case Op::AtomicOr: return {"or", Op::SimdOr};
-    case Op::AtomicXor: return {"xor", Op::SimdXor};
-    default: throw InternalError(concat("no atomic ", info(op).mnemonic));
+    case Op::AtomicExchange:
+      return {"xchg", Op::Yield};
+    case Op::AtomicAdd:
+      return {"add", Op::SimdSumI};
+    case Op::AtomicSub:
+      return {"sub", Op::SimdSumI};
+    case Op::AtomicMin:
+      return {s ? "min" : "umin", Op::SimdMinI};
+    case Op::AtomicMax:
+      return {s ? "max" : "umax", Op::SimdMaxI};
+    case Op::AtomicAnd:
+      return {"and", Op::SimdAnd};
+    case Op::AtomicOr:
+      return {"or", Op::SimdOr};
+    case Op::AtomicXor:
+      return {"xor", Op::SimdXor};
+    default:
+      throw InternalError(concat("no atomic ", info(op).mnemonic));
   }
 }
 
@@ -58,24 +72,26 @@ V Body::atomic_one(const Instruction& inst, const V& pointer, const V& x, const 
   int align = byte_size(dtype);
   switch (inst.op) {
     case Op::AtomicLoad:
-      return e_.emit(elem, 1, concat("load atomic ", type, ", ", pointer.typed(), " ",
-                                     ordering(of_load(order)), ", align ", align));
+      return e_.emit(elem, 1,
+                     concat("load atomic ", type, ", ", pointer.typed(), " ",
+                            ordering(of_load(order)), ", align ", align));
     case Op::AtomicStore:
       e_.stmt(concat("store atomic ", x.typed(), ", ", pointer.typed(), " ",
                      ordering(of_store(order)), ", align ", align));
       return {};
     case Op::AtomicCas: {
-      V pair = e_.emit(elem, 1,
-                       concat("cmpxchg ", pointer.typed(), ", ", x.typed(), ", ", desired.typed(),
-                              " ", ordering(order), " ", ordering(of_load(order)), ", align ",
-                              align));
+      V pair =
+          e_.emit(elem, 1,
+                  concat("cmpxchg ", pointer.typed(), ", ", x.typed(), ", ", desired.typed(), " ",
+                         ordering(order), " ", ordering(of_load(order)), ", align ", align));
       V done = e_.emit(Elem::I1, 1, concat("extractvalue { ", type, ", i1 } ", pair.text, ", 1"));
       return e_.convert("zext", done, Elem::I8);
     }
     default:
-      return e_.emit(elem, 1, concat("atomicrmw ", read_modify_write(inst.op, dtype).name, " ",
-                                     pointer.typed(), ", ", x.typed(), " ", ordering(order),
-                                     ", align ", align));
+      return e_.emit(
+          elem, 1,
+          concat("atomicrmw ", read_modify_write(inst.op, dtype).name, " ", pointer.typed(), ", ",
+                 x.typed(), " ", ordering(order), ", align ", align));
   }
 }
 
@@ -97,9 +113,9 @@ void Body::atomic(InstId id, const Mask& mask) {
     // A run: the lanes' own pointers. Those of lanes that are not active are never used.
     V step = e_.iota(Elem::I64, kLanes);
     if (p.kind == Place::Reversed) step = e_.i64(kLanes - 1, kLanes) - step;
-    xs[0] = e_.emit(Elem::Ptr, kLanes,
-                    concat("getelementptr ", llvm_type(elem, 1), ", ", p.pointer.typed(), ", ",
-                           step.typed()));
+    xs[0] = e_.emit(
+        Elem::Ptr, kLanes,
+        concat("getelementptr ", llvm_type(elem, 1), ", ", p.pointer.typed(), ", ", step.typed()));
   }
   for (size_t k = 2; k < inst.operands.size(); ++k) {
     V x = uniform(inst.operands[k]) ? raw(inst.operands[k]) : lanes(inst.operands[k]);
@@ -107,8 +123,8 @@ void Body::atomic(InstId id, const Mask& mask) {
   }
   xs.resize(3);
 
-  bool together = one && (inst.op == Op::AtomicLoad ||
-                          (inst.op == Op::AtomicStore && xs[1].lanes == 1));
+  bool together =
+      one && (inst.op == Op::AtomicLoad || (inst.op == Op::AtomicStore && xs[1].lanes == 1));
   if (!plain && one && !wanted) {
     // Nobody asks in which order the lanes came: one operation does for all.
     Rmw rmw = read_modify_write(inst.op, dtype);
@@ -130,15 +146,16 @@ void Body::atomic(InstId id, const Mask& mask) {
   for_each_lane(mask, xs, [&](const V& lane, const std::vector<V>& x) {
     V old = atomic_one(inst, x[0], count > 1 ? x[1] : V{}, count > 2 ? x[2] : V{});
     if (!wanted) return;
-    V slot = e_.emit(Elem::Ptr, 1, concat("getelementptr ", llvm_type(result, 1), ", ",
-                                          results.typed(), ", ", lane.typed()));
+    V slot = e_.emit(
+        Elem::Ptr, 1,
+        concat("getelementptr ", llvm_type(result, 1), ", ", results.typed(), ", ", lane.typed()));
     e_.stmt(concat("store ", old.typed(), ", ", slot.typed()));
   });
   if (!wanted) return;
   V old = e_.emit(result, kLanes,
                   concat("load ", llvm_type(result, kLanes), ", ", results.typed(), ", align 64"));
-  set(inst.results[0], cas ? e_.cmp("ne", old, 0)
-                           : from_storage(dtype, e_.bitcast(old, storage_elem(dtype))));
+  set(inst.results[0],
+      cas ? e_.cmp("ne", old, 0) : from_storage(dtype, e_.bitcast(old, storage_elem(dtype))));
 }
 
 }  // namespace enigma::cpu

@@ -9,6 +9,7 @@
 #include <set>
 #include <span>
 #include <string>
+#include <unordered_set>
 #include <vector>
 
 #include "codegen/cpu/expr.h"
@@ -30,9 +31,9 @@ struct Mask {
 
 /// Threadgroup memory at the beginning of scratch, and what follows it.
 struct ScratchLayout {
-  std::vector<uint32_t> allocs;  ///< by value: offset of the allocation
-  std::vector<uint32_t> numbers; ///< by value: number of the allocation
-  uint32_t agree;                ///< two words for checks that all threads agree
+  std::vector<uint32_t> allocs;   ///< by value: offset of the allocation
+  std::vector<uint32_t> numbers;  ///< by value: number of the allocation
+  uint32_t agree;                 ///< two words for checks that all threads agree
   uint32_t end;
 };
 ScratchLayout lay_out_scratch(const Module& m);
@@ -42,13 +43,14 @@ Elem storage_elem(DType t);
 
 class Body {
  public:
-  /// `symbol` prefixes the helper functions; `failed` is the block to leave by after a fault.
+  /// `symbol`.fault is the function that fills the fault record.
   /// The code takes %args, %scratch, and the i32 %gx, %gy, %gz and, at an edge, %ex, %ey, %ez.
   Body(const Verified& kernel, const GroupShape& shape, const ScratchLayout& scratch,
        std::string symbol);
 
-  /// The code; it starts in the block `first` and ends in an open block.
-  void write(std::string_view first);
+  /// The code; it starts with the block `first` and goes on to the block `then`, or, after a fault,
+  /// to the block `failed`.
+  void write(std::string_view first, std::string_view then);
   Expr& expr() { return e_; }
   const std::string& text() const { return out_.str(); }
   /// Instructions that belong to the function's first block: arguments, sizes, stack memory.
@@ -87,6 +89,10 @@ class Body {
   void loop_while(InstId id, const Mask& mask);
   void branch(InstId id, const Mask& mask);
   void branch_apart(InstId id, const Mask& mask);
+  std::vector<V> branch_masked(const Instruction& inst, const V& cond, const Mask& mask);
+  bool is_cheap(RegionId r) const;
+  bool worth_two_copies(const Instruction& inst) const;
+  void turns(const Instruction& inst, const V& count, std::vector<V>& state, const Mask& mask);
   /// Iterations of lo, lo+step, ... before hi, as an unsigned number of the same width.
   V trip_count(const V& lo, const V& hi, const V& step, DType dtype, std::optional<int64_t> known);
   V trip_count(const Instruction& loop, bool wide);
@@ -146,7 +152,13 @@ class Body {
   V memory_size(ValueId memory);
   V memory_limit(ValueId memory, DType index, bool full_run);
   V buffer(int k);
+  V memory_limit_32(ValueId memory, DType index);
+  bool first_use(ValueId memory, ValueId index);
+  void forget_checks(size_t since);
   void guard(const V& ok, ValueId memory, ValueId index, const Mask& mask, InstId at);
+  void report_faults();
+  void call_fault(cpu_abi::FaultKind kind, const V& where, const V& base, const V& stride,
+                  const V& size, const V& mask, const V& simd);
   void for_each_lane(const Mask& mask, const std::vector<V>& xs,
                      const std::function<void(const V& lane, const std::vector<V>& x)>& body);
   V lane_of(const V& x, const V& lane);
@@ -173,16 +185,29 @@ class Body {
   Expr e_{out_};
   std::set<std::string> entry_names_;
 
+  // An access that failed: the block that found out, and what it hands to report_faults.
+  struct FaultSite {
+    std::string block;
+    uint64_t where;  // location << 32 | memory << 16 | unused bits << 8 | listed << 1 | signed
+    std::string base;
+    int64_t stride;
+    std::string size, mask, simd;
+  };
+  std::vector<FaultSite> faults_;
+  std::unordered_set<uint64_t> checked_;  // accesses known to be in bounds
+  std::vector<uint64_t> checked_order_;
+
   struct Value {
     std::vector<V> parts;
-    std::vector<V> wide;        // the 32 lanes of a scalar part, if written in...
-    std::string wide_block;     // ...this block
+    std::vector<V> wide;     // the 32 lanes of a scalar part, if written in...
+    std::string wide_block;  // ...this block
   };
   std::vector<Value> values_;
   std::vector<bool> used_;  // by value: some instruction takes it
-  std::vector<V> agreed_;  // by instruction: what all threads agree on
-  V simd_;                 // number of the SIMD-group; empty outside a phase
-  std::vector<V> turns_;   // by instruction: the turn of a loop whose index differs by thread
+  std::vector<V> agreed_;   // by instruction: what all threads agree on
+  V simd_;                  // number of the SIMD-group; empty outside a phase
+  int copies_ = 0;          // how often the code being written is a second copy
+  std::vector<V> turn_of_;  // by instruction: the turn of a loop whose index differs by thread
 };
 
 }  // namespace enigma::cpu

@@ -20,7 +20,9 @@ std::span<const ValueId> all(const std::vector<ValueId>& v) { return v; }
 }  // namespace
 
 void Body::region(RegionId r, const Mask& mask) {
+  size_t checks = checked_order_.size();
   for (InstId i : m_[r].insts) instruction(i, mask);
+  forget_checks(checks);
 }
 
 // ---- if -----------------------------------------------------------------------------------------
@@ -45,28 +47,47 @@ void Body::branch(InstId id, const Mask& mask) {
   if (!inst.results.empty()) set_all(inst.results, phis(values[0], from[0], values[1], from[1]));
 }
 
+// Lanes that part under a condition often do not: bounds tests hold for all but the last
+// SIMD-group. Where all 32 lanes are active and what they do is worth it, the code is written
+// twice, without masks for the case that they go together.
 void Body::branch_apart(InstId id, const Mask& mask) {
   const Instruction& inst = m_[id];
   V cond = lanes(inst.operands[0]);
+  if (!mask.all() || !worth_two_copies(inst)) {
+    return set_all(inst.results, branch_masked(inst, cond, mask));
+  }
+  ++copies_;
+  V bits =
+      e_.emit(Elem::I32, 1,
+              concat("bitcast ", e_.emit(Elem::I1, kLanes, concat("freeze ", cond.typed())).typed(),
+                     " to i32"));
+  std::string together = e_.new_label("together"), apart = e_.new_label("apart"),
+              end = e_.new_label("endif");
+  jump_if(e_.cmp("eq", bits, -1), together, apart);
+  e_.begin_block(together);
+  region(inst.regions[0], mask);
+  std::vector<V> a = all_formed(yielded(m_, inst.regions[0]), inst.results);
+  std::string from_a = e_.block();
+  jump(end);
+  e_.begin_block(apart);
+  std::vector<V> b = branch_masked(inst, cond, mask);
+  std::string from_b = e_.block();
+  jump(end);
+  e_.begin_block(end);
+  set_all(inst.results, phis(a, from_a, b, from_b));
+  --copies_;
+}
+
+std::vector<V> Body::branch_masked(const Instruction& inst, const V& cond, const Mask& mask) {
   std::vector<V> values[2];
-  for (int arm = 0; arm < static_cast<int>(inst.regions.size()); ++arm) {
+  for (size_t arm = 0; arm < inst.regions.size(); ++arm) {
     RegionId r = inst.regions[arm];
-    size_t work = 0;
-    bool quiet = true;  // nothing but arithmetic: cheaper done than jumped around
-    for (InstId i : m_[r].insts) {
-      const OpInfo& row = info(m_[i].op);
-      if (row.shape == Shape::Yield || row.shape == Shape::Constant) continue;
-      quiet = quiet && (row.shape == Shape::Cast ||
-                        (row.shape == Shape::Map && !rule(row.op).hand && row.op != Op::DivF));
-      ++work;
-    }
-    if (work == 0 || (quiet && work <= 4)) {
+    if (is_cheap(r)) {
       region(r, mask);
       values[arm] = all_formed(yielded(m_, r), inst.results);
       continue;
     }
-    V here = arm == 0 ? cond : cond ^ e_.boolean(true, kLanes);
-    Mask part = narrowed(mask, here);
+    Mask part = narrowed(mask, arm == 0 ? cond : cond ^ e_.boolean(true, kLanes));
     std::string body = e_.new_label("lanes"), end = e_.new_label("joined"), before = e_.block();
     jump_if(e_.cmp("ne", part.bits, 0), body, end);
     e_.begin_block(body);
@@ -82,7 +103,39 @@ void Body::branch_apart(InstId id, const Mask& mask) {
   for (size_t k = 0; k < values[0].size(); ++k) {
     merged.push_back(e_.select(cond, values[0][k], values[1][k]));
   }
-  set_all(inst.results, merged);
+  return merged;
+}
+
+// Nothing but a little arithmetic: cheaper done than jumped around.
+bool Body::is_cheap(RegionId r) const {
+  int work = 0;
+  for (InstId i : m_[r].insts) {
+    const OpInfo& row = info(m_[i].op);
+    if (row.shape == Shape::Yield || row.shape == Shape::Constant) continue;
+    bool arithmetic = row.shape == Shape::Cast ||
+                      (row.shape == Shape::Map && !rule(row.op).hand && row.op != Op::DivF);
+    if (!arithmetic || ++work > 4) return false;
+  }
+  return true;
+}
+
+// Copies of copies are few, and only of what is small.
+bool Body::worth_two_copies(const Instruction& inst) const {
+  constexpr int kCopies = 2, kLargest = 300;
+  if (copies_ >= kCopies) return false;
+  int size = 0;
+  bool gains = inst.op != Op::If;
+  auto count = [&](auto&& self, RegionId r) -> void {
+    for (InstId i : m_[r].insts) {
+      if (++size > kLargest) return;
+      const Instruction& inner = m_[i];
+      Shape shape = info(inner.op).shape;
+      gains |= shape == Shape::Load || shape == Shape::Store || shape == Shape::Region;
+      for (RegionId nested : inner.regions) self(self, nested);
+    }
+  };
+  for (RegionId r : inst.regions) count(count, r);
+  return gains && size <= kLargest;
 }
 
 // ---- for ----------------------------------------------------------------------------------------
@@ -118,71 +171,90 @@ V Body::trip_count(const Instruction& loop, bool wide) {
   return trip_count(x[0], x[1], x[2], m_.type(loop.operands[0]).dtype, known(loop.operands[2]));
 }
 
-void Body::loop_for(InstId id, const Mask& mask) {
-  const Instruction& inst = m_[id];
+// Turns that all lanes make together: `state` holds the index and the carried values, and comes
+// back as they are after the last turn.
+void Body::turns(const Instruction& inst, const V& count, std::vector<V>& state, const Mask& mask) {
   RegionId body = inst.regions[0];
   std::span<const ValueId> args = all(m_[body].args);
-  std::span<const ValueId> carried = args.subspan(1), inits = all(inst.operands).subspan(3);
-  V trips = trip_count(inst, false);
-  std::vector<V> start = all_formed(inits, carried);
-  start.insert(start.begin(), {trips, raw(inst.operands[0])});
+  std::vector<V> start = state;
+  start.push_back(count);
   std::vector<V> next = promise(start);
   std::string head = e_.new_label("for"), latch = e_.new_label("next"), end = e_.new_label("done"),
               before = e_.block();
-  jump_if(e_.cmp("eq", trips, 0), end, head);
+  jump_if(e_.cmp("eq", count, 0), end, head);
   e_.begin_block(head);
   std::vector<V> now = phis(start, before, next, latch);
-  set(args[0], now[1]);
-  set_all(carried, {now.begin() + 2, now.end()});
+  set_all(args, now);
   region(body, mask);
-  std::vector<V> values = all_formed(yielded(m_, body), carried);
+  std::vector<V> values = all_formed(yielded(m_, body), args.subspan(1));
   jump(latch);
   e_.begin_block(latch);
-  V left = now[0] - 1;
-  values.insert(values.begin(), {left, now[1] + raw(inst.operands[2])});
+  V left = now.back() - 1;
+  values.insert(values.begin(), now[0] + formed(inst.operands[2], args[0], 0));
+  values.push_back(left);
   keep(next, values);
   jump_if(e_.cmp("ne", left, 0), head, end);
   e_.begin_block(end);
-  std::vector<V> results = phis(start, before, next, latch);
-  set_all(inst.results, {results.begin() + 2, results.end()});
+  state = phis(start, before, next, latch);
+  state.pop_back();
 }
 
-// All lanes that are still active have made the same number of turns.
+void Body::loop_for(InstId id, const Mask& mask) {
+  const Instruction& inst = m_[id];
+  std::vector<V> state =
+      all_formed(all(inst.operands).subspan(3), all(m_[inst.regions[0]].args).subspan(1));
+  state.insert(state.begin(), raw(inst.operands[0]));
+  turns(inst, trip_count(inst, false), state, mask);
+  set_all(inst.results, {state.begin() + 1, state.end()});
+}
+
+// All lanes that are still active have made the same number of turns. Those that every lane makes
+// come first, without masks, where all 32 lanes begin.
 void Body::loop_for_apart(InstId id, const Mask& mask) {
   const Instruction& inst = m_[id];
   RegionId body = inst.regions[0];
   std::span<const ValueId> args = all(m_[body].args);
-  std::span<const ValueId> carried = args.subspan(1), inits = all(inst.operands).subspan(3);
-  ValueId index = args[0];
   V trips = trip_count(inst, true);
-  V step = formed(inst.operands[2], index, 0);
-  Mask some = narrowed(mask, e_.cmp("ne", trips, 0));
-  std::vector<V> start = all_formed(inits, carried);
-  start.insert(start.begin(),
-               {e_.integer(trips.elem, 0), formed(inst.operands[0], index, 0), some.v});
+  V step = formed(inst.operands[2], args[0], 0);
+  V turn = e_.integer(trips.elem, 0);
+  std::vector<V> start = all_formed(all(inst.operands).subspan(3), args.subspan(1));
+  start.insert(start.begin(), formed(inst.operands[0], args[0], 0));
+  bool two_copies = mask.all() && worth_two_copies(inst);
+  if (two_copies) {
+    ++copies_;
+    turn = e_.emit(trips.elem, 1,
+                   concat("call ", llvm_type(trips.elem, 1), " @llvm.vector.reduce.umin.v", kLanes,
+                          llvm_type(trips.elem, 1), "(", trips.typed(), ")"));
+    turns(inst, turn, start, mask);
+  }
+  Mask some = narrowed(mask, e_.cmp("ult", turn, trips));
+  size_t last = start.size();
+  start.insert(start.end(), {turn, some.v});
   std::vector<V> next = promise(start);
   std::string head = e_.new_label("for"), latch = e_.new_label("next"), end = e_.new_label("done"),
               before = e_.block();
   jump_if(e_.cmp("ne", some.bits, 0), head, end);
   e_.begin_block(head);
   std::vector<V> now = phis(start, before, next, latch);
-  set(index, now[1]);
-  std::vector<V> old(now.begin() + 3, now.end());
-  set_all(carried, old);
-  Mask active = make_mask(now[2]);
+  set_all(args, now);
+  Mask active = make_mask(now[last + 1]);
   region(body, active);
-  std::vector<V> values = all_formed(yielded(m_, body), carried);
+  std::vector<V> values = all_formed(yielded(m_, body), args.subspan(1));
   jump(latch);
   e_.begin_block(latch);
-  for (size_t k = 0; k < values.size(); ++k) values[k] = e_.select(active.v, values[k], old[k]);
-  V turn = now[0] + 1;
-  V still = active.v & e_.cmp("ult", turn, trips);
-  values.insert(values.begin(), {turn, now[1] + step, still});
+  for (size_t k = 0; k < values.size(); ++k) {
+    values[k] = e_.select(active.v, values[k], now[k + 1]);
+  }
+  V following = now[last] + 1;
+  V still = active.v & e_.cmp("ult", following, trips);
+  values.insert(values.begin(), now[0] + step);
+  values.insert(values.end(), {following, still});
   keep(next, values);
   jump_if(e_.any(still), head, end);
   e_.begin_block(end);
   std::vector<V> results = phis(start, before, next, latch);
-  set_all(inst.results, {results.begin() + 3, results.end()});
+  set_all(inst.results, {results.begin() + 1, results.begin() + static_cast<ptrdiff_t>(last)});
+  if (two_copies) --copies_;
 }
 
 // ---- while --------------------------------------------------------------------------------------

@@ -14,7 +14,6 @@ namespace {
 using cpu::Body;
 using cpu::GroupShape;
 using cpu_abi::Fault;
-using cpu_abi::FaultKind;
 
 constexpr char kAxes[] = "xyz";
 
@@ -29,84 +28,88 @@ std::string symbol_of(const Module& m) {
 
 uint32_t along(const Dim3& d, int dim) { return dim == 0 ? d.x : dim == 1 ? d.y : d.z; }
 
-// Fills the record if nobody has; its kind comes last, as whoever sees it reads the rest.
-void fault_helpers(Text& t, const std::string& symbol) {
-  auto field = [&](const char* name, size_t offset) {
-    t.line("%", name, ".p = getelementptr i8, ptr %fault, i64 ", offset);
-  };
-  auto store = [&](const char* type, const char* name, const char* value, size_t offset) {
-    field(name, offset);
-    t.line("store ", type, " ", value, ", ptr %", name, ".p");
-  };
+// Fills the record if nobody has; its kind comes last, as whoever sees it reads the rest. Of the
+// lanes in the mask the first is reported whose index is out of bounds. Indices are those in the
+// list, or base + lane * stride in the width of their type; `where` is described at FaultSite.
+// Without optimisation (optnone) it costs the least time to compile.
+constexpr std::string_view kFault = R"(cold noinline optnone {
+entry:
+  %fault = inttoptr i64 %record to ptr
+  %claimed.p = getelementptr i8, ptr %fault, i64 $claimed
+  %before = atomicrmw xchg ptr %claimed.p, i32 1 acq_rel
+  %mine = icmp eq i32 %before, 0
+  br i1 %mine, label %start, label %done
+start:
+  %byte = lshr i64 %where, 8
+  %unused = and i64 %byte, 255
+  %signed.bit = and i64 %where, 1
+  %signed = icmp ne i64 %signed.bit, 0
+  %listed.bit = and i64 %where, 2
+  %listed = icmp ne i64 %listed.bit, 0
+  br label %look
+look:
+  %left = phi i32 [ %mask, %start ], [ %rest, %compare ]
+  %lane = call i32 @llvm.cttz.i32(i32 %left, i1 false)
+  br i1 %listed, label %read, label %compute
+read:
+  %own.p = getelementptr i64, ptr %list, i32 %lane
+  %own = load i64, ptr %own.p
+  br label %compare
+compute:
+  %lane.i64 = zext i32 %lane to i64
+  %offset = mul i64 %lane.i64, %stride
+  %sum = add i64 %base, %offset
+  %high = shl i64 %sum, %unused
+  %as.signed = ashr i64 %high, %unused
+  %as.unsigned = lshr i64 %high, %unused
+  %computed = select i1 %signed, i64 %as.signed, i64 %as.unsigned
+  br label %compare
+compare:
+  %index = phi i64 [ %own, %read ], [ %computed, %compute ]
+  %outside = icmp uge i64 %index, %size
+  %less = sub i32 %left, 1
+  %rest = and i32 %left, %less
+  %last = icmp eq i32 %rest, 0
+  %found = or i1 %outside, %last
+  br i1 %found, label %report, label %look
+report:
+  %first = shl i32 %simd, 5
+  %thread = add i32 %first, %lane
+  %tx = urem i32 %thread, %ex
+  %row = udiv i32 %thread, %ex
+  %ty = urem i32 %row, %ey
+  %tz = udiv i32 %row, %ey
+  %x = add i32 %ox, %tx
+  %y = add i32 %oy, %ty
+  %z = add i32 %oz, %tz
+  %location.i64 = lshr i64 %where, 32
+  %location = trunc i64 %location.i64 to i32
+  %param.i64 = lshr i64 %where, 16
+  %param.i16 = trunc i64 %param.i64 to i16
+  %param = zext i16 %param.i16 to i32
+)";
+
+void fault_function(Text& t, const std::string& symbol) {
   t.add("\ndefine internal void @", symbol,
-        ".fault(i64 %record, i32 %kind, i32 %location, i32 %param, i64 %index, i64 %size, i32 %x, "
-        "i32 %y, i32 %z) cold noinline {\nentry:\n");
-  t.line("%fault = inttoptr i64 %record to ptr");
-  field("claimed", offsetof(Fault, claimed));
-  t.line("%before = atomicrmw xchg ptr %claimed.p, i32 1 acq_rel");
-  t.line("%first = icmp eq i32 %before, 0");
-  t.line("br i1 %first, label %write, label %done");
-  t.add("write:\n");
-  store("i32", "location", "%location", offsetof(Fault, location));
-  store("i32", "param", "%param", offsetof(Fault, param));
-  store("i64", "index", "%index", offsetof(Fault, index));
-  store("i64", "size", "%size", offsetof(Fault, size));
-  store("i32", "x", "%x", offsetof(Fault, thread));
-  store("i32", "y", "%y", offsetof(Fault, thread) + 4);
-  store("i32", "z", "%z", offsetof(Fault, thread) + 8);
+        ".fault(i64 %record, i32 %kind, i64 %where, ptr %list, i64 %base, i64 %stride, i64 %size, "
+        "i32 %mask, i32 %simd, i32 %ox, i32 %oy, i32 %oz, i32 %ex, i32 %ey) ");
+  std::string body(kFault);
+  body.replace(body.find("$claimed"), 8, concat(offsetof(Fault, claimed)));
+  t.add(body);
+  auto store = [&](const char* type, const char* name, size_t offset) {
+    t.line("%", name, ".p = getelementptr i8, ptr %fault, i64 ", offset);
+    t.line("store ", type, " %", name, ", ptr %", name, ".p");
+  };
+  store("i32", "location", offsetof(Fault, location));
+  store("i32", "param", offsetof(Fault, param));
+  store("i64", "index", offsetof(Fault, index));
+  store("i64", "size", offsetof(Fault, size));
+  store("i32", "x", offsetof(Fault, thread));
+  store("i32", "y", offsetof(Fault, thread) + 4);
+  store("i32", "z", offsetof(Fault, thread) + 8);
   t.line("store atomic i32 %kind, ptr %fault release, align 4");
   t.line("br label %done");
   t.add("done:\n");
-  t.line("ret void");
-  t.add("}\n");
-}
-
-void divergence_helper(Text& t, const std::string& symbol) {
-  t.add("\ndefine internal void @", symbol,
-        ".diverged(i64 %record, i32 %location, i32 %x, i32 %y, i32 %z) cold noinline {\nentry:\n");
-  t.line("call void @", symbol, ".fault(i64 %record, i32 ",
-         static_cast<uint32_t>(FaultKind::DivergentBarrier),
-         ", i32 %location, i32 0, i64 0, i64 0, i32 %x, i32 %y, i32 %z)");
-  t.line("ret void");
-  t.add("}\n");
-}
-
-// Finds the first lane of those in the mask whose index is out of bounds. The indices are in a list,
-// or the same for all lanes.
-void bounds_helper(Text& t, const std::string& symbol) {
-  t.add("\ndefine internal void @", symbol,
-        ".out_of_bounds(i64 %record, i32 %location, i32 %param, ptr %list, i64 %same, i64 %size, "
-        "i32 %mask, i32 %simd, i32 %ox, i32 %oy, i32 %oz, i32 %ex, i32 %ey) cold noinline "
-        "{\nentry:\n");
-  t.line("%listed = icmp ne ptr %list, null");
-  t.line("br label %look");
-  t.add("look:\n");
-  t.line("%left = phi i32 [ %mask, %entry ], [ %rest, %compare ]");
-  t.line("%lane = call i32 @llvm.cttz.i32(i32 %left, i1 false)");
-  t.line("br i1 %listed, label %read, label %compare");
-  t.add("read:\n");
-  t.line("%p = getelementptr i64, ptr %list, i32 %lane");
-  t.line("%own = load i64, ptr %p");
-  t.line("br label %compare");
-  t.add("compare:\n");
-  t.line("%index = phi i64 [ %same, %look ], [ %own, %read ]");
-  t.line("%outside = icmp uge i64 %index, %size");
-  t.line("%less = sub i32 %left, 1");
-  t.line("%rest = and i32 %left, %less");
-  t.line("%last = icmp eq i32 %rest, 0");
-  t.line("%found = or i1 %outside, %last");
-  t.line("br i1 %found, label %report, label %look");
-  t.add("report:\n");
-  t.line("%first = shl i32 %simd, 5");
-  t.line("%thread = add i32 %first, %lane");
-  t.line("%tx = urem i32 %thread, %ex");
-  t.line("%row = udiv i32 %thread, %ex");
-  t.line("%ty = urem i32 %row, %ey");
-  t.line("%tz = udiv i32 %row, %ey");
-  for (char c : {'x', 'y', 'z'}) t.line("%", c, " = add i32 %o", c, ", %t", c);
-  t.line("call void @", symbol, ".fault(i64 %record, i32 ",
-         static_cast<uint32_t>(FaultKind::OutOfBounds),
-         ", i32 %location, i32 %param, i64 %index, i64 %size, i32 %x, i32 %y, i32 %z)");
   t.line("ret void");
   t.add("}\n");
 }
@@ -186,7 +189,6 @@ void kernel_function(Text& t, const std::string& symbol, const Dim3& threads, Bo
     t.line("br label %whole");
   }
   t.add(main.text());
-  t.line("br label %advance");
   t.add("advance:\n");
   next_group(t);
   t.add("failed:\n");
@@ -203,6 +205,7 @@ void edge_function(Text& t, const std::string& symbol, Body& body) {
   t.add(body.entry());
   t.line("br label %part");
   t.add(body.text());
+  t.add("finished:\n");
   t.line("ret i1 false");
   t.add("failed:\n");
   t.line("ret i1 true");
@@ -222,19 +225,17 @@ CpuCode emit_cpu(const Verified& kernel, const CpuVariant& variant) {
 
   Text t(2);
   Body main(kernel, whole, scratch, code.symbol);
-  main.write("whole");
+  main.write("whole", "advance");
   code.scratch_bytes = main.scratch_bytes();
   t.indent();
   kernel_function(t, code.symbol, variant.threads, main, whole, edge);
   if (edge) {
     Body part(kernel, GroupShape{variant.threads, false}, scratch, code.symbol);
-    part.write("part");
+    part.write("part", "finished");
     code.scratch_bytes = std::max<size_t>(code.scratch_bytes, part.scratch_bytes());
     edge_function(t, code.symbol, part);
   }
-  fault_helpers(t, code.symbol);
-  divergence_helper(t, code.symbol);
-  bounds_helper(t, code.symbol);
+  fault_function(t, code.symbol);
   t.add("\n!0 = !{!\"branch_weights\", i32 2000, i32 1}\n");
   code.llvm_ir = std::move(t.str());
   return code;

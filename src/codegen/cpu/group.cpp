@@ -20,7 +20,7 @@ Body::Body(const Verified& kernel, const GroupShape& shape, const ScratchLayout&
       values_(m_.values.size()),
       used_(m_.values.size()),
       agreed_(m_.insts.size()),
-      turns_(m_.insts.size()) {
+      turn_of_(m_.insts.size()) {
   out_.indent();
   entry_.indent();
   for (const Region& r : m_.regions) {
@@ -30,7 +30,7 @@ Body::Body(const Verified& kernel, const GroupShape& shape, const ScratchLayout&
   }
 }
 
-void Body::write(std::string_view first) {
+void Body::write(std::string_view first, std::string_view then) {
   e_.begin_block(first);
   for (uint32_t p = 0; p < m_.params.size(); ++p) {
     const Param& param = m_.params[p];
@@ -55,9 +55,12 @@ void Body::write(std::string_view first) {
     e_.stmt("%simdgroups = lshr i32 %present.up, 5");
   }
   steps(m_.body);
+  jump(then);
+  report_faults();
 }
 
 void Body::steps(RegionId r) {
+  size_t checks = checked_order_.size();
   for (Step s : plan_.steps[r.index]) {
     if (s.kind == Step::RunPhase) {
       phase(plan_.phases[s.index]);
@@ -65,6 +68,7 @@ void Body::steps(RegionId r) {
       construct(InstId{s.index});
     }
   }
+  forget_checks(checks);
 }
 
 // ---- slots --------------------------------------------------------------------------------------
@@ -89,8 +93,9 @@ V Body::load_slot(ValueId v, const Slot& slot, int component) {
     if (n == 1) return e_.convert("trunc", word, Elem::I1);
     return e_.emit(Elem::I1, n, concat("bitcast ", word.typed(), " to ", llvm_type(elem, n)));
   }
-  return e_.emit(elem, n, concat("load ", llvm_type(elem, n), ", ", pointer.typed(), ", align ",
-                                 n == 1 ? bits(elem) / 8 : 32));
+  return e_.emit(elem, n,
+                 concat("load ", llvm_type(elem, n), ", ", pointer.typed(), ", align ",
+                        n == 1 ? bits(elem) / 8 : 32));
 }
 
 void Body::store_slot(ValueId from, ValueId to, const Slot& slot) {
@@ -120,7 +125,7 @@ void Body::import(ValueId v) {
   const Slot& slot = plan_.slots[v.index];
   if (InstId loop = plan_.index_of[v.index]) {
     const Instruction& inst = m_[loop];
-    V turn = turns_[loop.index];
+    V turn = turn_of_[loop.index];
     V step = formed(inst.operands[2], v, 0);
     set(v, formed(inst.operands[0], v, 0) + turn * step);
   } else if (slot.kind) {
@@ -226,10 +231,10 @@ void Body::end_agreement(InstId id) {
   e_.stmt(concat("br i1 ", e_.cmp("eq", bad, 0).text, ", label %", go_on, ", label %", fault,
                  ", !prof !0"));
   e_.begin_block(fault);
-  e_.stmt(concat("call void @", symbol_, ".diverged(i64 ", word(cpu_abi::kFault).text, ", i32 ",
-                 locations_[id], ", ", group_origin(0).typed(), ", ", group_origin(1).typed(), ", ",
-                 group_origin(2).typed(), ")"));
-  jump("failed");
+  V zero = e_.i64(0);
+  call_fault(cpu_abi::FaultKind::DivergentBarrier,
+             e_.i64(static_cast<int64_t>(uint64_t{locations_[id]} << 32)), zero, zero, zero,
+             e_.i32(1), e_.i32(0));
   e_.begin_block(go_on);
   V x = e_.emit(Elem::I64, 1, concat("load i64, ", p0.typed()));
   Elem elem = m_[id].op == Op::For ? elem_of(m_.type(m_[id].operands[0]).dtype) : Elem::I1;
@@ -257,10 +262,14 @@ void Body::set_group(std::span<const ValueId> values, std::span<const V> xs) {
 
 void Body::construct(InstId id) {
   switch (m_[id].op) {
-    case Op::If: return group_if(id);
-    case Op::For: return group_for(id);
-    case Op::While: return group_while(id);
-    default: throw InternalError("a barrier inside of something unknown");
+    case Op::If:
+      return group_if(id);
+    case Op::For:
+      return group_for(id);
+    case Op::While:
+      return group_while(id);
+    default:
+      throw InternalError("a barrier inside of something unknown");
   }
 }
 
@@ -317,7 +326,7 @@ void Body::group_for(InstId id) {
   if (indexed) {
     set(index, now[1]);
   } else {
-    turns_[id.index] = now[1];
+    turn_of_[id.index] = now[1];
   }
   set_group(args, std::span(now).subspan(2));
   steps(body);

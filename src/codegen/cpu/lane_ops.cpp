@@ -17,18 +17,30 @@ struct Reduction {
 Reduction reduction(Op op, DType t) {
   bool s = is_signed(t);
   switch (op) {
-    case Op::SimdSumF: return {"fadd", true, -0.0};
-    case Op::SimdProductF: return {"fmul", true, 1};
-    case Op::SimdSumI: return {"add", false, 0};
-    case Op::SimdProductI: return {"mul", false, 1};
-    case Op::SimdMinF: return {"fmin", false, std::numeric_limits<double>::quiet_NaN()};
-    case Op::SimdMaxF: return {"fmax", false, std::numeric_limits<double>::quiet_NaN()};
-    case Op::SimdMinI: return {s ? "smin" : "umin", false, -1};
-    case Op::SimdMaxI: return {s ? "smax" : "umax", false, 0};
-    case Op::SimdAnd: return {"and", false, -1};
-    case Op::SimdOr: return {"or", false, 0};
-    case Op::SimdXor: return {"xor", false, 0};
-    default: throw InternalError(concat("no reduction ", info(op).mnemonic));
+    case Op::SimdSumF:
+      return {"fadd", true, -0.0};
+    case Op::SimdProductF:
+      return {"fmul", true, 1};
+    case Op::SimdSumI:
+      return {"add", false, 0};
+    case Op::SimdProductI:
+      return {"mul", false, 1};
+    case Op::SimdMinF:
+      return {"fmin", false, std::numeric_limits<double>::quiet_NaN()};
+    case Op::SimdMaxF:
+      return {"fmax", false, std::numeric_limits<double>::quiet_NaN()};
+    case Op::SimdMinI:
+      return {s ? "smin" : "umin", false, -1};
+    case Op::SimdMaxI:
+      return {s ? "smax" : "umax", false, 0};
+    case Op::SimdAnd:
+      return {"and", false, -1};
+    case Op::SimdOr:
+      return {"or", false, 0};
+    case Op::SimdXor:
+      return {"xor", false, 0};
+    default:
+      throw InternalError(concat("no reduction ", info(op).mnemonic));
   }
 }
 
@@ -62,13 +74,13 @@ V Body::permute(const V& x, const V& from) {
   V buf = buffer(0);
   e_.stmt(concat("store ", stored.typed(), ", ", buf.typed(), ", align 64"));
   std::string one = llvm_type(stored.elem, 1), all = stored.type();
-  V pointers = e_.emit(Elem::Ptr, kLanes, concat("getelementptr ", one, ", ", buf.typed(), ", ",
-                                                 from.typed()));
+  V pointers = e_.emit(Elem::Ptr, kLanes,
+                       concat("getelementptr ", one, ", ", buf.typed(), ", ", from.typed()));
   std::string suffix = concat("v", kLanes, is_float(stored.elem) ? "f32" : one);
-  V y = e_.emit(stored.elem, kLanes,
-                concat("call ", all, " @llvm.masked.gather.", suffix, ".v32p0(", pointers.typed(),
-                       ", i32 ", std::max(1, bits(stored.elem) / 8),
-                       ", <32 x i1> splat (i1 true), ", all, " poison)"));
+  V y = e_.emit(
+      stored.elem, kLanes,
+      concat("call ", all, " @llvm.masked.gather.", suffix, ".v32p0(", pointers.typed(), ", i32 ",
+             std::max(1, bits(stored.elem) / 8), ", <32 x i1> splat (i1 true), ", all, " poison)"));
   return bit ? e_.convert("trunc", y, Elem::I1) : y;
 }
 
@@ -87,10 +99,14 @@ void Body::lane_op(const Instruction& inst, const Mask& mask) {
   V last = e_.i32(kLanes - 1);
   auto source = [&](int64_t k, int64_t n) -> int64_t {
     switch (inst.op) {
-      case Op::SimdShuffleUp: return n <= k ? k - n : k;
-      case Op::SimdShuffleDown: return n < kLanes - k ? k + n : k;
-      case Op::SimdShuffleXor: return (k ^ n) & (kLanes - 1);
-      default: return n & (kLanes - 1);
+      case Op::SimdShuffleUp:
+        return n <= k ? k - n : k;
+      case Op::SimdShuffleDown:
+        return n < kLanes - k ? k + n : k;
+      case Op::SimdShuffleXor:
+        return (k ^ n) & (kLanes - 1);
+      default:
+        return n & (kLanes - 1);
     }
   };
   for (int c = 0; c < components(result); ++c) {
@@ -100,24 +116,32 @@ void Body::lane_op(const Instruction& inst, const Mask& mask) {
     }
     V x = lanes(operand, c);
     if (inst.op == Op::SimdBroadcast) {
-      V lane = uniform(which) ? raw(which) : lane_of(lanes(which), mask.all() ? e_.i32(0) : mask.first);
+      V lane =
+          uniform(which) ? raw(which) : lane_of(lanes(which), mask.all() ? e_.i32(0) : mask.first);
       set(result, lane_of(x, lane & last), c);
     } else if (amount) {
       Text order;
       for (int k = 0; k < kLanes; ++k) order.add(k ? ", " : "", "i32 ", source(k, *amount));
       set(result,
-          e_.emit(x.elem, kLanes, concat("shufflevector ", x.typed(), ", ", x.type(),
-                                         " poison, <32 x i32> <", order.str(), ">")),
+          e_.emit(x.elem, kLanes,
+                  concat("shufflevector ", x.typed(), ", ", x.type(), " poison, <32 x i32> <",
+                         order.str(), ">")),
           c);
     } else {
       V self = e_.iota(Elem::I32, kLanes), n = lanes(which), from;
       switch (inst.op) {
-        case Op::SimdShuffleUp: from = e_.select(e_.cmp("ule", n, self), self - n, self); break;
+        case Op::SimdShuffleUp:
+          from = e_.select(e_.cmp("ule", n, self), self - n, self);
+          break;
         case Op::SimdShuffleDown:
           from = e_.select(e_.cmp("ule", n, e_.i32(kLanes - 1, kLanes) - self), self + n, self);
           break;
-        case Op::SimdShuffleXor: from = self ^ n; break;
-        default: from = n; break;
+        case Op::SimdShuffleXor:
+          from = self ^ n;
+          break;
+        default:
+          from = n;
+          break;
       }
       set(result, permute(x, from & last), c);
     }

@@ -75,14 +75,17 @@ class Analysis {
     if (a.kind == LaneForm::Vector || b.kind == LaneForm::Vector) return kVector;
     int width = info(type.dtype).bits;
     auto times = [&](LaneForm f, int64_t factor) {
-      return linear(static_cast<int64_t>(static_cast<uint64_t>(f.stride) *
-                                         static_cast<uint64_t>(factor)),
-                    width);
+      return linear(
+          static_cast<int64_t>(static_cast<uint64_t>(f.stride) * static_cast<uint64_t>(factor)),
+          width);
     };
     switch (inst.op) {
-      case Op::AddI: return linear(a.stride + b.stride, width);
-      case Op::SubI: return linear(a.stride - b.stride, width);
-      case Op::NegI: return linear(-a.stride, width);
+      case Op::AddI:
+        return linear(a.stride + b.stride, width);
+      case Op::SubI:
+        return linear(a.stride - b.stride, width);
+      case Op::NegI:
+        return linear(-a.stride, width);
       case Op::MulI:
         if (auto k = constant(inst.operands[1])) return times(a, *k);
         if (auto k = constant(inst.operands[0])) return times(b, *k);
@@ -93,7 +96,8 @@ class Analysis {
       case Op::Select:
         if (form(inst.operands[2]).kind == LaneForm::Uniform) return join(a, b);
         return kVector;
-      default: return kVector;
+      default:
+        return kVector;
     }
   }
 
@@ -114,8 +118,10 @@ class Analysis {
       case Op::ThreadPositionInThreadgroup:
         return position_form(shape_, static_cast<int>(inst.attr));
       case Op::ThreadIndexInThreadgroup:
-      case Op::ThreadIndexInSimdgroup: return {LaneForm::Linear, 1};
-      default: return kUniform;
+      case Op::ThreadIndexInSimdgroup:
+        return {LaneForm::Linear, 1};
+      default:
+        return kUniform;
     }
   }
 
@@ -126,22 +132,29 @@ class Analysis {
     };
     switch (info(inst.op).shape) {
       case Shape::Constant:
-      case Shape::Alloc: return result(kUniform);
-      case Shape::Query: return result(query(inst));
-      case Shape::Map: return result(map(inst));
-      case Shape::Cast: return result(cast(inst));
+      case Shape::Alloc:
+        return result(kUniform);
+      case Shape::Query:
+        return result(query(inst));
+      case Shape::Map:
+        return result(map(inst));
+      case Shape::Cast:
+        return result(cast(inst));
       case Shape::Lane:
         return result(info(inst.op).has(flag::SIMD) ||
                               form(inst.operands[0]).kind == LaneForm::Uniform
                           ? kUniform
                           : kVector);
-      case Shape::Load: return result(all_uniform(inst.operands) ? kUniform : kVector);
+      case Shape::Load:
+        return result(all_uniform(inst.operands) ? kUniform : kVector);
       case Shape::Atomic:
         return result(inst.op == Op::AtomicLoad && all_uniform(inst.operands) ? kUniform : kVector);
       case Shape::Store:
       case Shape::Barrier:
-      case Shape::Yield: return;
-      case Shape::Region: return control(id);
+      case Shape::Yield:
+        return;
+      case Shape::Region:
+        return control(id);
     }
   }
 
@@ -227,7 +240,8 @@ bool diverges(const Verified& kernel, const std::vector<LaneForm>& forms, const 
   auto varies = [&](ValueId v) { return forms[v.index].kind > LaneForm::Uniform; };
   RegionId body = loop.regions.back();
   if (kernel.uniformity().has_barrier[m[body].parent.index]) return false;
-  if (loop.op == Op::For) return std::any_of(loop.operands.begin(), loop.operands.begin() + 3, varies);
+  if (loop.op == Op::For)
+    return std::any_of(loop.operands.begin(), loop.operands.begin() + 3, varies);
   return varies(m[m[loop.regions[0]].insts.back()].operands[0]);
 }
 

@@ -34,7 +34,8 @@ struct LaneForm {
 LaneForm position_form(const GroupShape& shape, int dim);
 
 /// Forms of all values, by a fixpoint over carried values. More precise than Uniformity where the
-/// shape helps; carried values of a loop that diverges are Vectors, so that each lane keeps its own.
+/// shape helps; carried values of a loop that diverges are Vectors, so that each lane keeps its
+/// own.
 std::vector<LaneForm> analyse_lanes(const Verified& kernel, const GroupShape& shape);
 
 /// Whether the loop's bounds differ between the lanes (a loop with a barrier in it never diverges:

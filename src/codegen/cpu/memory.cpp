@@ -73,11 +73,27 @@ V Body::memory_limit(ValueId memory, DType index, bool full_run) {
   std::string size = memory_size(memory).text, name = concat(size, ".below", width);
   if (entry_names_.insert(name).second) {
     entry_.line(name, " = call i64 @llvm.umin.i64(i64 ", size, ", i64 ", most, ")");
-    entry_.line(name, ".run = call i64 @llvm.usub.sat.i64(i64 ", name, ", i64 ", kMore, ")");
-    entry_.line(name, ".most = call i64 @llvm.umin.i64(i64 ", name, ", i64 4294967295)");
-    entry_.line(name, ".i32 = trunc i64 ", name, ".most to i32");
   }
-  return {&e_, full_run ? name + ".run" : name, Elem::I64, 1};
+  if (full_run) {
+    std::string run = name + ".run";
+    if (entry_names_.insert(run).second) {
+      entry_.line(run, " = call i64 @llvm.usub.sat.i64(i64 ", name, ", i64 ", kMore, ")");
+    }
+    name = run;
+  }
+  return {&e_, name, Elem::I64, 1};
+}
+
+// The same in 32 bits, for indices that have no more.
+V Body::memory_limit_32(ValueId memory, DType index) {
+  V limit = memory_limit(memory, index, false);
+  if (m_.def(memory)) return {&e_, limit.text, Elem::I32, 1};
+  std::string name = limit.text + ".i32";
+  if (entry_names_.insert(name).second) {
+    entry_.line(name, ".most = call i64 @llvm.umin.i64(i64 ", limit.text, ", i64 4294967295)");
+    entry_.line(name, " = trunc i64 ", name, ".most to i32");
+  }
+  return {&e_, name, Elem::I32, 1};
 }
 
 V Body::buffer(int k) {
@@ -91,30 +107,67 @@ V Body::extend_index(const V& index, DType dtype) {
   return e_.convert(is_signed(dtype) ? "sext" : "zext", index, Elem::I64);
 }
 
-// Leaves the kernel unless `ok`. The helper finds the lane that is to blame.
+// Leaves the kernel unless `ok`. What the lanes asked for goes to the one block that reports it for
+// the whole function (report_faults), which then finds the lane that is to blame.
 void Body::guard(const V& ok, ValueId memory, ValueId index, const Mask& mask, InstId at) {
   std::string fault = e_.new_label("fault"), go_on = e_.new_label("inside");
   e_.stmt(concat("br i1 ", ok.text, ", label %", go_on, ", label %", fault, ", !prof !0"));
   e_.begin_block(fault);
-  V wide = extend_index(uniform(index) ? raw(index) : lanes(index), m_.type(index).dtype);
-  std::string list = "null";
-  if (wide.lanes > 1) {
-    V buf = buffer(0);
-    e_.stmt(concat("store ", wide.typed(), ", ", buf.typed(), ", align 64"));
-    list = buf.text;
-    wide = e_.i64(0);
-  }
-  uint32_t param = m_.def(memory) ? cpu_abi::kThreadgroupMemory + scratch_.numbers[memory.index]
+  DType type = m_.type(index).dtype;
+  uint64_t param = m_.def(memory) ? cpu_abi::kThreadgroupMemory + scratch_.numbers[memory.index]
                                   : m_.values[memory.index].index;
-  e_.stmt(concat("call void @", symbol_, ".out_of_bounds(i64 ", word(cpu_abi::kFault).text, ", i32 ",
-                 locations_[at], ", i32 ", param, ", ptr ", list, ", ",
-                 wide.typed(), ", ", memory_size(memory).typed(), ", i32 ",
-                 mask.all() ? "-1" : mask.bits.text, ", ", simd_.typed(), ", ",
-                 group_origin(0).typed(), ", ", group_origin(1).typed(), ", ",
-                 group_origin(2).typed(), ", ", group_size(0).typed(), ", ", group_size(1).typed(),
-                 ")"));
-  jump("failed");
+  uint64_t unused_bits = 64 - static_cast<uint64_t>(info(type).bits);
+  FaultSite site{fault,
+                 0,
+                 "0",
+                 form(index).stride,
+                 memory_size(memory).text,
+                 mask.all() ? "-1" : mask.bits.text,
+                 simd_.text};
+  site.where =
+      uint64_t{locations_[at]} << 32 | param << 16 | unused_bits << 8 | (is_signed(type) ? 1 : 0);
+  if (form(index).kind == LaneForm::Vector) {
+    V wide = extend_index(raw(index), type);
+    e_.stmt(concat("store ", wide.typed(), ", ", buffer(0).typed(), ", align 64"));
+    site.where |= 2;
+  } else {
+    site.base = extend_index(raw(index), type).text;
+  }
+  faults_.push_back(std::move(site));
+  jump("out_of_bounds");
   e_.begin_block(go_on);
+}
+
+void Body::report_faults() {
+  if (faults_.empty()) return;
+  e_.begin_block("out_of_bounds");
+  auto phi = [&](Elem elem, auto value) {
+    Text t;
+    t.add("phi ", llvm_type(elem, 1));
+    for (const FaultSite& f : faults_) {
+      t.add(&f == &faults_[0] ? " [ " : ", [ ", value(f), ", %", f.block, " ]");
+    }
+    return e_.emit(elem, 1, t.str());
+  };
+  V where = phi(Elem::I64, [](const FaultSite& f) { return concat(f.where); });
+  V base = phi(Elem::I64, [](const FaultSite& f) { return f.base; });
+  V stride = phi(Elem::I64, [](const FaultSite& f) { return concat(f.stride); });
+  V size = phi(Elem::I64, [](const FaultSite& f) { return f.size; });
+  V mask = phi(Elem::I32, [](const FaultSite& f) { return f.mask; });
+  V simd = phi(Elem::I32, [](const FaultSite& f) { return f.simd; });
+  call_fault(cpu_abi::FaultKind::OutOfBounds, where, base, stride, size, mask, simd);
+}
+
+void Body::call_fault(cpu_abi::FaultKind kind, const V& where, const V& base, const V& stride,
+                      const V& size, const V& mask, const V& simd) {
+  bool lists = entry_names_.count("%lanes0") != 0;
+  e_.stmt(concat(
+      "call void @", symbol_, ".fault(i64 ", word(cpu_abi::kFault).text, ", i32 ",
+      static_cast<uint32_t>(kind), ", ", where.typed(), ", ptr ", lists ? "%lanes0" : "null", ", ",
+      base.typed(), ", ", stride.typed(), ", ", size.typed(), ", ", mask.typed(), ", ",
+      simd.typed(), ", ", group_origin(0).typed(), ", ", group_origin(1).typed(), ", ",
+      group_origin(2).typed(), ", ", group_size(0).typed(), ", ", group_size(1).typed(), ")"));
+  jump("failed");
 }
 
 // ---- places -------------------------------------------------------------------------------------
@@ -126,26 +179,44 @@ Body::Place Body::place(ValueId memory, ValueId index, const Mask& mask, InstId 
   return run ? place_run(memory, index, mask, at) : place_each(memory, index, mask, at);
 }
 
+// An index that was in bounds stays so, in this region and in those inside of it, as their lanes
+// are some of these.
+bool Body::first_use(ValueId memory, ValueId index) {
+  uint64_t key = uint64_t{memory.index} << 32 | index.index;
+  if (!checked_.insert(key).second) return false;
+  checked_order_.push_back(key);
+  return true;
+}
+
+void Body::forget_checks(size_t since) {
+  for (size_t k = since; k < checked_order_.size(); ++k) checked_.erase(checked_order_[k]);
+  checked_order_.resize(since);
+}
+
 static V element(Expr& e, const V& base, DType dtype, const V& index) {
   return e.emit(Elem::Ptr, index.lanes,
-                concat("getelementptr ", llvm_type(storage_elem(dtype), 1), ", ", base.typed(), ", ",
-                       index.typed()));
+                concat("getelementptr ", llvm_type(storage_elem(dtype), 1), ", ", base.typed(),
+                       ", ", index.typed()));
 }
 
 Body::Place Body::place_one(ValueId memory, ValueId index, const Mask& mask, InstId at) {
   V i = extend_index(raw(index), m_.type(index).dtype);
-  guard(e_.cmp("ult", i, memory_size(memory)), memory, index, mask, at);
+  if (first_use(memory, index)) {
+    guard(e_.cmp("ult", i, memory_size(memory)), memory, index, mask, at);
+  }
   return {Place::One, element(e_, memory_pointer(memory), m_.type(memory).dtype, i)};
 }
 
 Body::Place Body::place_run(ValueId memory, ValueId index, const Mask& mask, InstId at) {
   DType type = m_.type(index).dtype;
-  V base = raw(index), start, ok;
-  bool reversed = form(index).stride < 0;
+  V base = raw(index), start;
+  bool reversed = form(index).stride < 0, check = first_use(memory, index);
   if (mask.all()) {
     start = extend_index(base, type);
     if (reversed) start = start - (kLanes - 1);
-    ok = e_.cmp("ult", start, memory_limit(memory, type, true));
+    if (check) {
+      guard(e_.cmp("ult", start, memory_limit(memory, type, true)), memory, index, mask, at);
+    }
   } else {
     // Counted from the first active lane: below it the index may have wrapped, between it and the
     // last one it cannot, as it stays in bounds.
@@ -153,12 +224,13 @@ Body::Place Body::place_run(ValueId memory, ValueId index, const Mask& mask, Ins
     if (bits(base.elem) < 32) offset = e_.convert("trunc", first, base.elem);
     if (bits(base.elem) > 32) offset = e_.convert("zext", first, base.elem);
     V low = extend_index(base + offset, type);
-    V high = low + e_.convert("zext", mask.last - first, Elem::I64);
-    V limit = memory_limit(memory, type, false);
-    ok = e_.cmp("ult", low, limit) & e_.cmp("ult", high, limit);
     start = low - e_.convert("zext", first, Elem::I64);
+    if (check) {
+      V high = low + e_.convert("zext", mask.last - first, Elem::I64);
+      V limit = memory_limit(memory, type, false);
+      guard(e_.cmp("ult", low, limit) & e_.cmp("ult", high, limit), memory, index, mask, at);
+    }
   }
-  guard(ok, memory, index, mask, at);
   return {reversed ? Place::Reversed : Place::Run,
           element(e_, memory_pointer(memory), m_.type(memory).dtype, start)};
 }
@@ -169,16 +241,13 @@ Body::Place Body::place_each(ValueId memory, ValueId index, const Mask& mask, In
   if (bits(i.elem) < 32) {
     i = e_.convert(is_signed(type) ? "sext" : "zext", i, Elem::I32);
   }
-  V limit = memory_limit(memory, type, false);
-  if (i.elem == Elem::I32) {
-    limit = m_.def(memory) ? V{&e_, limit.text, Elem::I32, 1}
-                           : V{&e_, limit.text + ".i32", Elem::I32, 1};
+  if (first_use(memory, index)) {
+    V limit =
+        i.elem == Elem::I32 ? memory_limit_32(memory, type) : memory_limit(memory, type, false);
+    V outside = e_.cmp("uge", i, limit);
+    if (!mask.all()) outside = mask.v & outside;
+    guard(e_.any(outside) ^ e_.boolean(true), memory, index, mask, at);
   }
-  V inside = e_.cmp("ult", i, limit);
-  V outside = inside ^ e_.boolean(true, kLanes);
-  if (!mask.all()) outside = mask.v & outside;
-  V ok = e_.any(outside) ^ e_.boolean(true);
-  guard(ok, memory, index, mask, at);
   // Lanes that are not active go where the first active one goes: then nothing needs a mask.
   if (!mask.all()) i = e_.select(mask.v, i, lane_of(i, mask.first));
   V base = memory_pointer(memory);
@@ -212,26 +281,27 @@ V Body::load_from(const Place& p, DType dtype, const Mask& mask) {
   V x;
   switch (p.kind) {
     case Place::One:
-      x = e_.emit(elem, 1, concat("load ", llvm_type(elem, 1), ", ", p.pointer.typed(), ", align ",
-                                  align));
+      x = e_.emit(elem, 1,
+                  concat("load ", llvm_type(elem, 1), ", ", p.pointer.typed(), ", align ", align));
       break;
     case Place::Reversed:
     case Place::Run:
       if (mask.all()) {
-        x = e_.emit(elem, kLanes, concat("load ", type, ", ", p.pointer.typed(), ", align ", align));
-      } else {
         x = e_.emit(elem, kLanes,
-                    concat("call ", type, " @llvm.masked.load.", suffix(elem), ".p0(",
-                           p.pointer.typed(), ", i32 ", align, ", ", mask.v.typed(), ", ", type,
-                           " zeroinitializer)"));
+                    concat("load ", type, ", ", p.pointer.typed(), ", align ", align));
+      } else {
+        x = e_.emit(
+            elem, kLanes,
+            concat("call ", type, " @llvm.masked.load.", suffix(elem), ".p0(", p.pointer.typed(),
+                   ", i32 ", align, ", ", mask.v.typed(), ", ", type, " zeroinitializer)"));
       }
       if (p.kind == Place::Reversed) x = backwards(e_, x);
       break;
     case Place::Each:
-      x = e_.emit(elem, kLanes,
-                  concat("call ", type, " @llvm.masked.gather.", suffix(elem), ".v32p0(",
-                         p.pointer.typed(), ", i32 ", align, ", <32 x i1> splat (i1 true), ", type,
-                         " poison)"));
+      x = e_.emit(
+          elem, kLanes,
+          concat("call ", type, " @llvm.masked.gather.", suffix(elem), ".v32p0(", p.pointer.typed(),
+                 ", i32 ", align, ", <32 x i1> splat (i1 true), ", type, " poison)"));
       break;
   }
   return from_storage(dtype, x);
@@ -254,7 +324,9 @@ void Body::load_if(InstId id, const Mask& mask) {
   std::string body = e_.new_label("lanes"), end = e_.new_label("joined"), before = e_.block();
   jump_if(together ? holds : e_.cmp("ne", part.bits, 0), body, end);
   e_.begin_block(body);
+  size_t checks = checked_order_.size();
   V x = load_from(place(memory, index, part, id), m_.type(memory).dtype, part);
+  forget_checks(checks);
   if (x.lanes < instead.lanes) x = e_.splat(x, kLanes);
   if (!together) x = e_.select(part.v, x, instead);
   std::string last = e_.block();
@@ -276,8 +348,8 @@ void Body::store(InstId id, const Mask& mask) {
     V x = form(value).kind == LaneForm::Uniform ? raw(value)
           : mask.all()                          ? e_.extract(lanes(value), kLanes - 1)
                                                 : lane_of(lanes(value), mask.last);
-    e_.stmt(concat("store ", to_storage(dtype, x).typed(), ", ", p.pointer.typed(), ", align ",
-                   align));
+    e_.stmt(
+        concat("store ", to_storage(dtype, x).typed(), ", ", p.pointer.typed(), ", align ", align));
     return;
   }
   V x = to_storage(dtype, lanes(value));
@@ -307,8 +379,8 @@ void Body::for_each_lane(const Mask& mask, const std::vector<V>& xs,
                          const std::function<void(const V& lane, const std::vector<V>& x)>& body) {
   for (size_t k = 0; k < xs.size(); ++k) {
     if (xs[k].lanes == 1) continue;
-    e_.stmt(concat("store ", xs[k].typed(), ", ", buffer(static_cast<int>(k)).typed(),
-                   ", align 64"));
+    e_.stmt(
+        concat("store ", xs[k].typed(), ", ", buffer(static_cast<int>(k)).typed(), ", align 64"));
   }
   V all = mask.all() ? e_.i32(-1) : mask.bits;
   e_.loop({all}, [&](const std::vector<V>& carried, std::vector<V>& next) {
@@ -321,8 +393,9 @@ void Body::for_each_lane(const Mask& mask, const std::vector<V>& xs,
         continue;
       }
       std::string type = llvm_type(xs[k].elem, 1);
-      V p = e_.emit(Elem::Ptr, 1, concat("getelementptr ", type, ", ",
-                                         buffer(static_cast<int>(k)).typed(), ", ", lane.typed()));
+      V p = e_.emit(Elem::Ptr, 1,
+                    concat("getelementptr ", type, ", ", buffer(static_cast<int>(k)).typed(), ", ",
+                           lane.typed()));
       mine.push_back(e_.emit(xs[k].elem, 1, concat("load ", type, ", ", p.typed())));
     }
     body(lane, mine);

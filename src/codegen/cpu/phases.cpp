@@ -85,13 +85,16 @@ class Planner {
     const OpInfo& row = info(inst.op);
     switch (row.shape) {
       case Shape::Constant:
-      case Shape::Alloc: return true;
-      case Shape::Query: return row.has(flag::GRID | flag::GROUP);
+      case Shape::Alloc:
+        return true;
+      case Shape::Query:
+        return row.has(flag::GRID | flag::GROUP);
       case Shape::Map:
       case Shape::Cast:
         return std::all_of(inst.operands.begin(), inst.operands.end(),
                            [&](ValueId v) { return anywhere(v); });
-      default: return false;
+      default:
+        return false;
     }
   }
 

@@ -1,5 +1,5 @@
-// Where each instruction of a kernel runs: once per threadgroup, or in a phase, which is a loop over
-// the threadgroup's SIMD-groups between two barriers.
+// Where each instruction of a kernel runs: once per threadgroup, or in a phase, which is a loop
+// over the threadgroup's SIMD-groups between two barriers.
 #pragma once
 
 #include <cstdint>

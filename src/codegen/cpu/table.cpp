@@ -64,8 +64,7 @@ std::string suffix(const V& x) {
 
 const Rule& rule(Op op) { return kRules[static_cast<size_t>(op)]; }
 
-std::string fill(std::string_view t, std::span<const V> x, DType dtype,
-                 const std::string& result) {
+std::string fill(std::string_view t, std::span<const V> x, DType dtype, const std::string& result) {
   Text out;
   for (size_t i = 0; i < t.size(); ++i) {
     if (t[i] != '$') {

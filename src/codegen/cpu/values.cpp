@@ -90,16 +90,26 @@ void Body::instruction(InstId id, const Mask& mask) {
   switch (info(inst.op).shape) {
     case Shape::Constant:  // written at their uses
     case Shape::Alloc:
-    case Shape::Yield: return;
-    case Shape::Barrier: return;  // of a SIMD-group: its lanes are in step anyway
-    case Shape::Query: return query(inst);
-    case Shape::Map: return map(inst);
-    case Shape::Cast: return cast_value(inst);
-    case Shape::Lane: return lane_op(inst, mask);
-    case Shape::Load: return inst.op == Op::LoadIf ? load_if(id, mask) : load(id, mask);
-    case Shape::Store: return store(id, mask);
-    case Shape::Atomic: return atomic(id, mask);
-    case Shape::Region: break;
+    case Shape::Yield:
+      return;
+    case Shape::Barrier:
+      return;  // of a SIMD-group: its lanes are in step anyway
+    case Shape::Query:
+      return query(inst);
+    case Shape::Map:
+      return map(inst);
+    case Shape::Cast:
+      return cast_value(inst);
+    case Shape::Lane:
+      return lane_op(inst, mask);
+    case Shape::Load:
+      return inst.op == Op::LoadIf ? load_if(id, mask) : load(id, mask);
+    case Shape::Store:
+      return store(id, mask);
+    case Shape::Atomic:
+      return atomic(id, mask);
+    case Shape::Region:
+      break;
   }
   bool apart = inst.op == Op::If ? !uniform(inst.operands[0]) : diverges(kernel_, forms_, inst);
   if (inst.op == Op::If) {
@@ -165,7 +175,6 @@ V Body::word(uint32_t index) {
   if (entry_names_.insert(name).second) {
     entry_.line(name, ".p = getelementptr i64, ptr %args, i64 ", index);
     entry_.line(name, " = load i64, ptr ", name, ".p");
-    entry_.line(name, ".i32 = trunc i64 ", name, " to i32");
   }
   return {&e_, name, Elem::I64, 1};
 }
@@ -197,23 +206,32 @@ V Body::position(int dim) {
 void Body::query(const Instruction& inst) {
   int dim = static_cast<int>(inst.attr);
   ValueId result = inst.results[0];
-  auto narrow_word = [&](uint32_t index) {
-    return V{&e_, concat(word(index).text, ".i32"), Elem::I32, 1};
-  };
+  auto narrow_word = [&](uint32_t index) { return e_.convert("trunc", word(index), Elem::I32); };
   switch (inst.op) {
-    case Op::ThreadPositionInGrid: return set(result, group_origin(dim) + position(dim));
-    case Op::ThreadPositionInThreadgroup: return set(result, position(dim));
+    case Op::ThreadPositionInGrid:
+      return set(result, group_origin(dim) + position(dim));
+    case Op::ThreadPositionInThreadgroup:
+      return set(result, position(dim));
     case Op::ThreadgroupPositionInGrid:
       return set(result, V{&e_, concat("%g", "xyz"[dim]), Elem::I32, 1});
-    case Op::ThreadsPerThreadgroup: return set(result, group_size(dim));
-    case Op::ThreadsPerGrid: return set(result, narrow_word(cpu_abi::kGridX + dim));
-    case Op::ThreadgroupsPerGrid: return set(result, narrow_word(cpu_abi::kGroupsX + dim));
-    case Op::ThreadIndexInThreadgroup: return set(result, simd_ * e_.i32(kLanes));
-    case Op::ThreadIndexInSimdgroup: return set(result, e_.i32(0));
-    case Op::SimdgroupIndexInThreadgroup: return set(result, simd_);
-    case Op::ThreadsPerSimdgroup: return set(result, e_.i32(kLanes));
-    case Op::SimdgroupsPerThreadgroup: return set(result, simdgroups());
-    default: throw InternalError(concat("no query ", info(inst.op).mnemonic));
+    case Op::ThreadsPerThreadgroup:
+      return set(result, group_size(dim));
+    case Op::ThreadsPerGrid:
+      return set(result, narrow_word(cpu_abi::kGridX + dim));
+    case Op::ThreadgroupsPerGrid:
+      return set(result, narrow_word(cpu_abi::kGroupsX + dim));
+    case Op::ThreadIndexInThreadgroup:
+      return set(result, simd_ * e_.i32(kLanes));
+    case Op::ThreadIndexInSimdgroup:
+      return set(result, e_.i32(0));
+    case Op::SimdgroupIndexInThreadgroup:
+      return set(result, simd_);
+    case Op::ThreadsPerSimdgroup:
+      return set(result, e_.i32(kLanes));
+    case Op::SimdgroupsPerThreadgroup:
+      return set(result, simdgroups());
+    default:
+      throw InternalError(concat("no query ", info(inst.op).mnemonic));
   }
 }
 
@@ -246,8 +264,8 @@ void Body::jump_if(const V& cond, std::string_view yes, std::string_view no) {
   e_.stmt(concat("br i1 ", cond.text, ", label %", yes, ", label %", no));
 }
 
-std::vector<V> Body::phis(const std::vector<V>& a, std::string_view from_a,
-                          const std::vector<V>& b, std::string_view from_b) {
+std::vector<V> Body::phis(const std::vector<V>& a, std::string_view from_a, const std::vector<V>& b,
+                          std::string_view from_b) {
   std::vector<V> out;
   for (size_t k = 0; k < a.size(); ++k) {
     out.push_back(e_.emit(a[k].elem, a[k].lanes,

@@ -15,7 +15,8 @@ constexpr size_t kLongestLine = 88;  // with a comment behind it
 
 // The file's name without its folders, with nothing in it that could end or continue a comment.
 std::string base_name(std::string_view path) {
-  std::string out(path.substr(path.find_last_of('/') == path.npos ? 0 : path.find_last_of('/') + 1));
+  std::string out(
+      path.substr(path.find_last_of('/') == path.npos ? 0 : path.find_last_of('/') + 1));
   for (char& c : out) {
     if (c < ' ' || c > '~' || c == '\\') c = '?';
   }
@@ -25,8 +26,13 @@ std::string base_name(std::string_view path) {
 }  // namespace
 
 Writer::Writer(const Module& m)
-    : m_(m), uses_(m), variables_(m, uses_), ranges_(m), frags_(m.values.size()),
-      variable_names_(variables_.count()), memory_use_(m.values.size()) {}
+    : m_(m),
+      uses_(m),
+      variables_(m, uses_),
+      ranges_(m),
+      frags_(m.values.size()),
+      variable_names_(variables_.count()),
+      memory_use_(m.values.size()) {}
 
 void Writer::scan_memory() {
   for (size_t i = 0; i < m_.insts.size(); ++i) {
@@ -34,7 +40,8 @@ void Writer::scan_memory() {
     const Instruction& inst = m_.insts[i];
     Shape shape = info(inst.op).shape;
     if (shape == Shape::Atomic) memory_use_[inst.operands[0].index] |= kAtomic;
-    if (shape == Shape::Load || shape == Shape::Store) memory_use_[inst.operands[0].index] |= kPlain;
+    if (shape == Shape::Load || shape == Shape::Store)
+      memory_use_[inst.operands[0].index] |= kPlain;
   }
 }
 
@@ -73,9 +80,9 @@ std::string Writer::parameters() {
     std::string_view type = memory_name(p.dtype);
     std::string atomic = is_atomic_only(p.value) ? concat("atomic_", type) : std::string(type);
     bool is_const = !p.written && !(memory_use_[p.value.index] & kAtomic);
-    out.push_back(p.is_scalar
-                      ? concat("constant ", type, "& ", name, " [[buffer(", k, ")]]")
-                      : concat("device ", is_const ? "const " : "", atomic, "* ", name, " [[buffer(", k, ")]]"));
+    out.push_back(p.is_scalar ? concat("constant ", type, "& ", name, " [[buffer(", k, ")]]")
+                              : concat("device ", is_const ? "const " : "", atomic, "* ", name,
+                                       " [[buffer(", k, ")]]"));
     if (p.is_scalar && p.dtype == DType::B1) {
       name_value(p.value, name + " != 0", Prec::Equality);
     } else {
@@ -94,7 +101,8 @@ std::string Writer::parameters() {
         name = names_.declare(attribute);
         out.push_back(concat(xyz ? "uint3 " : "uint ", name, " [[", attribute, "]]"));
       }
-      name_value(inst.results[0], xyz ? concat(name, ".", "xyz"[inst.attr % 3]) : name, Prec::Primary);
+      name_value(inst.results[0], xyz ? concat(name, ".", "xyz"[inst.attr % 3]) : name,
+                 Prec::Primary);
     }
   }
   std::string text, indent(concat("kernel void ", function_, "(").size(), ' ');
@@ -112,7 +120,8 @@ void Writer::threadgroup_arrays() {
     std::string name = names_.declare(m_.name_of(v).empty() ? "shared" : m_.name_of(v));
     std::string_view type = memory_name(dtype(v));
     at_ = InstId{static_cast<uint32_t>(i)};
-    line(concat("threadgroup ", is_atomic_only(v) ? "atomic_" : "", type, " ", name, "[", inst.attr, "];"));
+    line(concat("threadgroup ", is_atomic_only(v) ? "atomic_" : "", type, " ", name, "[", inst.attr,
+                "];"));
     frags_[v.index].text = std::move(name);
   }
   at_ = InstId{};

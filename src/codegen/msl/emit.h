@@ -14,8 +14,8 @@ struct MslCode {
   uint32_t version = 310;  ///< the language version that it needs, as __METAL_VERSION__ counts
 };
 
-/// Deterministic: the same module gives the same bytes. Unless fast_math, products and sums are kept
-/// from being contracted, so that every device rounds alike.
+/// Deterministic: the same module gives the same bytes. Unless fast_math, products and sums are
+/// kept from being contracted, so that every device rounds alike.
 MslCode emit_msl(const Verified& kernel, bool fast_math = false);
 
 }  // namespace enigma

@@ -1,4 +1,5 @@
-// Values to MSL expressions: which wait as text, which become locals, and how operators are spelled.
+// Values to MSL expressions: which wait as text, which become locals, and how operators are
+// spelled.
 #include <algorithm>
 
 #include "codegen/msl/prelude.h"
@@ -75,7 +76,8 @@ const Instruction* Writer::constant(ValueId v) const {
   return def && def->op == Op::Constant ? def : nullptr;
 }
 
-// ---- operands ------------------------------------------------------------------------------------
+// ---- operands
+// ------------------------------------------------------------------------------------
 
 Frag Writer::raw(ValueId v) {
   if (const Instruction* c = constant(v)) return literal(dtype(v), c->attr);
@@ -100,7 +102,8 @@ Frag Writer::bits(ValueId v) {
   }
   Frag f = raw(v);
   if (f.form == Form::Unsigned) return f;
-  return make_frag(concat(name_of(unsigned_of(t)), "(", f.text, ")"), Prec::Primary, Form::Unsigned, {&f});
+  return make_frag(concat(name_of(unsigned_of(t)), "(", f.text, ")"), Prec::Primary, Form::Unsigned,
+                   {&f});
 }
 
 Frag Writer::in_range(ValueId v) {
@@ -158,7 +161,8 @@ std::string Writer::prelude(std::string_view function, DType t) {
   return concat(name.substr(0, name.size() - 1), name_of(t));
 }
 
-// ---- one instruction -----------------------------------------------------------------------------
+// ---- one instruction
+// -----------------------------------------------------------------------------
 
 void Writer::value(InstId id) {
   const Instruction& inst = m_[id];
@@ -185,9 +189,12 @@ void Writer::value(InstId id) {
 
 Frag Writer::map(const Instruction& inst) {
   switch (spelling(inst.op).syntax) {
-    case Syntax::Hand: return hand_for(inst.op)(*this, inst);
-    case Syntax::Call: return call(inst);
-    default: return operators(inst);
+    case Syntax::Hand:
+      return hand_for(inst.op)(*this, inst);
+    case Syntax::Call:
+      return call(inst);
+    default:
+      return operators(inst);
   }
 }
 
@@ -204,8 +211,8 @@ Frag Writer::operators(const Instruction& inst) {
     bool wraps = info(op).has(flag::WRAPS) && !ranges_.fits(inst);
     if (info(op).result == 'T') form = wraps ? Form::Loose : Form::Promoted;
   } else if (overflows(t)) {
-    bool unsigned_text = is_bitwise(op) && (waits_unsigned(inst.operands[0]) ||
-                                            waits_unsigned(inst.operands[1]));
+    bool unsigned_text =
+        is_bitwise(op) && (waits_unsigned(inst.operands[0]) || waits_unsigned(inst.operands[1]));
     if (unsigned_text || (info(op).has(flag::WRAPS) && !ranges_.fits(inst))) {
       take = &Writer::bits;
       form = Form::Unsigned;
@@ -266,7 +273,8 @@ Frag Writer::lane(const Instruction& inst) {
   if (t == DType::BF16) return around("bfloat(", "float", ")");
   if (t == DType::B1) return around("bool(", "uint", ")");
   if (info(t).bits < 64) return joined(fill(text, args), Prec::Primary, Form::Exact, args);
-  bool bitwise = args.size() == 2 || inst.op == Op::SimdAnd || inst.op == Op::SimdOr || inst.op == Op::SimdXor;
+  bool bitwise =
+      args.size() == 2 || inst.op == Op::SimdAnd || inst.op == Op::SimdOr || inst.op == Op::SimdXor;
   if (bitwise) return around(concat("as_type<", name_of(t), ">("), "as_type<uint2>", ")");
   std::string function = prelude(concat("enigma_", text.substr(0, text.find('('))), t);
   return joined(concat(function, "(", args[0].text, ")"), Prec::Primary, Form::Exact, args);
@@ -278,7 +286,8 @@ Frag Writer::load(const Instruction& inst) {
   return element(inst.operands[0], index);
 }
 
-// ---- text or local -------------------------------------------------------------------------------
+// ---- text or local
+// -------------------------------------------------------------------------------
 
 bool Writer::stays_text(InstId id, const Frag& f) const {
   const Instruction& inst = m_[id];
@@ -311,7 +320,7 @@ void Writer::define(InstId id, Frag f) {
     return;
   }
   if (stays_text(id, f)) {
-    if (!f.atom) waiting_.push_back(v);
+    if (!f.atom || !f.reads.empty()) waiting_.push_back(v);
     frags_[v.index] = std::move(f);
     return;
   }
@@ -342,7 +351,8 @@ std::string Writer::local_name(InstId id) {
   }
   if (inst.op == Op::AtomicCas) return names_.declare("exchanged");
   if (row.shape == Shape::Atomic) return names_.declare("old");
-  if (row.shape == Shape::Cast) return names_.declare(concat("as_", name_of(dtype(inst.results[0]))));
+  if (row.shape == Shape::Cast)
+    return names_.declare(concat("as_", name_of(dtype(inst.results[0]))));
   std::string_view python = row.python;
   if (python.starts_with("simd_")) return names_.declare(concat("lane_", python.substr(5)));
   if (dtype(inst.results[0]) == DType::B1) return names_.declare("test");
@@ -357,7 +367,8 @@ std::string Writer::local_name(InstId id) {
   return names_.declare(concat(python.empty() ? "op" : python, "_value"));
 }
 
-// ---- order ---------------------------------------------------------------------------------------
+// ---- order
+// ---------------------------------------------------------------------------------------
 
 void Writer::settle(const std::function<bool(const Frag&)>& matters) {
   std::vector<ValueId> now, later;

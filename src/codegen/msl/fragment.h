@@ -13,8 +13,20 @@ namespace enigma::msl {
 
 /// How tightly the outermost operator of an expression binds; later ones bind tighter.
 enum class Prec : uint8_t {
-  Assign, Ternary, Or, And, BitOr, BitXor, BitAnd, Equality, Relational, Shift, Additive,
-  Multiplicative, Unary, Primary,
+  Assign,
+  Ternary,
+  Or,
+  And,
+  BitOr,
+  BitXor,
+  BitAnd,
+  Equality,
+  Relational,
+  Shift,
+  Additive,
+  Multiplicative,
+  Unary,
+  Primary,
 };
 
 /// How the C++ type of the text relates to the type of the value. C++ promotes narrow integers to
@@ -39,7 +51,8 @@ struct Frag {
 };
 
 /// A new text that contains those of `parts`.
-inline Frag make_frag(std::string text, Prec prec, Form form, std::initializer_list<const Frag*> parts) {
+inline Frag make_frag(std::string text, Prec prec, Form form,
+                      std::initializer_list<const Frag*> parts) {
   Frag f{std::move(text), prec, form, false, false, {}};
   for (const Frag* p : parts) {
     f.loads |= p->loads;
@@ -52,8 +65,9 @@ inline Frag make_frag(std::string text, Prec prec, Form form, std::initializer_l
 /// reader, needs them.
 std::string as_operand(const Frag& f, Prec parent, bool right);
 
-/// A number of this type: `1.5f`, `4u`, `char(3)`, `as_type<float>(0x7fc00000u)`. `bits` holds it in
-/// the low bits. Form::Unsigned gives the unsigned number of the same bits, Form::Promoted an int.
+/// A number of this type: `1.5f`, `4u`, `char(3)`, `as_type<float>(0x7fc00000u)`. `bits` holds it
+/// in the low bits. Form::Unsigned gives the unsigned number of the same bits, Form::Promoted an
+/// int.
 Frag literal(DType t, uint64_t bits, Form form = Form::Exact);
 /// The value of a float literal of any float type, as a number of type float.
 Frag float_literal(DType t, uint64_t bits);
@@ -61,8 +75,8 @@ Frag float_literal(DType t, uint64_t bits);
 /// "float4" for a vector; the scalar's name otherwise.
 std::string type_name(Type t);
 constexpr std::string_view name_of(DType t) { return info(t).msl; }
-/// The type that memory has: bool is a byte there, since a byte that is not 0 or 1 read as a bool is
-/// undefined.
+/// The type that memory has: bool is a byte there, since a byte that is not 0 or 1 read as a bool
+/// is undefined.
 constexpr std::string_view memory_name(DType t) { return t == DType::B1 ? "uchar" : name_of(t); }
 constexpr bool is_narrow(DType t) { return is_integer(t) && info(t).bits < 32; }
 /// Where C++ arithmetic on the type itself would be undefined on overflow.

@@ -42,7 +42,8 @@ Frag shift_count(Writer& w, const Instruction& inst) {
   if (const Instruction* c = w.constant(count)) return literal(t, c->attr & mask, form);
   if (w.ranges()[count].within({0, static_cast<Range::Wide>(mask)})) return w.in_range(count);
   if (w.waits_unsigned(count)) {
-    return infix(w.bits(count), "&", literal(t, mask, Form::Unsigned), Prec::BitAnd, Form::Unsigned);
+    return infix(w.bits(count), "&", literal(t, mask, Form::Unsigned), Prec::BitAnd,
+                 Form::Unsigned);
   }
   return infix(w.in_range(count), "&", literal(t, mask, form), Prec::BitAnd, form);
 }
@@ -75,7 +76,8 @@ Frag convert(Writer& w, ValueId x, DType from, DType to) {
   if (from == to) return w.exact(x);
   if (to == DType::B1) return differs_from_zero(w, x, from);
   if (is_float(to)) {
-    if (is_float(from)) return to == DType::F32 ? w.as_float(x) : wrapped(name_of(to), w.as_float(x));
+    if (is_float(from))
+      return to == DType::F32 ? w.as_float(x) : wrapped(name_of(to), w.as_float(x));
     Frag f = is_integer(from) ? w.in_range(x) : w.exact(x);
     if (to == DType::BF16) f = wrapped("float", f);  // only float becomes bfloat
     return wrapped(name_of(to), f);
@@ -130,8 +132,8 @@ Frag hand<Op::Select>(Writer& w, const Instruction& inst) {
   Frag no = w.exact(inst.operands[0]), yes = w.exact(inst.operands[1]);
   Frag test = w.exact(inst.operands[2]);
   if (!w.module().type(inst.operands[2]).is_scalar()) {
-    return make_frag(concat("select(", no.text, ", ", yes.text, ", ", test.text, ")"), Prec::Primary,
-                     Form::Exact, {&no, &yes, &test});
+    return make_frag(concat("select(", no.text, ", ", yes.text, ", ", test.text, ")"),
+                     Prec::Primary, Form::Exact, {&no, &yes, &test});
   }
   std::string middle = yes.prec == Prec::Ternary ? concat("(", yes.text, ")") : yes.text;
   return make_frag(concat(as_operand(test, Prec::Ternary, true), " ? ", middle, " : ", no.text),
@@ -159,12 +161,14 @@ Frag hand<Op::LoadIf>(Writer& w, const Instruction& inst) {
   Frag mask = w.atom(inst.operands[2]), other = w.exact(inst.operands[3]);
   // The load is made by every thread; where the mask does not hold it reads the first element.
   Frag at = w.exact(index), first = literal(w.dtype(index), 0);
-  Frag safe = make_frag(concat(as_operand(mask, Prec::Ternary, true), " ? ", at.text, " : ", first.text),
-                        Prec::Ternary, Form::Exact, {&mask, &at});
+  Frag safe =
+      make_frag(concat(as_operand(mask, Prec::Ternary, true), " ? ", at.text, " : ", first.text),
+                Prec::Ternary, Form::Exact, {&mask, &at});
   Frag value = w.element(memory, safe);
   if (w.dtype(memory) == DType::B1) {  // select has no form for bools
-    return make_frag(concat(as_operand(mask, Prec::Ternary, true), " ? ", value.text, " : ", other.text),
-                     Prec::Ternary, Form::Exact, {&mask, &value, &other});
+    return make_frag(
+        concat(as_operand(mask, Prec::Ternary, true), " ? ", value.text, " : ", other.text),
+        Prec::Ternary, Form::Exact, {&mask, &value, &other});
   }
   return make_frag(concat("select(", other.text, ", ", value.text, ", ", mask.text, ")"),
                    Prec::Primary, Form::Exact, {&mask, &value, &other});

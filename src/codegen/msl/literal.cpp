@@ -30,9 +30,12 @@ struct FloatLayout {
 
 FloatLayout layout(DType t) {
   switch (t) {
-    case DType::F16: return {10, -24, "ushort"};
-    case DType::BF16: return {7, -133, "ushort"};
-    default: return {23, -149, "uint"};
+    case DType::F16:
+      return {10, -24, "ushort"};
+    case DType::BF16:
+      return {7, -133, "ushort"};
+    default:
+      return {23, -149, "uint"};
   }
 }
 
@@ -59,19 +62,20 @@ Number decode(DType t, uint64_t bits) {
   return n;
 }
 
-// The fewest digits that stay clearly within half a unit of the value, so that they round to it even
-// when the compiler rounds to float on the way.
+// The fewest digits that stay clearly within half a unit of the value, so that they round to it
+// even when the compiler rounds to float on the way.
 std::string few_digits(const Number& n) {
   char buffer[32];
   if (n.magnitude < 1e6 && n.magnitude == std::floor(n.magnitude)) {
     return concat(static_cast<int64_t>(n.magnitude), ".0");
   }
   for (int digits = 1; digits <= 9; ++digits) {
-    auto end = std::to_chars(buffer, buffer + sizeof buffer, n.magnitude, std::chars_format::general,
-                             digits).ptr;
+    auto end = std::to_chars(buffer, buffer + sizeof buffer, n.magnitude,
+                             std::chars_format::general, digits)
+                   .ptr;
     double back = 0;
     std::from_chars(buffer, end, back);
-    if (std::fabs(back - n.magnitude) > 0.4 * n.ulp) continue;
+    if (std::fabs(back - n.magnitude) > 0.49 * n.ulp) continue;
     std::string s(buffer, end);
     if (s.find_first_of(".e") == std::string::npos) s += ".0";
     return s;
@@ -94,9 +98,8 @@ Frag bit_pattern(DType t, uint64_t bits) {
   std::string_view digits(hex, static_cast<size_t>(end - hex));
   Frag f;
   f.atom = true;
-  f.text = t == DType::F32
-               ? concat("as_type<float>(0x", digits, "u)")
-               : concat("as_type<", name_of(t), ">(", l.as_bits, "(0x", digits, "))");
+  f.text = t == DType::F32 ? concat("as_type<float>(0x", digits, "u)")
+                           : concat("as_type<", name_of(t), ">(", l.as_bits, "(0x", digits, "))");
   return f;
 }
 
@@ -121,8 +124,11 @@ Frag integer(int64_t x, int width) {
 Frag float_literal(DType t, uint64_t bits) {
   bits &= info(t).bits == 32 ? 0xffffffffu : 0xffffu;
   Number n = decode(t, bits);
-  if (n.nan) return bit_pattern(DType::F32, t == DType::F32 ? bits : t == DType::BF16 ? bits << 16
-                                : (bits & 0x8000u) << 16 | 0x7f800000u | (bits & 0x3ffu) << 13);
+  if (n.nan)
+    return bit_pattern(DType::F32, t == DType::F32    ? bits
+                                   : t == DType::BF16 ? bits << 16
+                                                      : (bits & 0x8000u) << 16 | 0x7f800000u |
+                                                            (bits & 0x3ffu) << 13);
   if (n.infinite) return signed_frag(n.negative, "INFINITY");
   return signed_frag(n.negative, shortest(static_cast<float>(n.magnitude)) + "f");
 }
@@ -154,7 +160,8 @@ Frag literal(DType t, uint64_t bits, Form form) {
     f.text = concat(bits, row.bits == 64 ? "ul" : "u");
     return f;
   }
-  int64_t x = row.kind == DTypeKind::Signed ? sign_extend(bits, row.bits) : static_cast<int64_t>(bits);
+  int64_t x =
+      row.kind == DTypeKind::Signed ? sign_extend(bits, row.bits) : static_cast<int64_t>(bits);
   Frag number = integer(x, row.bits == 64 ? 64 : 32);
   if (form == Form::Exact && row.bits < 32) {
     f.text = concat(row.msl, "(", number.text, ")");

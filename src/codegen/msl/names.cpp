@@ -15,45 +15,58 @@ constexpr std::string_view kReserved =
     " alignas alignof and and_eq asm auto bitand bitor bool break case catch char char8_t char16_t"
     " char32_t class compl concept const consteval constexpr constinit const_cast continue co_await"
     " co_return co_yield decltype default delete do double dynamic_cast else enum explicit export"
-    " extern false final float for friend goto if import inline int long module mutable namespace new"
+    " extern false final float for friend goto if import inline int long module mutable namespace "
+    "new"
     " noexcept not not_eq nullptr operator or or_eq override private protected public register"
-    " reinterpret_cast requires restrict return short signed sizeof static static_assert static_cast"
-    " struct switch template this thread_local throw true try typedef typeid typename union unsigned"
+    " reinterpret_cast requires restrict return short signed sizeof static static_assert "
+    "static_cast"
+    " struct switch template this thread_local throw true try typedef typeid typename union "
+    "unsigned"
     " using virtual void volatile wchar_t while xor xor_eq main std size_t ptrdiff_t nullptr_t"
     // Metal: address spaces, functions, types
-    " kernel vertex fragment mesh object visible stitchable intersection patch device constant thread"
-    " threadgroup threadgroup_imageblock ray_data object_data coherent half bfloat uchar ushort uint"
+    " kernel vertex fragment mesh object visible stitchable intersection patch device constant "
+    "thread"
+    " threadgroup threadgroup_imageblock ray_data object_data coherent half bfloat uchar ushort "
+    "uint"
     " ulong int8_t int16_t int32_t int64_t uint8_t uint16_t uint32_t uint64_t intptr_t uintptr_t"
     " vec packed_vec matrix array array_ref atomic sampler access level bias gradient2d gradient3d"
     " gradientcube metal mem_flags memory_order"
-    " thread_scope memory_order_relaxed memory_order_acquire memory_order_release memory_order_acq_rel"
+    " thread_scope memory_order_relaxed memory_order_acquire memory_order_release "
+    "memory_order_acq_rel"
     " memory_order_seq_cst thread_scope_thread thread_scope_simdgroup thread_scope_threadgroup"
     " thread_scope_device atomic_bool atomic_int atomic_uint atomic_ulong atomic_long atomic_float"
     " simdgroup_matrix simd_vote quad_vote numeric_limits as_type fast precise function_constant"
     // Metal's library: a local of such a name would hide the function from the kernel
-    " abs absdiff acos acosh addsat align_up all any asin asinh atan atan2 atanh ceil clamp clz copysign"
-    " cos cosh cospi cross ctz dfdx dfdy determinant distance distance_squared divide dot exp exp10 exp2"
-    " extract_bits fabs faceforward fdim floor fma fmax fmax3 fmedian3 fmin fmin3 fmod fract frexp fwidth"
+    " abs absdiff acos acosh addsat align_up all any asin asinh atan atan2 atanh ceil clamp clz "
+    "copysign"
+    " cos cosh cospi cross ctz dfdx dfdy determinant distance distance_squared divide dot exp "
+    "exp10 exp2"
+    " extract_bits fabs faceforward fdim floor fma fmax fmax3 fmedian3 fmin fmin3 fmod fract frexp "
+    "fwidth"
     " hadd ilogb insert_bits isfinite isinf isnan isnormal isordered isunordered ldexp length"
-    " length_squared log log10 log2 mad24 madhi madsat max max3 median3 min min3 mix modf mul24 mulhi"
-    " nextafter normalize popcount pow powr reflect refract reverse_bits rhadd rint rotate round rsqrt"
+    " length_squared log log10 log2 mad24 madhi madsat max max3 median3 min min3 mix modf mul24 "
+    "mulhi"
+    " nextafter normalize popcount pow powr reflect refract reverse_bits rhadd rint rotate round "
+    "rsqrt"
     " saturate select sign signbit sin sincos sinh sinpi smoothstep sqrt step subsat tan tanh tanpi"
     " transpose trunc threadgroup_barrier simdgroup_barrier atomic_thread_fence"
     // macros
     " INFINITY NAN HUGE_VAL HUGE_VALF HUGE_VALH MAXFLOAT MAXHALF MAXBFLOAT NULL CHAR_BIT SCHAR_MAX"
     " SCHAR_MIN UCHAR_MAX CHAR_MAX CHAR_MIN SHRT_MAX SHRT_MIN USHRT_MAX INT_MAX INT_MIN UINT_MAX"
-    " LONG_MAX LONG_MIN ULONG_MAX FLT_MAX FLT_MIN FLT_EPSILON FLT_DIG HALF_MAX HALF_MIN HALF_EPSILON"
+    " LONG_MAX LONG_MIN ULONG_MAX FLT_MAX FLT_MIN FLT_EPSILON FLT_DIG HALF_MAX HALF_MIN "
+    "HALF_EPSILON"
     " HALF_DIG BFLT_MAX BFLT_MIN BFLT_EPSILON FP_ILOGB0 FP_ILOGBNAN METAL_FUNC METAL_ALIGN"
     " METAL_ASM METAL_CONST METAL_PURE assert errno linux unix ";
 
 // Families of names that belong to Metal or to the prelude.
-constexpr std::string_view kPrefixes[] = {"enigma_", "simd_", "quad_", "simdgroup_", "atomic_",
-                                          "pack_", "unpack_", "metal_", "M_", "FLT_", "HALF_",
-                                          "BFLT_", "air_", "texture", "depth2d", "depthcube"};
+constexpr std::string_view kPrefixes[] = {
+    "enigma_", "simd_", "quad_", "simdgroup_", "atomic_", "pack_",   "unpack_", "metal_",
+    "M_",      "FLT_",  "HALF_", "BFLT_",      "air_",    "texture", "depth2d", "depthcube"};
 
 // Element types that Metal puts a vector or matrix size behind: float4, packed_half3, float4x4.
-constexpr std::string_view kElements[] = {"float", "half", "bfloat", "double", "bool", "char",
-                                          "short", "int", "long", "uchar", "ushort", "uint", "ulong"};
+constexpr std::string_view kElements[] = {"float",  "half",  "bfloat", "double", "bool",
+                                          "char",   "short", "int",    "long",   "uchar",
+                                          "ushort", "uint",  "ulong"};
 
 bool is_size(std::string_view s) {
   auto digit = [](char c) { return c >= '1' && c <= '9'; };
@@ -78,11 +91,14 @@ bool is_word(char c) { return std::isalnum(static_cast<unsigned char>(c)) || c =
 uint32_t code_point(std::string_view s, size_t& at) {
   auto byte = [&](size_t i) -> uint32_t { return static_cast<unsigned char>(s[i]); };
   uint32_t lead = byte(at++);
-  int more = lead >= 0xf0 ? 3 : lead >= 0xe0 ? 2 : lead >= 0xc0 ? 1 : 0;
-  uint32_t code = more ? lead & (0x3fu >> more) : lead;
-  for (; more > 0 && at < s.size() && (byte(at) & 0xc0) == 0x80; --more) {
-    code = code << 6 | (byte(at++) & 0x3f);
+  size_t more = lead >= 0xf0 ? 3 : lead >= 0xe0 ? 2 : lead >= 0xc0 ? 1 : 0;
+  uint32_t code = lead & (0x3fu >> more);
+  for (size_t k = 0; k < more; ++k) {
+    if (at + k >= s.size() || (byte(at + k) & 0xc0) != 0x80) return lead;
+    code = code << 6 | (byte(at + k) & 0x3f);
   }
+  if (more == 0) return lead;
+  at += more;
   return code;
 }
 

@@ -15,7 +15,8 @@ bool is_reserved(std::string_view name);
 /// The name itself where Metal accepts it; `half` gives `half_`, `_x` gives `x`, `α` gives `u3b1`.
 std::string legal_identifier(std::string_view wanted);
 
-/// Names within nested scopes; no name shadows another. The same order of calls gives the same names.
+/// Names within nested scopes; no name shadows another. The same order of calls gives the same
+/// names.
 class Namer {
  public:
   Namer() { open(); }

@@ -1,7 +1,7 @@
 // Functions that Metal's library lacks. A kernel's text gets those that it calls, for the types that
 // it calls them with. A function opens with its name, the class of types it is for, and what it
 // does, and ends at an empty line. T is the type, U its unsigned twin, W the unsigned type that C++
-// computes in (ulong for 64 bits, uint for the rest). Floats narrower than float go by way of float.
+// computes in (ulong for 64 bits, uint for the rest). Floats narrower than float go by way of it.
 // The polynomials are those of the CPU device (src/codegen/cpu/math_exp.cpp, math_log.cpp).
 
 // enigma_div (signed): Quotient rounded toward zero; 0 for a divisor of 0, wraps at the minimum.
@@ -90,7 +90,7 @@ inline T enigma_expm1(T x) {
     return result + result;
 }
 
-// enigma_log1p (float): log(1 + x), exact near 0: log of 1 + x = 2^k (1 + f), with what the sum lost.
+// enigma_log1p (float): log(1 + x), exact near 0; 1 + x is 2^k (1 + f), less what that sum lost.
 inline T enigma_log1p(T x) {
     if (isnan(x) || fabs(x) < 5.0e-8f) return x;
     if (x <= -1.0f) return x == -1.0f ? T(-INFINITY) : as_type<T>(0x7fc00000u);

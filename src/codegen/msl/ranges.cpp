@@ -43,7 +43,8 @@ Range range_of(DType t) {
 
 Ranges::Ranges(const Module& m) : m_(m) {
   ranges_.reserve(m.values.size());
-  for (const Value& v : m.values) ranges_.push_back(is_int(v.type) ? range_of(v.type.dtype) : Range{});
+  for (const Value& v : m.values)
+    ranges_.push_back(is_int(v.type) ? range_of(v.type.dtype) : Range{});
   visit(m.body);
 }
 
@@ -82,15 +83,20 @@ Range Ranges::exact(const Instruction& inst) const {
   auto at = [&](size_t k) { return ranges_[inst.operands[k].index]; };
   Range a = at(0), b = inst.operands.size() > 1 ? at(1) : Range{};
   switch (inst.op) {
-    case Op::AddI: return {a.lo + b.lo, a.hi + b.hi};
-    case Op::SubI: return {a.lo - b.hi, a.hi - b.lo};
-    case Op::NegI: return {-a.hi, -a.lo};
-    case Op::NotI: return {-a.hi - 1, -a.lo - 1};
+    case Op::AddI:
+      return {a.lo + b.lo, a.hi + b.hi};
+    case Op::SubI:
+      return {a.lo - b.hi, a.hi - b.lo};
+    case Op::NegI:
+      return {-a.hi, -a.lo};
+    case Op::NotI:
+      return {-a.hi - 1, -a.lo - 1};
     case Op::MulI:
       // Only the product of two large unsigned 64-bit numbers would leave 128 bits.
       if (a.hi > range_of(DType::I64).hi && b.hi > range_of(DType::I64).hi) return {0, a.hi + b.hi};
       return hull_of({a.lo * b.lo, a.lo * b.hi, a.hi * b.lo, a.hi * b.hi});
-    default: return {range_of(DType::I64).lo * 2, range_of(DType::U64).hi};
+    default:
+      return {range_of(DType::I64).lo * 2, range_of(DType::U64).hi};
   }
 }
 
@@ -151,21 +157,26 @@ Range Ranges::result(const Instruction& inst) const {
         return {0, at(0).lo >= 0 ? std::min(at(0).hi, at(1).hi - 1) : at(1).hi - 1};
       }
       return all;
-    case Op::MinI: return {std::min(at(0).lo, at(1).lo), std::min(at(0).hi, at(1).hi)};
-    case Op::MaxI: return {std::max(at(0).lo, at(1).lo), std::max(at(0).hi, at(1).hi)};
+    case Op::MinI:
+      return {std::min(at(0).lo, at(1).lo), std::min(at(0).hi, at(1).hi)};
+    case Op::MaxI:
+      return {std::max(at(0).lo, at(1).lo), std::max(at(0).hi, at(1).hi)};
     case Op::ClampI: {  // whichever bound wins where lo > hi
       auto clamp = [](Wide x, Wide lo, Wide hi) { return std::min(std::max(x, lo), hi); };
       auto flip = [](Wide x, Wide lo, Wide hi) { return std::max(std::min(x, hi), lo); };
       return hull({clamp(at(0).lo, at(1).lo, at(2).lo), clamp(at(0).hi, at(1).hi, at(2).hi)},
                   {flip(at(0).lo, at(1).lo, at(2).lo), flip(at(0).hi, at(1).hi, at(2).hi)});
     }
-    case Op::Select: return hull(at(0), at(1));
-    case Op::Cast: return int_at(0) ? at(0) : all;  // the caller drops what does not fit
+    case Op::Select:
+      return hull(at(0), at(1));
+    case Op::Cast:
+      return int_at(0) ? at(0) : all;  // the caller drops what does not fit
     case Op::PopCount:
     case Op::Clz:
     case Op::Ctz:
       return {0, info(type.dtype).bits};
-    default: return all;
+    default:
+      return all;
   }
 }
 

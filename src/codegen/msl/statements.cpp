@@ -30,25 +30,34 @@ void Writer::statement(InstId id) {
     case Shape::Alloc:
     case Shape::Yield:
       break;  // numbers stand where they are used, arrays at the top, yields with their region
-    case Shape::Store: store(inst); break;
-    case Shape::Atomic: atomic(id); break;
-    case Shape::Barrier: barrier(inst); break;
+    case Shape::Store:
+      store(inst);
+      break;
+    case Shape::Atomic:
+      atomic(id);
+      break;
+    case Shape::Barrier:
+      barrier(inst);
+      break;
     case Shape::Region:
       if (inst.op == Op::For) emit_for(id);
       if (inst.op == Op::While) emit_while(id);
       if (inst.op == Op::If) emit_if(id);
       break;
-    default: value(id);
+    default:
+      value(id);
   }
   at_ = before;
 }
 
-// ---- memory --------------------------------------------------------------------------------------
+// ---- memory
+// --------------------------------------------------------------------------------------
 
 void Writer::store(const Instruction& inst) {
   DType t = dtype(inst.operands[0]);
   Frag index = index_of(inst.operands[1]), x = exact(inst.operands[2]);
-  if (t == DType::B1) x = make_frag(concat("uchar(", x.text, ")"), Prec::Primary, Form::Exact, {&x});
+  if (t == DType::B1)
+    x = make_frag(concat("uchar(", x.text, ")"), Prec::Primary, Form::Exact, {&x});
   settle_loads();
   line(concat(frags_[inst.operands[0].index].text, "[", index.text, "] = ", x.text, ";"));
 }
@@ -71,9 +80,10 @@ void Writer::atomic(InstId id) {
   bool threadgroup = m_.type(inst.operands[0]).space() == AddressSpace::Threadgroup;
   auto fence = [&] {
     version_ = 320;
-    line(concat("atomic_thread_fence(mem_flags::mem_device | mem_flags::mem_threadgroup, "
-                "memory_order_seq_cst, ",
-                threadgroup ? "thread_scope_threadgroup" : "thread_scope_device", ");"));
+    line(
+        concat("atomic_thread_fence(mem_flags::mem_device | mem_flags::mem_threadgroup, "
+               "memory_order_seq_cst, ",
+               threadgroup ? "thread_scope_threadgroup" : "thread_scope_device", ");"));
   };
   Frag f;
   if (spelling(inst.op).syntax == Syntax::Hand) {
@@ -81,7 +91,8 @@ void Writer::atomic(InstId id) {
   } else {
     f.text = std::string(spelling(inst.op).text);
     f.text = replace(std::move(f.text), "$a", address(inst.operands[0], inst.operands[1]));
-    if (inst.operands.size() > 2) f.text = replace(std::move(f.text), "$2", exact(inst.operands[2]).text);
+    if (inst.operands.size() > 2)
+      f.text = replace(std::move(f.text), "$2", exact(inst.operands[2]).text);
     f.text = replace(std::move(f.text), "$o", "memory_order_relaxed");
   }
   settle_loads();
@@ -96,7 +107,9 @@ void Writer::atomic(InstId id) {
 
 void Writer::barrier(const Instruction& inst) {
   static constexpr std::pair<uint8_t, std::string_view> kFlags[] = {
-      {kMemDevice, "mem_device"}, {kMemThreadgroup, "mem_threadgroup"}, {kMemTexture, "mem_texture"}};
+      {kMemDevice, "mem_device"},
+      {kMemThreadgroup, "mem_threadgroup"},
+      {kMemTexture, "mem_texture"}};
   std::string flags;
   for (auto [bit, name] : kFlags) {
     if (inst.attr & bit) flags += concat(flags.empty() ? "" : " | ", "mem_flags::", name);
@@ -106,7 +119,8 @@ void Writer::barrier(const Instruction& inst) {
   line(concat(replace(std::string(spelling(inst.op).text), "$f", flags), ";"));
 }
 
-// ---- variables -----------------------------------------------------------------------------------
+// ---- variables
+// -----------------------------------------------------------------------------------
 
 Frag Writer::variable_frag(uint32_t variable) const {
   Frag f;
@@ -143,7 +157,8 @@ void Writer::assign(std::vector<Assignment> work) {
     // They wait for each other in a circle; a copy of one opens it.
     Assignment& a = work.front();
     std::string next = names_.declare(concat(variable_names_[a.variable], "_next"));
-    line(concat("const ", type_name(variables_.type(a.variable)), " ", next, " = ", a.value.text, ";"));
+    line(concat("const ", type_name(variables_.type(a.variable)), " ", next, " = ", a.value.text,
+                ";"));
     a.value = Frag{};
     a.value.text = next;
   }
@@ -203,7 +218,8 @@ bool Writer::has_effects(InstId id) const {
 }
 
 bool Writer::reads_any(const Frag& f, const std::set<uint32_t>& variables) const {
-  return std::any_of(f.reads.begin(), f.reads.end(), [&](uint32_t v) { return variables.contains(v); });
+  return std::any_of(f.reads.begin(), f.reads.end(),
+                     [&](uint32_t v) { return variables.contains(v); });
 }
 
 // Waiting texts that would see what the instruction does are written out before it.
@@ -213,7 +229,8 @@ void Writer::before_region_op(InstId id) {
   if (!assigned.empty()) settle([&](const Frag& f) { return reads_any(f, assigned); });
 }
 
-// ---- control flow --------------------------------------------------------------------------------
+// ---- control flow
+// --------------------------------------------------------------------------------
 
 std::string Writer::body_text(const std::function<void()>& write) {
   Text inner;
@@ -241,11 +258,12 @@ Frag Writer::repeated(ValueId v, const std::set<uint32_t>& assigned) {
 void Writer::emit_for(InstId id) {
   const Instruction& inst = m_[id];
   RegionId body = inst.regions[0];
-  ValueId index = m_[body].args[0], lo = inst.operands[0], hi = inst.operands[1], by = inst.operands[2];
+  ValueId index = m_[body].args[0], lo = inst.operands[0], hi = inst.operands[1],
+          by = inst.operands[2];
   DType t = dtype(index);
   declare_carried(id, 3, body, 1);
   std::set<uint32_t> assigned = assigned_in(id);
-  Frag bound = repeated(hi, assigned), step = repeated(by, assigned), start = exact(lo);
+  Frag bound = repeated(hi, assigned), step = repeated(by, assigned), start = in_range(lo);
   before_region_op(id);
 
   names_.open();
@@ -255,9 +273,11 @@ void Writer::emit_for(InstId id) {
   counter.atom = true;
   frags_[index.index] = counter;
 
+  Form form = is_narrow(t) ? Form::Promoted : Form::Exact;  // C++ compares narrow types as ints
+  if (const Instruction* c = constant(hi)) bound = literal(t, c->attr, form);
   std::string limit = as_operand(bound, Prec::Relational, true);
   std::string number = as_operand(step, Prec::Relational, false);
-  std::string zero = literal(t, 0, is_narrow(t) ? Form::Promoted : Form::Exact).text;
+  std::string zero = literal(t, 0, form).text;
   Range s = ranges_[by];
   std::string test;
   if (s.lo > 0) {
@@ -267,8 +287,8 @@ void Writer::emit_for(InstId id) {
   } else if (is_unsigned(t)) {
     test = concat(number, " > ", zero, " && ", i, " < ", limit);
   } else {
-    test = concat(number, " > ", zero, " ? ", i, " < ", limit, " : ", number, " < ", zero, " && ", i,
-                  " > ", limit);
+    test = concat(number, " > ", zero, " ? ", i, " < ", limit, " : ", number, " < ", zero, " && ",
+                  i, " > ", limit);
   }
 
   // The last step may pass the end of the type; addsat stops there, and the test with it.
@@ -279,8 +299,10 @@ void Writer::emit_for(InstId id) {
     advance = concat(i, " = addsat(", i, ", ", step.text, ")");
   } else if (s.lo == s.hi && (s.lo == 1 || s.lo == -1)) {
     advance = concat(i, s.lo == 1 ? "++" : "--");
-  } else if (s.lo == s.hi && s.lo < 0) {
-    advance = concat(i, " -= ", literal(t, static_cast<uint64_t>(-s.lo), Form::Promoted).text);
+  } else if (s.lo == s.hi) {
+    Range::Wide size = s.lo < 0 ? -s.lo : s.lo;
+    advance =
+        concat(i, s.lo < 0 ? " -= " : " += ", literal(t, static_cast<uint64_t>(size), form).text);
   } else {
     advance = concat(i, " += ", step.text);
   }

@@ -55,7 +55,8 @@ constexpr bool uses_its_operands(std::string_view t, std::string_view signature)
 
 #define HAND kHand
 #define OP(Enum, mnemonic, shape, signature, flags, msl, cpu, python, doc) \
-  static_assert(uses_its_operands(msl, signature), "the MSL template of " #Enum " misses an operand");
+  static_assert(uses_its_operands(msl, signature),                         \
+                "the MSL template of " #Enum " misses an operand");
 #include "enigma/ops.def"
 
 constexpr Spelling kSpellings[] = {

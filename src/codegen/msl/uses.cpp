@@ -19,7 +19,8 @@ Uses::Uses(const Module& m)
   mark_effects(m.body);
   for (size_t i = 0; i < m.insts.size(); ++i) {
     if (!live[i]) continue;
-    for (ValueId v : m.insts[i].operands) users[v.index].push_back(InstId{static_cast<uint32_t>(i)});
+    for (ValueId v : m.insts[i].operands)
+      users[v.index].push_back(InstId{static_cast<uint32_t>(i)});
   }
 }
 

@@ -11,16 +11,31 @@ Variables::Variables(const Module& m, const Uses& uses)
 }
 
 std::string_view Variables::name(uint32_t variable) const {
-  for (ValueId v : members_[variable]) {
-    if (!m_.name_of(v).empty()) return m_.name_of(v);
-  }
-  return m_.def(members_[variable][0]) ? "result" : "carried";
+  if (ValueId v = named_[variable]) return m_.name_of(v);
+  return m_.def(first_[variable]) ? "result" : "carried";
+}
+
+void Variables::add(ValueId v, uint32_t variable) {
+  if (!first_[variable]) first_[variable] = v;
+  if (!named_[variable] && !m_.name_of(v).empty()) named_[variable] = v;
+  active_[variable].push_back(v);
+  of_[v.index] = variable;
+}
+
+// Whether a place comes before the instruction that is being looked at, in the order of the text.
+bool Variables::is_before(Uses::Place p) const {
+  while (!uses_.encloses(p.region, now_.region)) p = uses_.places[m_[p.region].parent.index];
+  Uses::Place here = now_;
+  while (here.region != p.region) here = uses_.places[m_[here.region].parent.index];
+  return p.position < here.position;
 }
 
 uint32_t Variables::fresh(ValueId v, RegionId declared_in) {
-  members_.push_back({v});
+  first_.emplace_back();
+  named_.emplace_back();
+  active_.emplace_back();
   declared_in_.push_back(declared_in);
-  of_[v.index] = static_cast<uint32_t>(members_.size() - 1);
+  add(v, static_cast<uint32_t>(first_.size() - 1));
   return of_[v.index];
 }
 
@@ -41,17 +56,21 @@ bool Variables::interferes(ValueId a, ValueId b) const {
 }
 
 bool Variables::join(std::initializer_list<ValueId> group, uint32_t variable) {
+  // What is dead by now cannot meet a value that is yet to come; looking at it once keeps a chain
+  // of a thousand loops on one name linear.
+  const Uses::Place before{now_.region, now_.position - 1};  // the instruction itself may want it
+  std::erase_if(active_[variable], [&](ValueId member) {
+    return is_before(uses_.definition(member)) && !uses_.live_after(member, before);
+  });
   for (ValueId v : group) {
     if (!v) continue;
     if (m_.type(v) != type(variable)) return false;
-    for (ValueId member : members_[variable]) {
+    for (ValueId member : active_[variable]) {
       if (interferes(member, v)) return false;
     }
   }
   for (ValueId v : group) {
-    if (!v) continue;
-    members_[variable].push_back(v);
-    of_[v.index] = variable;
+    if (v) add(v, variable);
   }
   return true;
 }
@@ -59,7 +78,9 @@ bool Variables::join(std::initializer_list<ValueId> group, uint32_t variable) {
 // Undoes adopt() for a value that had no variable before.
 void Variables::release(ValueId v) {
   of_[v.index] = kNoVariable;
-  members_.pop_back();
+  first_.pop_back();
+  named_.pop_back();
+  active_.pop_back();
   declared_in_.pop_back();
 }
 
@@ -80,6 +101,7 @@ void Variables::visit(RegionId region) {
   for (InstId id : m_[region].insts) {
     if (!uses_.live[id.index]) continue;
     const Instruction& inst = m_[id];
+    now_ = uses_.places[id.index];
     if (inst.op == Op::For || inst.op == Op::While) carry(inst, region);
     if (inst.op == Op::If) merge(inst, region);
     if (inst.regions.empty()) rebind(id);
@@ -108,8 +130,7 @@ void Variables::carry(const Instruction& inst, RegionId outer) {
   const Instruction& yield = m_[m_[body].insts.back()];
   for (size_t k = 0; k + first_init < inst.operands.size(); ++k) {
     ValueId init = inst.operands[first_init + k], arg = m_[body].args[first_arg + k];
-    const std::string& name =
-        m_.name_of(m_.name_of(arg).empty() ? inst.results[k] : arg);
+    const std::string& name = m_.name_of(m_.name_of(arg).empty() ? inst.results[k] : arg);
     // Start in the variable of the initial value when nothing else wants that value any more.
     auto uses_here = std::count(inst.operands.begin(), inst.operands.end(), init);
     ValueId seen = is_for ? ValueId{} : m_[inst.regions[0]].args[k], result = inst.results[k];
@@ -122,9 +143,7 @@ void Variables::carry(const Instruction& inst, RegionId outer) {
     if (variable == kNoVariable) {
       variable = fresh(arg, outer);
       for (ValueId v : {seen, result}) {
-        if (!v) continue;
-        members_[variable].push_back(v);
-        of_[v.index] = variable;
+        if (v) add(v, variable);
       }
     }
   }

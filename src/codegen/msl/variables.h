@@ -20,9 +20,9 @@ struct Uses {
     RegionId region;
     int position = -1;  ///< in the region's list; -1 is the region's start
   };
-  std::vector<bool> live;                   ///< per instruction: has an effect, or leads to one
-  std::vector<Place> places;                ///< per instruction
-  std::vector<std::vector<InstId>> users;   ///< per value: live instructions, once for each operand
+  std::vector<bool> live;                  ///< per instruction: has an effect, or leads to one
+  std::vector<Place> places;               ///< per instruction
+  std::vector<std::vector<InstId>> users;  ///< per value: live instructions, once for each operand
 
   bool encloses(RegionId outer, RegionId inner) const;
   /// Where a value comes into being.
@@ -45,10 +45,10 @@ class Variables {
   Variables(const Module& m, const Uses& uses);
   /// The variable that holds a value, or kNoVariable.
   uint32_t of(ValueId v) const { return of_[v.index]; }
-  Type type(uint32_t variable) const { return m_.type(members_[variable][0]); }
+  Type type(uint32_t variable) const { return m_.type(first_[variable]); }
   /// The Python name, or a word for what it is.
   std::string_view name(uint32_t variable) const;
-  size_t count() const { return members_.size(); }
+  size_t count() const { return first_.size(); }
 
  private:
   void visit(RegionId region);
@@ -56,6 +56,8 @@ class Variables {
   void merge(const Instruction& inst, RegionId outer);
   bool join(std::initializer_list<ValueId> group, uint32_t variable);
   void release(ValueId v);
+  void add(ValueId v, uint32_t variable);
+  bool is_before(Uses::Place p) const;
   uint32_t adopt(ValueId v, const std::string& name);
   uint32_t fresh(ValueId v, RegionId declared_in);
   void rebind(InstId id);
@@ -65,8 +67,12 @@ class Variables {
   const Module& m_;
   const Uses& uses_;
   std::vector<uint32_t> of_;
-  std::vector<std::vector<ValueId>> members_;
-  std::vector<RegionId> declared_in_;  // per variable
+  // Per variable: its first value, the first that has a Python name, those that may still be
+  // wanted, and where it is declared.
+  std::vector<ValueId> first_, named_;
+  std::vector<std::vector<ValueId>> active_;
+  std::vector<RegionId> declared_in_;
+  Uses::Place now_;  // the instruction that is being looked at
   std::unordered_map<std::string_view, std::vector<uint32_t>> by_name_;
 };
 

@@ -2,8 +2,8 @@
 //
 // Instructions are visited in order. A pure value or a load with one reader waits as text in
 // `frags_` and becomes part of the reader's expression; all else becomes a statement. Before a
-// statement that writes memory or assigns to a variable, waiting texts that would see the difference
-// are written out as locals (settle), so that the order of the program is kept.
+// statement that writes memory or assigns to a variable, waiting texts that would see the
+// difference are written out as locals (settle), so that the order of the program is kept.
 #pragma once
 
 #include <functional>
@@ -39,7 +39,7 @@ class Writer {
   Frag as_float(ValueId v);  ///< any float type, widened to float
   /// Fit to be written more than once: a name or a number, through a local if need be.
   Frag atom(ValueId v);
-  bool waits_unsigned(ValueId v) const;  ///< its text has the unsigned type
+  bool waits_unsigned(ValueId v) const;                   ///< its text has the unsigned type
   Frag element(ValueId memory, const Frag& index) const;  ///< `A[i]`, as a value
   std::string address(ValueId memory, ValueId index);     ///< of an atomic
   /// A function of the prelude; its text comes before the kernel.
@@ -111,9 +111,9 @@ class Writer {
   std::string function_;
   std::set<std::pair<std::string_view, DType>> prelude_;
   Text text_;
-  InstId at_;            // the instruction that is being written
-  Loc commented_;        // the statement that the last comment named
-  int depth_ = 1;        // of indentation
+  InstId at_;      // the instruction that is being written
+  Loc commented_;  // the statement that the last comment named
+  int depth_ = 1;  // of indentation
   bool in_condition_ = false;
   uint32_t version_ = 310;
 };

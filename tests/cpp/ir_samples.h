@@ -1,0 +1,157 @@
+// Modules for the tests of the IR: one instruction of every row and class type, and kernels with
+// all control flow.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "enigma/builder.h"
+
+namespace enigma {
+
+inline Literal whole(int64_t x) { return x; }
+
+/// The types that a class letter stands for.
+inline std::vector<DType> types_of(char letter) {
+  std::vector<DType> out;
+  for (const DTypeInfo& row : kDTypes) {
+    const bool fits = letter == 'F'   ? is_float(row.dtype)
+                      : letter == 'I' ? is_integer(row.dtype)
+                      : letter == 'B' ? row.dtype == DType::B1
+                                      : true;
+    if (fits) out.push_back(row.dtype);
+  }
+  return out;
+}
+
+/// A kernel with the row's instruction on values of type t; the result is stored where it has one.
+inline Module sample(Op op, DType t) {
+  const OpInfo& row = info(op);
+  Builder b("sample");
+  b.set_location("dir\\sample \"1\".py", 3);
+  ValueId x = b.buffer("X", t);
+  ValueId flag = b.scalar("flag", DType::B1);
+  ValueId index = b.scalar("i", DType::U32);
+  std::vector<Operand> operands;
+  for (char letter : row.operands) {
+    switch (letter) {
+      case 'm':
+        operands.push_back(x);
+        break;
+      case 'x':
+      case 'u':
+        operands.push_back(index);
+        break;
+      case 'b':
+        operands.push_back(flag);
+        break;
+      default:
+        operands.push_back(b.load(x, index));
+    }
+  }
+  ValueId v;
+  switch (row.shape) {
+    case Shape::Constant:
+      v = b.constant(t, whole(1));
+      break;
+    case Shape::Query:
+      v = b.query(op, row.has(flag::XYZ) ? 2 : 0);
+      break;
+    case Shape::Cast:
+      v = op == Op::AsType ? b.as_type(operands[0], unsigned_of(t))
+                           : b.cast(operands[0], DType::F16);
+      break;
+    case Shape::Alloc: {
+      ValueId shared = b.threadgroup_alloc(t, 64);
+      b.set_name(shared, "shared");
+      b.store(shared, index, b.load(x, index));
+      break;
+    }
+    case Shape::Barrier:
+      b.barrier(op, kMemDevice | kMemThreadgroup);
+      break;
+    default:
+      v = b.apply(op, std::span<const Operand>(operands), row.shape == Shape::Atomic ? 3 : 0);
+  }
+  if (v) {
+    b.set_name(v, "result");
+    b.set_location("other.py", 12);
+    b.store(b.buffer("Out", b.type(v).dtype), index, v);
+  }
+  return b.finish();
+}
+
+/// Whether the builder takes the row on this type; as_type has no bool, atomics two types only.
+inline bool takes_sample(Op op, DType t) {
+  const OpInfo& row = info(op);
+  if (row.shape == Shape::Region || row.shape == Shape::Yield) return false;
+  if (row.shape == Shape::Atomic) return t == DType::I32 || t == DType::U32;
+  if (op == Op::AsType) return t != DType::B1;
+  for (char letter : row.operands) {
+    if (letter < 'A' || letter > 'Z') continue;
+    for (DType u : types_of(letter)) {
+      if (u == t) return true;
+    }
+    return false;
+  }
+  return true;
+}
+
+/// All control flow, nested, with carried values, names that repeat, barriers and atomics.
+inline Module nested_sample() {
+  Builder b("nested");
+  b.set_location("k.py", 1);
+  ValueId x = b.buffer("X", DType::F32);
+  ValueId count = b.buffer("count", DType::U32);
+  ValueId n = b.scalar("n", DType::I32);
+  ValueId shared = b.threadgroup_alloc(DType::F32, 256);
+  b.set_name(shared, "shared");
+  b.set_location("k.py", 2);
+  ValueId tid = b.query(Op::ThreadPositionInGrid);
+  b.set_name(tid, "tid");
+  ValueId lid = b.query(Op::ThreadPositionInThreadgroup);
+  b.set_name(lid, "lid");
+  b.set_location("k.py", 3);
+  b.store(shared, lid, b.load(x, tid));
+  b.barrier(Op::Barrier, kMemThreadgroup);
+  b.set_location("k.py", 4);
+  Operand inits[] = {Literal(0.0), whole(1)};
+  auto loop = b.begin_for(whole(0), n, whole(1), DType::I32, inits);
+  b.set_name(loop.index, "i");
+  b.set_name(loop.args[0], "acc");
+  b.set_name(loop.args[1], "previous");
+  b.set_location("k.py", 5);
+  ValueId odd = b.apply(
+      "cmp_eq",
+      std::array<Operand, 2>{b.apply("&", std::array<Operand, 2>{loop.index, whole(1)}), whole(1)});
+  b.begin_if(odd);
+  b.set_location("k.py", 6);
+  ValueId more = b.apply("+", std::array<Operand, 2>{loop.args[0], b.load(shared, loop.index)});
+  b.set_name(more, "acc");
+  b.begin_else();
+  b.set_location("k.py", 8);
+  Operand w_inits[] = {loop.args[0], loop.index};
+  auto w = b.begin_while(w_inits);
+  b.set_name(w.args[0], "acc");
+  b.set_name(w.args[1], "k");
+  auto body = b.while_body(b.apply("cmp_gt", std::array<Operand, 2>{w.args[1], whole(0)}));
+  ValueId half = b.apply("*", std::array<Operand, 2>{body.args[0], Literal(0.5)});
+  ValueId fewer = b.apply("-", std::array<Operand, 2>{body.args[1], whole(1)});
+  Operand w_next[] = {half, fewer};
+  auto w_results = b.end_while(w_next);
+  b.set_location("k.py", 9);
+  Operand then[] = {more}, otherwise[] = {w_results[0]};
+  auto merged = b.end_if(then, otherwise);
+  b.set_name(merged[0], "acc");
+  Operand next[] = {merged[0], loop.index};
+  auto results = b.end_for(next);
+  b.set_name(results[0], "acc");
+  b.set_location("k.py", 11);
+  b.store_if(x, tid, results[0], b.apply("cmp_lt", std::array<Operand, 2>{lid, results[1]}));
+  Operand one[] = {whole(1)};
+  b.atomic(Op::AtomicAdd, count, whole(0), one);
+  b.barrier(Op::SimdBarrier, kMemNone);
+  return b.finish();
+}
+
+}  // namespace enigma
