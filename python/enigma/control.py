@@ -9,7 +9,7 @@ from typing import Any
 from enigma import _core
 from enigma.carry import Carry, Handle, is_number
 from enigma.errors import EnigmaError, error
-from enigma.region import Region, Slot, describe_slot
+from enigma.region import Region, Slot, describe_slot, flat_names
 from enigma.session import Origin, joined
 
 __all__ = ["for_range", "if_", "range_constexpr", "traced_range", "while_"]
@@ -344,6 +344,14 @@ class if_(Region):
         self._arms = False
         self._current = -1
         self._captured: list[dict[str, Any]] = [{}, {}]
+        self._around: dict[str, Any] = {}
+
+    def _open(
+        self, scope: dict[str, Any], names: tuple[str, ...], stored: tuple[str, ...], target: Any
+    ) -> None:
+        super()._open(scope, names, stored, target)
+        # The if_ around this one may call its arms by the same names, and needs them afterwards.
+        self._around = {n: scope[n] for n in flat_names(target) if isinstance(scope.get(n), Arm)}
 
     def _bind_target(self, target: Any) -> None:
         self._arms = target is not None
@@ -409,7 +417,7 @@ class if_(Region):
         self.session.close_range(self._first, end)
         for result, origin in zip(results, origins, strict=True):
             self.session.soften(result, origin)
-        bound: dict[str, Any] = {}
+        bound = dict(self._around)
         rest = iter(results)
         for merge in merged:
             merge.finish(rest, bound)

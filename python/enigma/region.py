@@ -147,7 +147,7 @@ class Region(Handle):
         self.managed = True
         self.names = names
         self._bind_target(target)
-        own = set(_flat(target))
+        own = set(flat_names(target))
         own.update(slot.name for slot in self.slots if slot.name)
         for name in names + stored:
             if name in scope and name not in own:
@@ -254,9 +254,9 @@ class Region(Handle):
                 )
 
 
-def _flat(target: Any) -> Iterator[str]:
+def flat_names(target: Any) -> Iterator[str]:
     if isinstance(target, str):
         yield target
     elif isinstance(target, tuple):
         for part in target:
-            yield from _flat(part)
+            yield from flat_names(part)

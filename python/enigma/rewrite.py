@@ -86,11 +86,13 @@ class Hooks:
 
     @staticmethod
     def name(value: Any, name: str) -> Any:
-        """Hands the Python name of a value to the IR."""
+        """Hands the Python name of a value, or of threadgroup memory, to the IR."""
         if type(value) is _core.IRValue:
             stack = sessions()
             if stack:
                 stack[-1].trace.set_name(value, name)
+        elif type(value) is _core.TracingTensor:
+            value.name = name
         return value
 
 

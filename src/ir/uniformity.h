@@ -15,9 +15,9 @@ enum class Level : uint8_t {
   Varying,  ///< may differ from lane to lane
 };
 
-/// Levels of all values, by a fixpoint over carried values. A value that is computed under divergent
-/// control flow and leaves it (a result of a varying `if`, of a loop with a varying trip count) is
-/// Varying, whatever it is computed from.
+/// Levels of all values, by a fixpoint over carried values. A value that is computed under
+/// divergent control flow and leaves it (a result of a varying `if`, of a loop with a varying trip
+/// count) is Varying, whatever it is computed from.
 struct Uniformity {
   std::vector<Level> levels;  ///< parallel to Module::values
   /// Per instruction: the least uniform condition that decides whether a thread gets here.

@@ -119,7 +119,7 @@ inline Module nested_sample() {
   auto loop = b.begin_for(whole(0), n, whole(1), DType::I32, inits);
   b.set_name(loop.index, "i");
   b.set_name(loop.args[0], "acc");
-  b.set_name(loop.args[1], "previous");
+  b.set_name(loop.args[1], "last");
   b.set_location("k.py", 5);
   ValueId odd = b.apply(
       "cmp_eq",

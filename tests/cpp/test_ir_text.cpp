@@ -67,7 +67,7 @@ TEST_CASE("the text of a kernel with all control flow") {
   %2 = arith.constant 1 : i32 loc("k.py":4)
   %3 = arith.constant 0.0 : f32 loc("k.py":4)
   %4 = arith.constant 1 : i32 loc("k.py":4)
-  %acc, %5 = scf.for %i = %1 to %n step %2 iter_args(%acc_0 = %3, %previous = %4) -> (f32, i32) : i32 {
+  %acc, %5 = scf.for %i = %1 to %n step %2 iter_args(%acc_0 = %3, %last = %4) -> (f32, i32) : i32 {
     %6 = arith.constant 1 : i32 loc("k.py":5)
     %7 = arith.andi %i, %6 : i32 loc("k.py":5)
     %8 = arith.constant 1 : i32 loc("k.py":5)

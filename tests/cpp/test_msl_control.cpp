@@ -260,3 +260,41 @@ TEST_CASE("the value before a loop stays when the body reads it") {
         "    }\n"
         "    A[0] = carried;\n");
 }
+
+TEST_CASE("an arm's loop works on a copy of what the other arm may overwrite and it reads again") {
+  Kernel k;
+  ValueId a = k.b.buffer("A", DType::U32);
+  ValueId c = k.b.scalar("c", DType::B1);
+  ValueId y = k.named("y", k.b.load(a, number(0)));
+  Operand init[] = {y};
+  auto loop = [&](std::string_view by) {
+    Builder::Loop l = k.b.begin_for(number(0), number(3), number(1), DType::I32, init);
+    k.named("y", l.args[0]);
+    Operand next[] = {k.named("y", k.op(by, {l.args[0], number(3)}))};
+    return k.b.end_for(next)[0];
+  };
+  k.b.begin_if(c);
+  Operand then[] = {loop("+")};
+  k.b.begin_else();
+  k.b.begin_for(number(0), number(2), number(1), DType::I32, {});
+  k.b.store(a, number(1), loop("*"));
+  k.b.end_for({});
+  Operand otherwise[] = {y};
+  k.b.store(a, number(2), k.named("y", k.b.end_if(then, otherwise)[0]));
+  CHECK(k.body() ==
+        "    uint y = A[0];\n"
+        "    if (c != 0) {\n"
+        "        for (int i = 0; i < 3; i++) {\n"
+        "            y = y + 3u;\n"
+        "        }\n"
+        "    } else {\n"
+        "        for (int i = 0; i < 2; i++) {\n"
+        "            uint y_1 = y;\n"
+        "            for (int i_1 = 0; i_1 < 3; i_1++) {\n"
+        "                y_1 = y_1 * 3u;\n"
+        "            }\n"
+        "            A[1] = y_1;\n"
+        "        }\n"
+        "    }\n"
+        "    A[2] = y;\n");
+}

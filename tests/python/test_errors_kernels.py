@@ -228,7 +228,7 @@ def test_indices() -> None:
         "'A' takes one element at a time, not a slice: index it with an int or a traced integer, "
         "in a loop over enigma.for_range"
     )
-    assert refused(out_of_range) == "index 4 is outside of memory, of size 4"
+    assert refused(out_of_range) == "index 4 is outside of 'tile', of size 4"
     assert refused(rank) == "memory has 2 dimensions, but is indexed by 3"
 
 

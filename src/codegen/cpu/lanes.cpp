@@ -11,10 +11,11 @@ namespace {
 constexpr LaneForm kUniform{LaneForm::Uniform, 0};
 constexpr LaneForm kVector{LaneForm::Vector, 0};
 
-LaneForm linear(int64_t stride, int width) {
+// The stride is a number of the type's width, so it wraps as the type does.
+LaneForm linear(uint64_t stride, int width) {
   int unused = 64 - width;
-  stride = static_cast<int64_t>(static_cast<uint64_t>(stride) << unused) >> unused;
-  return stride == 0 ? kUniform : LaneForm{LaneForm::Linear, stride};
+  auto wrapped = static_cast<int64_t>(stride << unused) >> unused;
+  return wrapped == 0 ? kUniform : LaneForm{LaneForm::Linear, wrapped};
 }
 
 LaneForm join(LaneForm a, LaneForm b) {
@@ -58,10 +59,10 @@ class Analysis {
     });
   }
 
-  std::optional<int64_t> constant(ValueId v) const {
+  std::optional<uint64_t> constant(ValueId v) const {
     const Instruction* def = m_.def(v);
     if (!def || def->op != Op::Constant) return std::nullopt;
-    return static_cast<int64_t>(def->attr);
+    return def->attr;
   }
 
   // Linear forms survive sums, products with a constant and the like: base and stride each take
@@ -74,24 +75,21 @@ class Analysis {
     LaneForm b = inst.operands.size() > 1 ? form(inst.operands[1]) : kUniform;
     if (a.kind == LaneForm::Vector || b.kind == LaneForm::Vector) return kVector;
     int width = info(type.dtype).bits;
-    auto times = [&](LaneForm f, int64_t factor) {
-      return linear(
-          static_cast<int64_t>(static_cast<uint64_t>(f.stride) * static_cast<uint64_t>(factor)),
-          width);
-    };
+    auto p = static_cast<uint64_t>(a.stride), q = static_cast<uint64_t>(b.stride);
     switch (inst.op) {
       case Op::AddI:
-        return linear(a.stride + b.stride, width);
+        return linear(p + q, width);
       case Op::SubI:
-        return linear(a.stride - b.stride, width);
+        return linear(p - q, width);
       case Op::NegI:
-        return linear(-a.stride, width);
+        return linear(0 - p, width);
       case Op::MulI:
-        if (auto k = constant(inst.operands[1])) return times(a, *k);
-        if (auto k = constant(inst.operands[0])) return times(b, *k);
+        if (auto k = constant(inst.operands[1])) return linear(p * *k, width);
+        if (auto k = constant(inst.operands[0])) return linear(q * *k, width);
         return kVector;
       case Op::Shl:
-        if (auto k = constant(inst.operands[1])) return times(a, int64_t{1} << (*k & (width - 1)));
+        if (auto k = constant(inst.operands[1]))
+          return linear(p << (*k & (static_cast<uint64_t>(width) - 1)), width);
         return kVector;
       case Op::Select:
         if (form(inst.operands[2]).kind == LaneForm::Uniform) return join(a, b);
@@ -106,7 +104,8 @@ class Analysis {
     if (a.kind != LaneForm::Linear) return a;
     Type from = m_.type(inst.operands[0]), to = m_.type(inst.results[0]);
     if (!is_integer(to.dtype)) return kVector;
-    if (info(to.dtype).bits <= info(from.dtype).bits) return linear(a.stride, info(to.dtype).bits);
+    if (info(to.dtype).bits <= info(from.dtype).bits)
+      return linear(static_cast<uint64_t>(a.stride), info(to.dtype).bits);
     // A sum may have wrapped in the narrower type; a position never does.
     const Instruction* def = m_.def(inst.operands[0]);
     return def && info(def->op).shape == Shape::Query ? a : kVector;

@@ -1,5 +1,4 @@
 // Values of a body: how they are held, and the instructions that only compute.
-#include <bit>
 #include <optional>
 
 #include "codegen/cpu/body.h"
@@ -281,10 +280,11 @@ std::vector<V> Body::promise(const std::vector<V>& like) {
   return names;
 }
 
-// A bitcast to the same type is a mere name, and costs nothing.
+// A freeze, which costs nothing here. A bitcast to the same type would name the value as well, but
+// LLVM 22 sinks such copies past the phi that they feed and gives a later turn's value to it.
 void Body::keep(const std::vector<V>& promised, const std::vector<V>& values) {
   for (size_t k = 0; k < promised.size(); ++k) {
-    e_.stmt(concat(promised[k].text, " = bitcast ", values[k].typed(), " to ", values[k].type()));
+    e_.stmt(concat(promised[k].text, " = freeze ", values[k].typed()));
   }
 }
 

@@ -98,7 +98,7 @@ std::string Writer::parameters() {
       std::string_view attribute = spelling(row.op).text;
       bool xyz = row.has(flag::XYZ);
       if (name.empty()) {
-        name = names_.declare(attribute);
+        name = names_.declare_legal(attribute);
         out.push_back(concat(xyz ? "uint3 " : "uint ", name, " [[", attribute, "]]"));
       }
       name_value(inst.results[0], xyz ? concat(name, ".", "xyz"[inst.attr % 3]) : name,

@@ -157,9 +157,13 @@ void Namer::close() {
 }
 
 std::string Namer::declare(std::string_view wanted) {
-  std::string base = legal_identifier(wanted), name = base;
+  return declare_legal(legal_identifier(wanted));
+}
+
+std::string Namer::declare_legal(std::string_view base) {
+  std::string name(base);
   if (taken_.contains(name)) {
-    unsigned& next = next_[base];
+    unsigned& next = next_[name];
     std::string_view join = base.back() == '_' ? "" : "_";
     do {
       name = concat(base, join, ++next);

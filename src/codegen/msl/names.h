@@ -24,6 +24,8 @@ class Namer {
   void close();
   /// Claims `wanted`, or the nearest legal name that is free, until its scope closes.
   std::string declare(std::string_view wanted);
+  /// The same for a name that is known to be legal, though its prefix is reserved for users.
+  std::string declare_legal(std::string_view name);
 
  private:
   std::vector<std::vector<std::string>> scopes_;

@@ -291,11 +291,12 @@ void Writer::emit_for(InstId id) {
                   i, " > ", limit);
   }
 
-  // The last step may pass the end of the type; addsat stops there, and the test with it.
+  // Where a constant bound says that the last step passes the end of the type, addsat stops there.
+  // A traced bound is taken not to lie that close: loops that compilers know are worth more.
   Range all = range_of(t), h = ranges_[hi];
-  bool plain = (s.hi <= 0 || h.hi - 1 + s.hi <= all.hi) && (s.lo >= 0 || h.lo + 1 + s.lo >= all.lo);
+  bool passes = constant(hi) && (h.hi - 1 + s.hi > all.hi || h.lo + 1 + s.lo < all.lo);
   std::string advance;
-  if (!plain) {
+  if (passes) {
     advance = concat(i, " = addsat(", i, ", ", step.text, ")");
   } else if (s.lo == s.hi && (s.lo == 1 || s.lo == -1)) {
     advance = concat(i, s.lo == 1 ? "++" : "--");

@@ -1,26 +1,36 @@
 // Liveness: which instructions matter, and whether a value is wanted after a point.
 #include "codegen/msl/variables.h"
 
+#include <algorithm>
+
 namespace enigma::msl {
 
 Uses::Uses(const Module& m)
-    : live(m.insts.size()), places(m.insts.size()), users(m.values.size()), m_(m) {
+    : live(m.insts.size()),
+      places(m.insts.size()),
+      users(m.values.size()),
+      order(m.insts.size()),
+      end(m.insts.size()),
+      m_(m) {
   // Only what is reachable from the body counts; passes leave dropped instructions behind.
-  std::vector<RegionId> work{m.body};
-  while (!work.empty()) {
-    RegionId region = work.back();
-    work.pop_back();
-    const Region& r = m[region];
-    for (size_t k = 0; k < r.insts.size(); ++k) {
-      places[r.insts[k].index] = {region, static_cast<int>(k)};
-      for (RegionId inner : m[r.insts[k]].regions) work.push_back(inner);
-    }
-  }
+  uint32_t next = 0;
+  number(m.body, next);
   mark_effects(m.body);
   for (size_t i = 0; i < m.insts.size(); ++i) {
     if (!live[i]) continue;
     for (ValueId v : m.insts[i].operands)
       users[v.index].push_back(InstId{static_cast<uint32_t>(i)});
+  }
+}
+
+void Uses::number(RegionId region, uint32_t& next) {
+  const Region& r = m_[region];
+  for (size_t k = 0; k < r.insts.size(); ++k) {
+    InstId id = r.insts[k];
+    places[id.index] = {region, static_cast<int>(k)};
+    order[id.index] = next++;
+    for (RegionId inner : m_[id].regions) number(inner, next);
+    end[id.index] = next - 1;
   }
 }
 
@@ -79,6 +89,21 @@ int Uses::position_in(RegionId region, InstId inst) const {
     i = m_[p.region].parent;
   }
   return -1;
+}
+
+uint32_t Uses::last_use(ValueId v) const {
+  const Value& value = m_[v];
+  RegionId home = definition(v).region;
+  uint32_t last = value.def ? end[value.def.index] : 0;
+  for (InstId user : users[v.index]) {
+    last = std::max(last, order[user.index]);
+    // A loop between the definition and the use may come to it again until it ends.
+    for (InstId i = user; places[i.index].region != home;) {
+      i = m_[places[i.index].region].parent;
+      if (m_[i].op != Op::If) last = std::max(last, end[i.index]);
+    }
+  }
+  return last;
 }
 
 bool Uses::live_after(ValueId v, Place at) const {

@@ -22,14 +22,6 @@ void Variables::add(ValueId v, uint32_t variable) {
   of_[v.index] = variable;
 }
 
-// Whether a place comes before the instruction that is being looked at, in the order of the text.
-bool Variables::is_before(Uses::Place p) const {
-  while (!uses_.encloses(p.region, now_.region)) p = uses_.places[m_[p.region].parent.index];
-  Uses::Place here = now_;
-  while (here.region != p.region) here = uses_.places[m_[here.region].parent.index];
-  return p.position < here.position;
-}
-
 uint32_t Variables::fresh(ValueId v, RegionId declared_in) {
   first_.emplace_back();
   named_.emplace_back();
@@ -56,12 +48,9 @@ bool Variables::interferes(ValueId a, ValueId b) const {
 }
 
 bool Variables::join(std::initializer_list<ValueId> group, uint32_t variable) {
-  // What is dead by now cannot meet a value that is yet to come; looking at it once keeps a chain
-  // of a thousand loops on one name linear.
-  const Uses::Place before{now_.region, now_.position - 1};  // the instruction itself may want it
-  std::erase_if(active_[variable], [&](ValueId member) {
-    return is_before(uses_.definition(member)) && !uses_.live_after(member, before);
-  });
+  // What nothing reads from here on cannot meet a value that is yet to come. Looking at it only
+  // once keeps a chain of a thousand loops on one name linear.
+  std::erase_if(active_[variable], [&](ValueId member) { return uses_.last_use(member) < now_; });
   for (ValueId v : group) {
     if (!v) continue;
     if (m_.type(v) != type(variable)) return false;
@@ -101,7 +90,7 @@ void Variables::visit(RegionId region) {
   for (InstId id : m_[region].insts) {
     if (!uses_.live[id.index]) continue;
     const Instruction& inst = m_[id];
-    now_ = uses_.places[id.index];
+    now_ = uses_.order[id.index];
     if (inst.op == Op::For || inst.op == Op::While) carry(inst, region);
     if (inst.op == Op::If) merge(inst, region);
     if (inst.regions.empty()) rebind(id);

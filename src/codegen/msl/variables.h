@@ -23,18 +23,23 @@ struct Uses {
   std::vector<bool> live;                  ///< per instruction: has an effect, or leads to one
   std::vector<Place> places;               ///< per instruction
   std::vector<std::vector<InstId>> users;  ///< per value: live instructions, once for each operand
+  std::vector<uint32_t> order;             ///< per instruction: its number in the text
+  std::vector<uint32_t> end;               ///< per instruction: the last number inside it
 
   bool encloses(RegionId outer, RegionId inner) const;
   /// Where a value comes into being.
   Place definition(ValueId v) const;
   /// Whether v, defined before `at`, is still read by something that runs after it.
   bool live_after(ValueId v, Place at) const;
+  /// The number in the text after which nothing reads v any more.
+  uint32_t last_use(ValueId v) const;
   /// The position within `region` of the instruction that is, or contains, `inst`; -1 for none.
   int position_in(RegionId region, InstId inst) const;
 
  private:
   void mark(InstId inst);
   bool mark_effects(RegionId region);
+  void number(RegionId region, uint32_t& next);
   const Module& m_;
 };
 
@@ -57,7 +62,6 @@ class Variables {
   bool join(std::initializer_list<ValueId> group, uint32_t variable);
   void release(ValueId v);
   void add(ValueId v, uint32_t variable);
-  bool is_before(Uses::Place p) const;
   uint32_t adopt(ValueId v, const std::string& name);
   uint32_t fresh(ValueId v, RegionId declared_in);
   void rebind(InstId id);
@@ -72,7 +76,7 @@ class Variables {
   std::vector<ValueId> first_, named_;
   std::vector<std::vector<ValueId>> active_;
   std::vector<RegionId> declared_in_;
-  Uses::Place now_;  // the instruction that is being looked at
+  uint32_t now_ = 0;  // the number of the instruction that is being looked at
   std::unordered_map<std::string_view, std::vector<uint32_t>> by_name_;
 };
 

@@ -1,0 +1,853 @@
+"""Enigma's C++ core: tracing, compiling and running kernels."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Literal, NoReturn
+
+import numpy
+
+
+class DType:
+    """The type of a number in a kernel: `enigma.f32` and so on."""
+
+    @property
+    def name(self) -> str:
+        """"f32\""""
+
+    @property
+    def class_name(self) -> str:
+        """"Float32\""""
+
+    @property
+    def metal_name(self) -> str:
+        """"float\""""
+
+    @property
+    def width(self) -> int:
+        """Bits of a value; 1 for bool, which memory stores as a byte."""
+
+    @property
+    def itemsize(self) -> int:
+        """Bytes of an element in memory."""
+
+    @property
+    def numpy(self) -> Any:
+        """The dtype of numpy arrays."""
+
+    @property
+    def is_float(self) -> bool: ...
+
+    @property
+    def is_signed(self) -> bool: ...
+
+    @property
+    def is_unsigned(self) -> bool: ...
+
+    @property
+    def is_integer(self) -> bool: ...
+
+    @property
+    def is_bool(self) -> bool: ...
+
+    def __repr__(self) -> str: ...
+
+    def __hash__(self) -> int: ...
+
+    def __eq__(self, arg: object, /) -> bool: ...
+
+    def __reduce__(self) -> str:
+        """The name in this module, which is what pickle stores."""
+
+    def __call__(self, x: object) -> IRValue:
+        """
+        A constant of this type in the kernel that is traced; a traced value is converted.
+        """
+
+f32: DType = ...
+
+f16: DType = ...
+
+bf16: DType = ...
+
+i8: DType = ...
+
+i16: DType = ...
+
+i32: DType = ...
+
+i64: DType = ...
+
+u8: DType = ...
+
+u16: DType = ...
+
+u32: DType = ...
+
+u64: DType = ...
+
+b1: DType = ...
+
+def dtype(x: object) -> DType:
+    """The type that a DType, a string, a class or a numpy dtype names."""
+
+class Trace:
+    """
+    The trace of one kernel. As a context manager it becomes the current trace of this thread.
+    """
+
+    def __init__(self, name: str) -> None: ...
+
+    def __enter__(self) -> Trace: ...
+
+    def __exit__(self, type: object, value: object, traceback: object) -> None: ...
+
+    @property
+    def name(self) -> str: ...
+
+    def buffer(self, name: str, dtype: DType | str | type) -> TracingTensor:
+        """Declares the next parameter, a buffer."""
+
+    def scalar(self, name: str, dtype: DType | str | type) -> IRValue:
+        """Declares the next parameter, a number that each dispatch gives."""
+
+    def begin_for(self, lo: IRValue | float | numpy.generic, hi: IRValue | float | numpy.generic, step: IRValue | float | numpy.generic, dtype: DType | str | type, inits: Sequence[IRValue | float | numpy.generic]) -> tuple[IRValue, list[IRValue]]:
+        """Opens a counting loop: its index and the carried values inside of it."""
+
+    def end_for(self, next: Sequence[IRValue | float | numpy.generic]) -> list[IRValue]:
+        """Closes the loop; the carried values after it."""
+
+    def begin_while(self, inits: Sequence[IRValue | float | numpy.generic]) -> list[IRValue]:
+        """Opens the condition of a loop: the carried values inside of it."""
+
+    def while_body(self, condition: IRValue | float | numpy.generic) -> list[IRValue]:
+        """
+        Closes the condition and opens the body: the carried values inside of it.
+        """
+
+    def end_while(self, next: Sequence[IRValue | float | numpy.generic]) -> list[IRValue]:
+        """Closes the loop; the carried values after it."""
+
+    def begin_if(self, condition: IRValue | float | numpy.generic) -> None:
+        """Opens the arm that runs where the condition holds."""
+
+    def begin_else(self) -> None:
+        """Opens the other arm."""
+
+    def end_if(self, then: Sequence[IRValue | float | numpy.generic], otherwise: Sequence[IRValue | float | numpy.generic]) -> list[IRValue]:
+        """Closes the arms; a value for each pair that they hand over."""
+
+    @property
+    def value_count(self) -> int:
+        """The number that the next value will have."""
+
+    @property
+    def depth(self) -> int:
+        """Regions open at the moment."""
+
+    def abandon(self) -> None:
+        """
+        Drops open regions and all that was built, for a trace that failed inside of one.
+        """
+
+    def set_name(self, value: IRValue, name: str) -> None:
+        """Gives a value its Python name; the first name wins."""
+
+    def warn(self, message: str) -> None:
+        """Notes a warning about the line that runs."""
+
+    def finish(self) -> Module:
+        """Ends the kernel and gives its module."""
+
+    def __repr__(self) -> str: ...
+
+def current_trace(what: str = 'this operation') -> Trace:
+    """
+    The trace that this thread is in; EnigmaError, which names `what`, when there is none.
+    """
+
+def has_trace() -> bool:
+    """Whether this thread is tracing a kernel."""
+
+class IRValue:
+    """A value of the kernel that is traced: a number in each thread."""
+
+    def __add__(self, other: IRValue | float | numpy.generic, /) -> IRValue: ...
+
+    def __radd__(self, other: IRValue | float | numpy.generic, /) -> IRValue: ...
+
+    def __sub__(self, other: IRValue | float | numpy.generic, /) -> IRValue: ...
+
+    def __rsub__(self, other: IRValue | float | numpy.generic, /) -> IRValue: ...
+
+    def __mul__(self, other: IRValue | float | numpy.generic, /) -> IRValue: ...
+
+    def __rmul__(self, other: IRValue | float | numpy.generic, /) -> IRValue: ...
+
+    def __truediv__(self, other: IRValue | float | numpy.generic, /) -> IRValue: ...
+
+    def __rtruediv__(self, other: IRValue | float | numpy.generic, /) -> IRValue: ...
+
+    def __floordiv__(self, other: IRValue | float | numpy.generic, /) -> IRValue: ...
+
+    def __rfloordiv__(self, other: IRValue | float | numpy.generic, /) -> IRValue: ...
+
+    def __mod__(self, other: IRValue | float | numpy.generic, /) -> IRValue: ...
+
+    def __rmod__(self, other: IRValue | float | numpy.generic, /) -> IRValue: ...
+
+    def __pow__(self, other: IRValue | float | numpy.generic, /) -> IRValue: ...
+
+    def __rpow__(self, other: IRValue | float | numpy.generic, /) -> IRValue: ...
+
+    def __and__(self, other: IRValue | float | numpy.generic, /) -> IRValue: ...
+
+    def __rand__(self, other: IRValue | float | numpy.generic, /) -> IRValue: ...
+
+    def __or__(self, other: IRValue | float | numpy.generic, /) -> IRValue: ...
+
+    def __ror__(self, other: IRValue | float | numpy.generic, /) -> IRValue: ...
+
+    def __xor__(self, other: IRValue | float | numpy.generic, /) -> IRValue: ...
+
+    def __rxor__(self, other: IRValue | float | numpy.generic, /) -> IRValue: ...
+
+    def __lshift__(self, other: IRValue | float | numpy.generic, /) -> IRValue: ...
+
+    def __rlshift__(self, other: IRValue | float | numpy.generic, /) -> IRValue: ...
+
+    def __rshift__(self, other: IRValue | float | numpy.generic, /) -> IRValue: ...
+
+    def __rrshift__(self, other: IRValue | float | numpy.generic, /) -> IRValue: ...
+
+    def __lt__(self, other: IRValue | float | numpy.generic, /) -> IRValue: ...
+
+    def __le__(self, other: IRValue | float | numpy.generic, /) -> IRValue: ...
+
+    def __gt__(self, other: IRValue | float | numpy.generic, /) -> IRValue: ...
+
+    def __ge__(self, other: IRValue | float | numpy.generic, /) -> IRValue: ...
+
+    def __eq__(self, other: object, /) -> Any: ...
+
+    def __ne__(self, other: object, /) -> Any: ...
+
+    def __neg__(self) -> IRValue: ...
+
+    def __invert__(self) -> IRValue: ...
+
+    def __abs__(self) -> IRValue: ...
+
+    def __pos__(self) -> IRValue: ...
+
+    def __hash__(self) -> int: ...
+
+    def __bool__(self) -> bool: ...
+
+    def __iter__(self) -> NoReturn: ...
+
+    def __len__(self) -> int: ...
+
+    def __index__(self) -> int: ...
+
+    def __int__(self) -> int: ...
+
+    def __float__(self) -> float: ...
+
+    @property
+    def dtype(self) -> DType: ...
+
+    @property
+    def id(self) -> int:
+        """
+        Its number in the kernel; values are numbered in the order in which they are made.
+        """
+
+    @property
+    def name(self) -> str:
+        """The Python name, "" when none is known."""
+
+    def __repr__(self) -> str: ...
+
+    __array_ufunc__: None = None
+
+class TracingTensor:
+    """Memory in the kernel that is traced: a buffer or threadgroup memory."""
+
+    def __getitem__(self, index: IRValue | int | tuple[IRValue | int, ...], /) -> IRValue: ...
+
+    def __setitem__(self, index: IRValue | int | tuple[IRValue | int, ...], value: IRValue | float | numpy.generic, /) -> None: ...
+
+    def __iter__(self) -> NoReturn: ...
+
+    def __len__(self) -> int: ...
+
+    def __bool__(self) -> bool: ...
+
+    @property
+    def dtype(self) -> DType: ...
+
+    @property
+    def name(self) -> str:
+        """The Python name, "" when none is known; the first one given stays."""
+
+    @name.setter
+    def name(self, arg: str, /) -> None: ...
+
+    @property
+    def shape(self) -> tuple[int, ...] | None:
+        """Sizes of threadgroup memory; None for a buffer."""
+
+    @property
+    def size(self) -> int | None:
+        """Number of elements; None for a buffer."""
+
+    @property
+    def space(self) -> str:
+        """"device" or "threadgroup"."""
+
+    def __repr__(self) -> str: ...
+
+    def atomic_load(self, index: IRValue | int | tuple[IRValue | int, ...], order: str = 'relaxed', memory_order: str | None = None) -> IRValue:
+        """the value, read atomically"""
+
+    def atomic_store(self, index: IRValue | int | tuple[IRValue | int, ...], value: IRValue | float | numpy.generic, order: str = 'relaxed', memory_order: str | None = None) -> None:
+        """write the value atomically"""
+
+    def atomic_exchange(self, index: IRValue | int | tuple[IRValue | int, ...], value: IRValue | float | numpy.generic, order: str = 'relaxed', memory_order: str | None = None) -> IRValue:
+        """write the value, give the old one"""
+
+    def atomic_fetch_add(self, index: IRValue | int | tuple[IRValue | int, ...], value: IRValue | float | numpy.generic, order: str = 'relaxed', memory_order: str | None = None) -> IRValue:
+        """add, give the old value"""
+
+    def atomic_fetch_sub(self, index: IRValue | int | tuple[IRValue | int, ...], value: IRValue | float | numpy.generic, order: str = 'relaxed', memory_order: str | None = None) -> IRValue:
+        """subtract, give the old value"""
+
+    def atomic_fetch_min(self, index: IRValue | int | tuple[IRValue | int, ...], value: IRValue | float | numpy.generic, order: str = 'relaxed', memory_order: str | None = None) -> IRValue:
+        """minimum, give the old value"""
+
+    def atomic_fetch_max(self, index: IRValue | int | tuple[IRValue | int, ...], value: IRValue | float | numpy.generic, order: str = 'relaxed', memory_order: str | None = None) -> IRValue:
+        """maximum, give the old value"""
+
+    def atomic_fetch_and(self, index: IRValue | int | tuple[IRValue | int, ...], value: IRValue | float | numpy.generic, order: str = 'relaxed', memory_order: str | None = None) -> IRValue:
+        """bitwise and, give the old value"""
+
+    def atomic_fetch_or(self, index: IRValue | int | tuple[IRValue | int, ...], value: IRValue | float | numpy.generic, order: str = 'relaxed', memory_order: str | None = None) -> IRValue:
+        """bitwise or, give the old value"""
+
+    def atomic_fetch_xor(self, index: IRValue | int | tuple[IRValue | int, ...], value: IRValue | float | numpy.generic, order: str = 'relaxed', memory_order: str | None = None) -> IRValue:
+        """bitwise exclusive or, give the old value"""
+
+    def atomic_compare_exchange_weak(self, index: IRValue | int | tuple[IRValue | int, ...], expected: IRValue | float | numpy.generic, desired: IRValue | float | numpy.generic, success_order: str = 'relaxed', failure_order: str = 'relaxed', memory_order: str | None = None) -> IRValue:
+        """
+        compare_exchange(memory, index, expected, desired): whether it was exchanged
+        """
+
+def threadgroup_alloc(dtype: DType | str | type, size: int | tuple[int, ...]) -> TracingTensor:
+    """
+    Memory that the threads of a threadgroup share, of a size or a row-major shape.
+    """
+
+def load_if(buf: TracingTensor, index: IRValue | int | tuple[IRValue | int, ...], mask: IRValue | float | numpy.generic, default: IRValue | float | numpy.generic = 0) -> IRValue:
+    """buf[index] where the mask holds, the default elsewhere."""
+
+def store_if(buf: TracingTensor, index: IRValue | int | tuple[IRValue | int, ...], value: IRValue | float | numpy.generic, mask: IRValue | float | numpy.generic) -> None:
+    """buf[index] = value where the mask holds."""
+
+def atomic_load(buf: TracingTensor, index: IRValue | int | tuple[IRValue | int, ...], order: str = 'relaxed', memory_order: str | None = None) -> IRValue:
+    """the value, read atomically"""
+
+def atomic_store(buf: TracingTensor, index: IRValue | int | tuple[IRValue | int, ...], value: IRValue | float | numpy.generic, order: str = 'relaxed', memory_order: str | None = None) -> None:
+    """write the value atomically"""
+
+def atomic_exchange(buf: TracingTensor, index: IRValue | int | tuple[IRValue | int, ...], value: IRValue | float | numpy.generic, order: str = 'relaxed', memory_order: str | None = None) -> IRValue:
+    """write the value, give the old one"""
+
+def atomic_fetch_add(buf: TracingTensor, index: IRValue | int | tuple[IRValue | int, ...], value: IRValue | float | numpy.generic, order: str = 'relaxed', memory_order: str | None = None) -> IRValue:
+    """add, give the old value"""
+
+def atomic_fetch_sub(buf: TracingTensor, index: IRValue | int | tuple[IRValue | int, ...], value: IRValue | float | numpy.generic, order: str = 'relaxed', memory_order: str | None = None) -> IRValue:
+    """subtract, give the old value"""
+
+def atomic_fetch_min(buf: TracingTensor, index: IRValue | int | tuple[IRValue | int, ...], value: IRValue | float | numpy.generic, order: str = 'relaxed', memory_order: str | None = None) -> IRValue:
+    """minimum, give the old value"""
+
+def atomic_fetch_max(buf: TracingTensor, index: IRValue | int | tuple[IRValue | int, ...], value: IRValue | float | numpy.generic, order: str = 'relaxed', memory_order: str | None = None) -> IRValue:
+    """maximum, give the old value"""
+
+def atomic_fetch_and(buf: TracingTensor, index: IRValue | int | tuple[IRValue | int, ...], value: IRValue | float | numpy.generic, order: str = 'relaxed', memory_order: str | None = None) -> IRValue:
+    """bitwise and, give the old value"""
+
+def atomic_fetch_or(buf: TracingTensor, index: IRValue | int | tuple[IRValue | int, ...], value: IRValue | float | numpy.generic, order: str = 'relaxed', memory_order: str | None = None) -> IRValue:
+    """bitwise or, give the old value"""
+
+def atomic_fetch_xor(buf: TracingTensor, index: IRValue | int | tuple[IRValue | int, ...], value: IRValue | float | numpy.generic, order: str = 'relaxed', memory_order: str | None = None) -> IRValue:
+    """bitwise exclusive or, give the old value"""
+
+def atomic_compare_exchange_weak(buf: TracingTensor, index: IRValue | int | tuple[IRValue | int, ...], expected: IRValue | float | numpy.generic, desired: IRValue | float | numpy.generic, success_order: str = 'relaxed', failure_order: str = 'relaxed', memory_order: str | None = None) -> IRValue:
+    """
+    compare_exchange(memory, index, expected, desired): whether it was exchanged
+    """
+
+def thread_position_in_grid(dim: Literal['x', 'y', 'z', 0, 1, 2] = 'x') -> IRValue:
+    """position of this thread in the grid"""
+
+def thread_position_in_threadgroup(dim: Literal['x', 'y', 'z', 0, 1, 2] = 'x') -> IRValue:
+    """position of this thread in its threadgroup"""
+
+def threadgroup_position_in_grid(dim: Literal['x', 'y', 'z', 0, 1, 2] = 'x') -> IRValue:
+    """position of this threadgroup in the grid of threadgroups"""
+
+def threads_per_threadgroup(dim: Literal['x', 'y', 'z', 0, 1, 2] = 'x') -> IRValue:
+    """
+    threads in this threadgroup; fewer at the edge of a grid that it does not divide
+    """
+
+def threads_per_grid(dim: Literal['x', 'y', 'z', 0, 1, 2] = 'x') -> IRValue:
+    """threads in the whole grid"""
+
+def threadgroups_per_grid(dim: Literal['x', 'y', 'z', 0, 1, 2] = 'x') -> IRValue:
+    """threadgroups in the grid, the partial ones counted"""
+
+def thread_index_in_threadgroup() -> IRValue:
+    """linear index of this thread in its threadgroup, x fastest"""
+
+def thread_index_in_simdgroup() -> IRValue:
+    """lane of this thread, 0 to 31"""
+
+def simdgroup_index_in_threadgroup() -> IRValue:
+    """index of this SIMD-group in its threadgroup"""
+
+def threads_per_simdgroup() -> IRValue:
+    """lanes of a SIMD-group: 32"""
+
+def simdgroups_per_threadgroup() -> IRValue:
+    """SIMD-groups in this threadgroup, a partial one counted"""
+
+def pow(x: IRValue | float | numpy.generic, y: IRValue | float | numpy.generic) -> IRValue:
+    """
+    integer power by repeated squaring, wrapping; a negative exponent gives 0, ±1
+    """
+
+def neg(x: IRValue | float | numpy.generic) -> IRValue:
+    """the value with its sign flipped"""
+
+def cmp_eq(x: IRValue | float | numpy.generic, y: IRValue | float | numpy.generic) -> IRValue:
+    """equal; false for NaN"""
+
+def cmp_ne(x: IRValue | float | numpy.generic, y: IRValue | float | numpy.generic) -> IRValue:
+    """not equal; true for NaN"""
+
+def cmp_lt(x: IRValue | float | numpy.generic, y: IRValue | float | numpy.generic) -> IRValue:
+    """less; false for NaN"""
+
+def cmp_le(x: IRValue | float | numpy.generic, y: IRValue | float | numpy.generic) -> IRValue:
+    """less or equal; false for NaN"""
+
+def cmp_gt(x: IRValue | float | numpy.generic, y: IRValue | float | numpy.generic) -> IRValue:
+    """greater; false for NaN"""
+
+def cmp_ge(x: IRValue | float | numpy.generic, y: IRValue | float | numpy.generic) -> IRValue:
+    """greater or equal; false for NaN"""
+
+def cmp_ult(x: IRValue | float | numpy.generic, y: IRValue | float | numpy.generic) -> IRValue:
+    """less, both read as unsigned"""
+
+def cmp_ule(x: IRValue | float | numpy.generic, y: IRValue | float | numpy.generic) -> IRValue:
+    """less or equal, both read as unsigned"""
+
+def cmp_ugt(x: IRValue | float | numpy.generic, y: IRValue | float | numpy.generic) -> IRValue:
+    """greater, both read as unsigned"""
+
+def cmp_uge(x: IRValue | float | numpy.generic, y: IRValue | float | numpy.generic) -> IRValue:
+    """greater or equal, both read as unsigned"""
+
+def where(false_val: IRValue | float | numpy.generic, true_val: IRValue | float | numpy.generic, condition: IRValue | float | numpy.generic) -> IRValue:
+    """
+    where(false_val, true_val, condition): the second where the condition holds, the first elsewhere
+    """
+
+def metal_cast(x: IRValue | float | numpy.generic, dtype: DType | str | type) -> IRValue:
+    """
+    convert: integers modulo 2^width, float to int truncates and saturates, NaN is 0
+    """
+
+def as_type(x: IRValue | float | numpy.generic, dtype: DType | str | type) -> IRValue:
+    """the same bits read as another type of the same width"""
+
+def sqrt(x: IRValue | float | numpy.generic) -> IRValue:
+    """square root, correctly rounded"""
+
+def rsqrt(x: IRValue | float | numpy.generic) -> IRValue:
+    """1 / sqrt(x)"""
+
+def abs(x: IRValue | float | numpy.generic) -> IRValue:
+    """absolute value"""
+
+def ceil(x: IRValue | float | numpy.generic) -> IRValue:
+    """round toward positive infinity"""
+
+def floor(x: IRValue | float | numpy.generic) -> IRValue:
+    """round toward negative infinity"""
+
+def round(x: IRValue | float | numpy.generic) -> IRValue:
+    """round to nearest, half away from zero"""
+
+def rint(x: IRValue | float | numpy.generic) -> IRValue:
+    """round to nearest, half to even"""
+
+def trunc(x: IRValue | float | numpy.generic) -> IRValue:
+    """round toward zero"""
+
+def sign(x: IRValue | float | numpy.generic) -> IRValue:
+    """1, -1 or the zero itself; 0 for NaN"""
+
+def saturate(x: IRValue | float | numpy.generic) -> IRValue:
+    """clamped to [0, 1]; 0 for NaN"""
+
+def fract(x: IRValue | float | numpy.generic) -> IRValue:
+    """x - floor(x), below 1"""
+
+def exp(x: IRValue | float | numpy.generic) -> IRValue:
+    """e to the x"""
+
+def exp2(x: IRValue | float | numpy.generic) -> IRValue:
+    """2 to the x"""
+
+def exp10(x: IRValue | float | numpy.generic) -> IRValue:
+    """10 to the x"""
+
+def log(x: IRValue | float | numpy.generic) -> IRValue:
+    """natural logarithm"""
+
+def log2(x: IRValue | float | numpy.generic) -> IRValue:
+    """logarithm to base 2"""
+
+def log10(x: IRValue | float | numpy.generic) -> IRValue:
+    """logarithm to base 10"""
+
+def sin(x: IRValue | float | numpy.generic) -> IRValue:
+    """sine of radians"""
+
+def cos(x: IRValue | float | numpy.generic) -> IRValue:
+    """cosine of radians"""
+
+def tan(x: IRValue | float | numpy.generic) -> IRValue:
+    """tangent of radians"""
+
+def asin(x: IRValue | float | numpy.generic) -> IRValue:
+    """arc sine"""
+
+def acos(x: IRValue | float | numpy.generic) -> IRValue:
+    """arc cosine"""
+
+def atan(x: IRValue | float | numpy.generic) -> IRValue:
+    """arc tangent"""
+
+def sinh(x: IRValue | float | numpy.generic) -> IRValue:
+    """hyperbolic sine"""
+
+def cosh(x: IRValue | float | numpy.generic) -> IRValue:
+    """hyperbolic cosine"""
+
+def tanh(x: IRValue | float | numpy.generic) -> IRValue:
+    """hyperbolic tangent"""
+
+def asinh(x: IRValue | float | numpy.generic) -> IRValue:
+    """inverse hyperbolic sine"""
+
+def acosh(x: IRValue | float | numpy.generic) -> IRValue:
+    """inverse hyperbolic cosine"""
+
+def atanh(x: IRValue | float | numpy.generic) -> IRValue:
+    """inverse hyperbolic tangent"""
+
+def erf(x: IRValue | float | numpy.generic) -> IRValue:
+    """error function"""
+
+def expm1(x: IRValue | float | numpy.generic) -> IRValue:
+    """exp(x) - 1, exact near 0"""
+
+def log1p(x: IRValue | float | numpy.generic) -> IRValue:
+    """log(1 + x), exact near 0"""
+
+def fmin(x: IRValue | float | numpy.generic, y: IRValue | float | numpy.generic) -> IRValue:
+    """the lesser; ignores one NaN"""
+
+def fmax(x: IRValue | float | numpy.generic, y: IRValue | float | numpy.generic) -> IRValue:
+    """the greater; ignores one NaN"""
+
+def fmod(x: IRValue | float | numpy.generic, y: IRValue | float | numpy.generic) -> IRValue:
+    """remainder with the sign of the dividend, exact"""
+
+def atan2(x: IRValue | float | numpy.generic, y: IRValue | float | numpy.generic) -> IRValue:
+    """angle of the point (x = $1, y = $0)"""
+
+def step(edge: IRValue | float | numpy.generic, x: IRValue | float | numpy.generic) -> IRValue:
+    """step(edge, x): 0 where x < edge, 1 elsewhere"""
+
+def copysign(x: IRValue | float | numpy.generic, y: IRValue | float | numpy.generic) -> IRValue:
+    """the first with the sign of the second"""
+
+def hypot(x: IRValue | float | numpy.generic, y: IRValue | float | numpy.generic) -> IRValue:
+    """sqrt(x*x + y*y) without overflow"""
+
+def clamp(x: IRValue | float | numpy.generic, lo: IRValue | float | numpy.generic, hi: IRValue | float | numpy.generic) -> IRValue:
+    """clamp(x, lo, hi); lo for NaN"""
+
+def fma(x: IRValue | float | numpy.generic, y: IRValue | float | numpy.generic, z: IRValue | float | numpy.generic) -> IRValue:
+    """x * y + z, rounded once"""
+
+def mix(a: IRValue | float | numpy.generic, b: IRValue | float | numpy.generic, t: IRValue | float | numpy.generic) -> IRValue:
+    """mix(a, b, t): a + (b - a) * t"""
+
+def smoothstep(e0: IRValue | float | numpy.generic, e1: IRValue | float | numpy.generic, x: IRValue | float | numpy.generic) -> IRValue:
+    """smoothstep(e0, e1, x): Hermite ramp from 0 at e0 to 1 at e1"""
+
+def isnan(x: IRValue | float | numpy.generic) -> IRValue:
+    """true for NaN"""
+
+def isinf(x: IRValue | float | numpy.generic) -> IRValue:
+    """true for both infinities"""
+
+def isfinite(x: IRValue | float | numpy.generic) -> IRValue:
+    """false for NaN and the infinities"""
+
+def signbit(x: IRValue | float | numpy.generic) -> IRValue:
+    """true where the sign bit is set"""
+
+def isnormal(x: IRValue | float | numpy.generic) -> IRValue:
+    """false for NaN, infinities, zeros and denormals"""
+
+def imin(x: IRValue | float | numpy.generic, y: IRValue | float | numpy.generic) -> IRValue:
+    """the lesser"""
+
+def imax(x: IRValue | float | numpy.generic, y: IRValue | float | numpy.generic) -> IRValue:
+    """the greater"""
+
+def iclamp(x: IRValue | float | numpy.generic, lo: IRValue | float | numpy.generic, hi: IRValue | float | numpy.generic) -> IRValue:
+    """iclamp(x, lo, hi)"""
+
+def mul_hi(x: IRValue | float | numpy.generic, y: IRValue | float | numpy.generic) -> IRValue:
+    """upper half of the product of twice the width"""
+
+def popcount(x: IRValue | float | numpy.generic) -> IRValue:
+    """number of one bits"""
+
+def clz(x: IRValue | float | numpy.generic) -> IRValue:
+    """zero bits above the highest one; the width for 0"""
+
+def ctz(x: IRValue | float | numpy.generic) -> IRValue:
+    """zero bits below the lowest one; the width for 0"""
+
+def simd_sum(x: IRValue | float | numpy.generic) -> IRValue:
+    """sum over the SIMD-group"""
+
+def simd_product(x: IRValue | float | numpy.generic) -> IRValue:
+    """product over the SIMD-group"""
+
+def simd_min(x: IRValue | float | numpy.generic) -> IRValue:
+    """least over the SIMD-group; ignores NaN"""
+
+def simd_max(x: IRValue | float | numpy.generic) -> IRValue:
+    """greatest over the SIMD-group; ignores NaN"""
+
+def simd_and(x: IRValue | float | numpy.generic) -> IRValue:
+    """bitwise and over the SIMD-group"""
+
+def simd_or(x: IRValue | float | numpy.generic) -> IRValue:
+    """bitwise or over the SIMD-group"""
+
+def simd_xor(x: IRValue | float | numpy.generic) -> IRValue:
+    """bitwise exclusive or over the SIMD-group"""
+
+def simd_shuffle(x: IRValue | float | numpy.generic, y: IRValue | float | numpy.generic) -> IRValue:
+    """the value of lane $1"""
+
+def simd_shuffle_up(x: IRValue | float | numpy.generic, y: IRValue | float | numpy.generic) -> IRValue:
+    """the value of the lane $1 below; the lowest lanes keep theirs"""
+
+def simd_shuffle_down(x: IRValue | float | numpy.generic, y: IRValue | float | numpy.generic) -> IRValue:
+    """the value of the lane $1 above; the highest lanes keep theirs"""
+
+def simd_shuffle_xor(x: IRValue | float | numpy.generic, y: IRValue | float | numpy.generic) -> IRValue:
+    """the value of the lane whose number differs in the bits of $1"""
+
+def simd_broadcast(x: IRValue | float | numpy.generic, y: IRValue | float | numpy.generic) -> IRValue:
+    """the value of lane $1, for all"""
+
+def barrier(mem_flags: str = 'mem_threadgroup') -> None:
+    """all threads of the threadgroup wait for each other"""
+
+def simd_barrier(mem_flags: str = 'mem_threadgroup') -> None:
+    """all threads of the SIMD-group wait for each other"""
+
+def query(name: str, dim: Literal['x', 'y', 'z', 0, 1, 2] = 0) -> IRValue:
+    """A grid query by its name; `dim` is its component, where it has three."""
+
+class Module:
+    """A traced kernel in the IR."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def text(self) -> str:
+        """The text form; parse_module reads it."""
+
+    def __repr__(self) -> str: ...
+
+def parse_module(text: str) -> Module:
+    """The module of a text form."""
+
+class ParamInfo:
+    """A parameter of a compiled kernel."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def index(self) -> int:
+        """The MSL buffer index."""
+
+    @property
+    def dtype(self) -> DType: ...
+
+    @property
+    def is_scalar(self) -> bool: ...
+
+    @property
+    def read(self) -> bool: ...
+
+    @property
+    def written(self) -> bool: ...
+
+    def __repr__(self) -> str: ...
+
+class Artifact:
+    """A compiled kernel."""
+
+    @property
+    def kernel_name(self) -> str: ...
+
+    @property
+    def msl_name(self) -> str:
+        """The name of the function in the MSL text."""
+
+    @property
+    def msl(self) -> str: ...
+
+    @property
+    def ir(self) -> str:
+        """The IR after the passes, as text."""
+
+    @property
+    def params(self) -> list[ParamInfo]: ...
+
+    @property
+    def threadgroup_bytes(self) -> int: ...
+
+    @property
+    def fast_math(self) -> bool: ...
+
+    @property
+    def warnings(self) -> list[tuple[str, str, int]]:
+        """Message, file and line of each."""
+
+    def cpu_code(self, threads: int | tuple[int, ...] = 256, edges: bool = False) -> tuple[str, str, int]:
+        """LLVM IR, symbol and scratch bytes of the variant for this threadgroup."""
+
+    def __repr__(self) -> str: ...
+
+def compile(module: Module, fast_math: bool = False, dump: Callable[[str, str], object] | None = None) -> Artifact:
+    """
+    Passes, verification and MSL. `dump(pass, ir)` is called after each pass.
+    """
+
+class DeviceCapabilities:
+    """What a device is and can hold."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def backend(self) -> str:
+        """"metal" or "cpu"."""
+
+    @property
+    def family(self) -> str:
+        """The GPU family; the instruction set on the CPU."""
+
+    @property
+    def max_threads_per_threadgroup(self) -> int: ...
+
+    @property
+    def threadgroup_memory(self) -> int:
+        """Bytes."""
+
+    @property
+    def simd_width(self) -> int: ...
+
+    @property
+    def max_buffer_bytes(self) -> int: ...
+
+    @property
+    def unified_memory(self) -> bool: ...
+
+    def __repr__(self) -> str: ...
+
+class Prepared:
+    """A kernel with its arguments bound."""
+
+    def dispatch(self, grid: int | tuple[int, ...], threads: int | tuple[int, ...], wait: bool = True) -> None:
+        """Runs the kernel over `grid` threads in threadgroups of `threads`."""
+
+    def dispatch_timed(self, grid: int | tuple[int, ...], threads: int | tuple[int, ...]) -> float:
+        """The same; the milliseconds that it took on the device."""
+
+    def read(self, param: int) -> bytes:
+        """A copy of a parameter's memory, after all dispatches so far."""
+
+    def read_array(self, param: int) -> Any:
+        """The same as a one-dimensional array of the parameter's dtype."""
+
+    def set_input(self, param: int, array: object) -> None:
+        """Binds a parameter to another array or number."""
+
+    def release(self) -> None:
+        """Gives back the arguments; nothing else can be done with it afterwards."""
+
+    @property
+    def artifact(self) -> Artifact: ...
+
+    def __repr__(self) -> str: ...
+
+class Runtime:
+    """A device that runs kernels."""
+
+    @property
+    def capabilities(self) -> DeviceCapabilities: ...
+
+    def prepare(self, artifact: Artifact, arguments: Sequence[object], output_sizes: dict[int, int] = {}) -> Prepared:
+        """
+        Binds a kernel to its arguments, in the order of its parameters. A parameter in `output_sizes` has None there, and gets that many bytes of zeros.
+        """
+
+    def dispatch_batch(self, launches: Iterable[tuple[Prepared, int | tuple[int, ...], int | tuple[int, ...]]]) -> None:
+        """Runs prepared kernels in order, as one submission."""
+
+    def synchronize(self) -> None:
+        """Waits for all that runs."""
+
+    def __repr__(self) -> str: ...
+
+def cpu_runtime(compiler: Callable[[str], bytes], threads: int = 0) -> Runtime:
+    """
+    The CPU device; `compiler` turns LLVM IR into an object file. threads = 0: all cores.
+    """
+
+def metal_runtime() -> Runtime:
+    """The Metal GPU."""
+
+def call(runtime: Runtime, artifact: Artifact, arguments: Sequence[object], grid: int | tuple[int, ...], threads: int | tuple[int, ...]) -> None:
+    """
+    Runs a kernel on arrays and numbers, and waits; arrays that it writes change in place.
+    """
