@@ -29,9 +29,7 @@ def seconds(run: Callable[[], object], repeats: int = 5) -> float:
 
 def row(what: str, mine: float, numpys: float, error: float) -> None:
     ratio = numpys / mine
-    print(
-        f"{what:<34} {mine * 1e3:9.2f} ms {numpys * 1e3:9.2f} ms {ratio:7.2f} x   {error:10.3g}"
-    )
+    print(f"{what:<34} {mine * 1e3:9.2f} ms {numpys * 1e3:9.2f} ms {ratio:7.2f} x   {error:10.3g}")
 
 
 def run_saxpy(runtime: enigma.Runtime) -> None:

@@ -1,4 +1,4 @@
-"""Softmax over rows: a threadgroup per row, maximum and sum by SIMD-group and threadgroup memory."""
+"""Softmax over rows, a threadgroup per row: maximum and sum meet in threadgroup memory."""
 
 import numpy as np
 

@@ -70,7 +70,7 @@ struct Artifact {
   std::string kernel_name;  ///< the Python name
   std::string msl_name;     ///< the function's name in the MSL text
   std::string msl;
-  std::string ir;           ///< text form, after the passes
+  std::string ir;  ///< text form, after the passes
   std::vector<ParamInfo> params;
   size_t threadgroup_bytes = 0;
   bool fast_math = false;

@@ -49,7 +49,8 @@ class Builder {
   ValueId scalar(std::string_view name, DType dtype);
 
   // ---- values ----
-  /// A literal by itself: int is i32 (u32, then i64, then u64, where it does not fit), float f32, bool b1.
+  /// A literal by itself: int is i32 (u32, then i64, then u64, where it does not fit), float f32,
+  /// bool b1.
   ValueId constant(Literal x);
   /// A literal as the given type; integers wrap, as numpy's astype does. Out of range is an Error.
   ValueId constant(DType dtype, Literal x);
@@ -73,7 +74,8 @@ class Builder {
   ValueId load_if(ValueId memory, Operand index, Operand mask, Operand otherwise);
   void store(ValueId memory, Operand index, Operand value);
   void store_if(ValueId memory, Operand index, Operand value, Operand mask);
-  /// An atomic row; `values` are converted to the memory's element type. Empty result for atomic_store.
+  /// An atomic row; `values` are converted to the memory's element type. Empty result for
+  /// atomic_store.
   std::optional<ValueId> atomic(Op op, ValueId memory, Operand index,
                                 std::span<const Operand> values,
                                 MemoryOrder order = MemoryOrder::Relaxed);
@@ -93,8 +95,8 @@ class Builder {
   std::vector<ValueId> end_while(std::span<const Operand> next);
   void begin_if(Operand condition);  ///< opens the then region
   void begin_else();
-  /// Results of both arms, in order; each pair is promoted to one type. begin_else() may be left out
-  /// when `otherwise` needs no instructions of its own.
+  /// Results of both arms, in order; each pair is promoted to one type. begin_else() may be left
+  /// out when `otherwise` needs no instructions of its own.
   std::vector<ValueId> end_if(std::span<const Operand> then, std::span<const Operand> otherwise);
   /// Regions open at the moment, the kernel's body not counted.
   int depth() const;

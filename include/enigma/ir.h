@@ -1,16 +1,19 @@
 // The IR: one kernel as structured SSA. Typed 32-bit ids into vectors, regions instead of a control
 // flow graph, and a source location for every instruction.
 //
-// A Module owns everything. Instructions, values and regions are only ever appended; a pass drops an
-// instruction by leaving it out of its region's list, so an id stays valid for the module's life.
+// A Module owns everything. Instructions, values and regions are only ever appended; a pass drops
+// an instruction by leaving it out of its region's list, so an id stays valid for the module's
+// life.
 //
 // Meaning, where the text form does not show it:
 //   * Integers have signs. Arithmetic wraps; shift counts are taken modulo the width.
-//   * A value may be used in the region that defines it, after its definition, and in regions nested
+//   * A value may be used in the region that defines it, after its definition, and in regions
+//   nested
 //     there. Region arguments belong to their region.
 //   * `scf.for` runs i = lo, lo+step, ... while i < hi (step > 0) or i > hi (step < 0); with step 0
 //     it does not run. Its results are the carried values after the last turn.
-//   * `scf.while` runs its condition region on the carried values, then, while that holds, its body.
+//   * `scf.while` runs its condition region on the carried values, then, while that holds, its
+//   body.
 //   * Loads and stores keep their order within a thread. Between threads only barriers order.
 #pragma once
 
@@ -48,7 +51,7 @@ struct Loc {
 
 struct Value {
   Type type;
-  InstId def;       ///< the instruction whose result this is; none for parameters and region arguments
+  InstId def;  ///< the instruction whose result this is; none for parameters and region arguments
   RegionId region;  ///< the region whose argument this is; none otherwise
   uint32_t index;   ///< which result, argument or parameter
 };
@@ -86,10 +89,10 @@ struct Module {
   std::vector<Region> regions;
   RegionId body;
 
-  std::vector<std::string> files;        ///< source files that locations refer to
-  std::vector<Loc> locs;                 ///< parallel to insts
-  std::vector<uint32_t> value_names;     ///< parallel to values: index into names, 0 for none
-  std::vector<std::string> names{""};    ///< Python names
+  std::vector<std::string> files;      ///< source files that locations refer to
+  std::vector<Loc> locs;               ///< parallel to insts
+  std::vector<uint32_t> value_names;   ///< parallel to values: index into names, 0 for none
+  std::vector<std::string> names{""};  ///< Python names
   /// What the builder found suspicious, with its place; not part of the text form.
   std::vector<std::pair<std::string, Location>> warnings;
 

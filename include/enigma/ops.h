@@ -31,10 +31,15 @@ enum class Shape : uint8_t {
 /// Bits of the flags column.
 namespace flag {
 enum : uint16_t {
-  READ = 1, WRITE = 2, SYNC = 4,     // effects; none: pure
-  COMMUTES = 8, WRAPS = 16,          // algebra
-  GRID = 32, GROUP = 64, SIMD = 128, // the result is uniform over ...
-  XYZ = 256,                         // a query with three components
+  READ = 1,
+  WRITE = 2,
+  SYNC = 4,  // effects; none: pure
+  COMMUTES = 8,
+  WRAPS = 16,  // algebra
+  GRID = 32,
+  GROUP = 64,
+  SIMD = 128,  // the result is uniform over ...
+  XYZ = 256,   // a query with three components
 };
 }
 

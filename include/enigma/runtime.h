@@ -15,9 +15,9 @@
 namespace enigma {
 
 struct DeviceCapabilities {
-  std::string name;      ///< "Apple M3 Max", "CPU (2 threads, avx512)"
-  std::string backend;   ///< "metal" or "cpu"
-  std::string family;    ///< "Apple9"; the instruction set on the CPU
+  std::string name;     ///< "Apple M3 Max", "CPU (2 threads, avx512)"
+  std::string backend;  ///< "metal" or "cpu"
+  std::string family;   ///< "Apple9"; the instruction set on the CPU
   uint32_t max_threads_per_threadgroup = 1024;
   uint32_t threadgroup_memory = 32768;  ///< bytes
   uint32_t simd_width = 32;
@@ -37,9 +37,9 @@ class Prepared {
  public:
   virtual ~Prepared() = default;
   /// Runs the kernel over `grid` threads in groups of `threads`. With wait = false it may still be
-  /// running when this returns; synchronize() or a read waits. Error for a bad size, before anything
-  /// runs, and for a fault of the kernel (an index out of bounds, a barrier that not all threads
-  /// reach), which names the Python line.
+  /// running when this returns; synchronize() or a read waits. Error for a bad size, before
+  /// anything runs, and for a fault of the kernel (an index out of bounds, a barrier that not all
+  /// threads reach), which names the Python line.
   virtual void dispatch(Dim3 grid, Dim3 threads, bool wait = true) = 0;
   /// The same, waited for; milliseconds on the device.
   virtual double dispatch_timed(Dim3 grid, Dim3 threads) = 0;

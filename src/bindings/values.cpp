@@ -117,29 +117,30 @@ namespace {
 struct BinaryOperator {
   const char* symbol;
   const char* method;
-  const char* reflected;  ///< nullptr for comparisons, which Python reflects by itself
-  const char* operation;  ///< Python name in ops.def
+  const char* reflected;   ///< nullptr for comparisons, which Python reflects by itself
+  const char* operation;   ///< Python name in ops.def
+  std::string_view ufunc;  ///< what numpy calls it
 };
 
 constexpr BinaryOperator kBinary[] = {
-    {"+", "__add__", "__radd__", "+"},
-    {"-", "__sub__", "__rsub__", "-"},
-    {"*", "__mul__", "__rmul__", "*"},
-    {"/", "__truediv__", "__rtruediv__", "/"},
-    {"//", "__floordiv__", "__rfloordiv__", "//"},
-    {"%", "__mod__", "__rmod__", "%"},
-    {"**", "__pow__", "__rpow__", "pow"},
-    {"&", "__and__", "__rand__", "&"},
-    {"|", "__or__", "__ror__", "|"},
-    {"^", "__xor__", "__rxor__", "^"},
-    {"<<", "__lshift__", "__rlshift__", "<<"},
-    {">>", "__rshift__", "__rrshift__", ">>"},
-    {"<", "__lt__", nullptr, "cmp_lt"},
-    {"<=", "__le__", nullptr, "cmp_le"},
-    {">", "__gt__", nullptr, "cmp_gt"},
-    {">=", "__ge__", nullptr, "cmp_ge"},
-    {"==", "__eq__", nullptr, "cmp_eq"},
-    {"!=", "__ne__", nullptr, "cmp_ne"},
+    {"+", "__add__", "__radd__", "+", "add"},
+    {"-", "__sub__", "__rsub__", "-", "subtract"},
+    {"*", "__mul__", "__rmul__", "*", "multiply"},
+    {"/", "__truediv__", "__rtruediv__", "/", "divide"},
+    {"//", "__floordiv__", "__rfloordiv__", "//", "floor_divide"},
+    {"%", "__mod__", "__rmod__", "%", "remainder"},
+    {"**", "__pow__", "__rpow__", "pow", "power"},
+    {"&", "__and__", "__rand__", "&", "bitwise_and"},
+    {"|", "__or__", "__ror__", "|", "bitwise_or"},
+    {"^", "__xor__", "__rxor__", "^", "bitwise_xor"},
+    {"<<", "__lshift__", "__rlshift__", "<<", "left_shift"},
+    {">>", "__rshift__", "__rrshift__", ">>", "right_shift"},
+    {"<", "__lt__", nullptr, "cmp_lt", "less"},
+    {"<=", "__le__", nullptr, "cmp_le", "less_equal"},
+    {">", "__gt__", nullptr, "cmp_gt", "greater"},
+    {">=", "__ge__", nullptr, "cmp_ge", "greater_equal"},
+    {"==", "__eq__", nullptr, "cmp_eq", "equal"},
+    {"!=", "__ne__", nullptr, "cmp_ne", "not_equal"},
 };
 
 constexpr std::pair<const char*, const char*> kUnary[] = {
@@ -165,6 +166,23 @@ nb::object combine(const IRValue& self, nb::handle other, const BinaryOperator& 
   if (swapped) std::swap(a, b);
   Operand both[] = {a, b};
   return value_object(trace, trace.builder.apply(op.operation, both));
+}
+
+/// numpy's functions on a value: its scalars' operators, which are such functions, give what ours
+/// do, and all others would need the number that only the device knows.
+nb::object numpy_function(nb::handle self, nb::handle ufunc, nb::handle method, nb::args inputs,
+                          nb::kwargs) {
+  std::string name = nb::cast<std::string>(ufunc.attr("__name__"));
+  bool plain = inputs.size() == 2 && nb::cast<std::string>(method) == "__call__";
+  for (const BinaryOperator& op : kBinary) {
+    if (!plain || op.ufunc != name) continue;
+    bool second = inputs[1].is(self);
+    return combine(*nb::inst_ptr<IRValue>(self), inputs[second ? 0 : 1], op, second);
+  }
+  std::string advice = overloads(name).empty() ? "use enigma's functions on the values of a kernel"
+                                               : "write enigma." + name;
+  throw Error("numpy." + name + " takes numbers, but a traced value is known only on the device; " +
+              advice);
 }
 
 std::string signature(const char* method) {
@@ -259,8 +277,9 @@ void bind_values(nb::module_& m) {
         return "<IRValue " + (name.empty() ? "" : name + ": ") + to_string(v.type) +
                " in kernel '" + v.trace->kernel + "'>";
       });
-  // numpy's scalars and arrays leave an operator to the other side that has this.
-  value.attr("__array_ufunc__") = nb::none();
+  value.def("__array_ufunc__", numpy_function,
+            nb::sig("def __array_ufunc__(self, ufunc: object, method: str, /, *inputs: object, "
+                    "**kwargs: object) -> IRValue"));
 }
 
 }  // namespace enigma

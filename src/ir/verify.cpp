@@ -20,13 +20,13 @@
 //   casts      keep the number of elements, or broadcast a scalar; as_type keeps the width, and
 //              neither type is bool;
 //   allocs     stand in the kernel's body, and all of them have at most 32 KiB;
-//   for        bounds, step and index of one integer type, step not the constant 0; initial values,
-//              arguments after the index, yielded values and results of the same types;
+//   for        bounds, step and index of one integer type; initial values, arguments after the
+//              index, yielded values and results of the same types;
 //   while      the same of initial values, the arguments of both regions, yielded values, results;
 //              the first region ends with a condition on a b1;
-//   if         a b1 condition, two regions without arguments, both yielding the types of the
-//   results; ends       each region of an instruction ends with its yield (or condition), and only
-//   there is one.
+//   if         a b1 condition, two regions without arguments that yield the types of the results;
+//   ends       each region of an instruction ends with its yield (or condition), and only there
+//              is one.
 //
 // What verify() adds are mistakes of the kernel, not of its form: see divergence.h.
 
@@ -341,8 +341,6 @@ class Verifier {
       if (!t.is_scalar() || !is_integer(t.dtype) || type(x[1]) != t || type(x[2]) != t) {
         broken("the bounds are not of one integer type");
       }
-      const Instruction* step = m_.def(x[2]);
-      if (step && step->op == Op::Constant && step->attr == 0) broken("the step is 0");
     }
     for (RegionId r : inst.regions) {
       std::span<const ValueId> args = m_[r].args;

@@ -116,7 +116,7 @@ class Simplifier {
   // Whether a loop with these bounds makes no turn.
   bool is_empty(const Instruction& loop) const {
     auto lo = bits(loop.operands[0]), hi = bits(loop.operands[1]), step = bits(loop.operands[2]);
-    if (loop.operands[0] == loop.operands[1]) return true;
+    if (loop.operands[0] == loop.operands[1] || (step && *step == 0)) return true;
     if (!lo || !hi || !step) return false;
     const DType t = m_.type(loop.operands[0]).dtype;
     if (is_unsigned(t)) return *lo >= *hi;

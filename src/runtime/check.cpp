@@ -103,4 +103,21 @@ void check_launch(const Artifact& kernel, const DeviceCapabilities& device, Dim3
   for (const IndexBound& bound : kernel.bounds) check_bound(kernel, bound, grid, elements);
 }
 
+void check_overlap(const Artifact& kernel, std::span<const Binding> arguments) {
+  for (size_t a = 0; a < arguments.size(); ++a) {
+    if (!kernel.params[a].written) continue;
+    auto begin = reinterpret_cast<uintptr_t>(arguments[a].data);
+    for (size_t b = 0; b < arguments.size(); ++b) {
+      if (a == b || kernel.params[b].is_scalar) continue;
+      auto other = reinterpret_cast<uintptr_t>(arguments[b].data);
+      if (begin < other + arguments[b].bytes && other < begin + arguments[a].bytes) {
+        throw Error(concat(kernel.kernel_name, ": ", kernel.params[a].name,
+                           ", which the kernel writes, ", "overlaps ", kernel.params[b].name,
+                           " in memory; pass a copy, or give the ",
+                           "kernel one parameter that it both reads and writes"));
+      }
+    }
+  }
+}
+
 }  // namespace enigma

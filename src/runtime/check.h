@@ -13,4 +13,8 @@ namespace enigma {
 void check_launch(const Artifact& kernel, const DeviceCapabilities& device, Dim3 grid, Dim3 threads,
                   std::span<const int64_t> elements);
 
+/// Error when memory that the kernel writes overlaps the memory of another parameter: Metal's
+/// compiler takes buffers not to, and the CPU device means the same.
+void check_overlap(const Artifact& kernel, std::span<const Binding> arguments);
+
 }  // namespace enigma

@@ -13,10 +13,14 @@
 namespace enigma::cpu_abi {
 
 enum Word : uint32_t {
-  kGridX, kGridY, kGridZ,        // threads in the grid
-  kGroupsX, kGroupsY, kGroupsZ,  // threadgroups in the grid, partial ones counted
-  kFault,                        // Fault*
-  kFirstParam,                   // two words for each parameter, in order
+  kGridX,
+  kGridY,
+  kGridZ,  // threads in the grid
+  kGroupsX,
+  kGroupsY,
+  kGroupsZ,     // threadgroups in the grid, partial ones counted
+  kFault,       // Fault*
+  kFirstParam,  // two words for each parameter, in order
 };
 // A buffer's two words: address, number of elements. A scalar's: its bits in the low bytes, unused.
 constexpr uint32_t param_word(uint32_t param) { return kFirstParam + 2 * param; }
@@ -30,7 +34,7 @@ enum class FaultKind : uint32_t {
 /// Written once by the first fault: `claimed` is exchanged to 1 by whoever writes the rest.
 /// `kind` is stored last, with release order, and a non-zero kind stops the launch.
 struct Fault {
-  uint32_t kind;      // FaultKind
+  uint32_t kind;  // FaultKind
   uint32_t claimed;
   uint32_t location;  // index into Artifact::locations
   uint32_t param;     // parameter number, or kThreadgroupMemory + number of the allocation

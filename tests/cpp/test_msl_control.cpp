@@ -100,13 +100,12 @@ TEST_CASE("steps") {
   CHECK(loop(number(8), number(0), number(-1), DType::I32) == "for (int i = 8; i > 0; i--)");
   CHECK(loop(number(0), number(8), number(3), DType::I32) == "for (int i = 0; i < 8; i += 3)");
   CHECK(loop(number(8), number(-8), number(-2), DType::I32) == "for (int i = 8; i > (-8); i -= 2)");
-  // The counter saturates where the last step would leave the type.
+  // The counter saturates where the last step is known to leave the type.
   CHECK(loop(number(0), number(2147483647), number(2), DType::I32) ==
         "for (int i = 0; i < 2147483647; i = addsat(i, 2))");
   CHECK(loop(number(0), {}, {}, DType::I32, true) ==
-        "for (int i = 0; n > 0 ? i < n : n < 0 && i > n; i = addsat(i, n))");
-  CHECK(loop(number(0), {}, {}, DType::U32, true) ==
-        "for (uint i = 0u; n > 0u && i < n; i = addsat(i, n))");
+        "for (int i = 0; n > 0 ? i < n : n < 0 && i > n; i += n)");
+  CHECK(loop(number(0), {}, {}, DType::U32, true) == "for (uint i = 0u; n > 0u && i < n; i += n)");
 }
 
 TEST_CASE("bounds are computed once when that could show") {

@@ -72,3 +72,11 @@ TEST_CASE("parameters, locals, attributes and the kernel share one namer") {
         "    thread_position_in_grid[thread_position_in_grid_1.x] = sqrt_ * sqrt_;\n"
         "}\n");
 }
+
+TEST_CASE("attributes keep their names, though their prefix is reserved for Metal") {
+  Kernel k;
+  ValueId out = k.b.buffer("Out", DType::U32);
+  k.b.store(out, number(0), k.b.query(Op::SimdgroupIndexInThreadgroup));
+  CHECK(k.text().find("uint simdgroup_index_in_threadgroup [[simdgroup_index_in_threadgroup]]") !=
+        std::string::npos);
+}

@@ -106,7 +106,9 @@ def simd_reduce(X: enigma.f32, Sums: enigma.f32, Count: enigma.u32):
 
 
 @enigma.kernel
-def loops(A: enigma.f32, lo: enigma.Scalar("int"), hi: enigma.Scalar("int"), by: enigma.Scalar("int")):
+def loops(
+    A: enigma.f32, lo: enigma.Scalar("int"), hi: enigma.Scalar("int"), by: enigma.Scalar("int")
+):
     tid = enigma.thread_position_in_grid
     acc = 0.0
     with enigma.for_range(hi, lo, -2) as i:

@@ -229,7 +229,7 @@ def test_indices() -> None:
         "in a loop over enigma.for_range"
     )
     assert refused(out_of_range) == "index 4 is outside of 'tile', of size 4"
-    assert refused(rank) == "memory has 2 dimensions, but is indexed by 3"
+    assert refused(rank) == "'tile' has 2 dimensions, but is indexed by 3"
 
 
 def test_memory_and_objects_used_as_values() -> None:

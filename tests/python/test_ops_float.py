@@ -2,7 +2,16 @@
 
 import numpy as np
 import pytest
-from reference import BINARY, FLOATS, NUMPY, UNARY, Reference, edge_values, random_values, ulps_apart
+from reference import (
+    BINARY,
+    FLOATS,
+    NUMPY,
+    UNARY,
+    Reference,
+    edge_values,
+    random_values,
+    ulps_apart,
+)
 
 import enigma
 

@@ -186,8 +186,10 @@ def test_where(dtype: str) -> None:
     np.testing.assert_array_equal(out, np.where(c, y, x))
 
 
-@pytest.mark.parametrize(("source", "target"), [("f32", "u32"), ("i32", "f32"), ("f16", "u16"),
-                                                ("bf16", "i16"), ("u64", "i64"), ("u8", "i8")])
+@pytest.mark.parametrize(
+    ("source", "target"),
+    [("f32", "u32"), ("i32", "f32"), ("f16", "u16"), ("bf16", "i16"), ("u64", "i64"), ("u8", "i8")],
+)
 def test_as_type(source: str, target: str) -> None:
     @enigma.kernel
     def kernel(X: source, Out: target):

@@ -113,10 +113,10 @@ def block(draw: st.DrawFn, p: Program, names: list[str], nesting: int) -> None:
             nested(draw, p, names, nesting)
         elif kind == 4:
             text, python = draw(condition(names))
-            p.line(f"with enigma.if_({text}) as (then{p.depth}, otherwise{p.depth}):", f"if {python}:")
+            p.line(f"with enigma.if_({text}) as (then, otherwise):", f"if {python}:")
             p.depth += 1
             for arm in ("then", "otherwise"):
-                p.kernel.append("    " * p.depth + f"with {arm}{p.depth - 1}:")
+                p.kernel.append("    " * p.depth + f"with {arm}:")
                 if arm == "otherwise":
                     p.python.append("    " * (p.depth - 1) + "else:")
                 inner = Program(depth=p.depth)
@@ -193,8 +193,6 @@ def test_random_programs(p: Program, seed: int) -> None:
     got_i, got_f = np.empty(THREADS, np.int32), np.empty(THREADS, np.float32)
     enigma.compile(kernel)(a, b, got_i, got_f, grid=THREADS, threads=48)
     with np.errstate(all="ignore"):
-        want = [
-            run(a[t], np.int32(t), np.int32(3), b[t], np.float32(1.5)) for t in range(THREADS)
-        ]
+        want = [run(a[t], np.int32(t), np.int32(3), b[t], np.float32(1.5)) for t in range(THREADS)]
     np.testing.assert_array_equal(got_i, [w[0] for w in want], err_msg=text)
     np.testing.assert_array_equal(got_f, [w[1] for w in want], err_msg=text)

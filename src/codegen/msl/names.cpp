@@ -1,6 +1,7 @@
 // Legal identifiers: what Metal reserves, and how names that it would refuse are changed.
 #include "codegen/msl/names.h"
 
+#include <algorithm>
 #include <cctype>
 #include <cstdint>
 
@@ -59,9 +60,14 @@ constexpr std::string_view kReserved =
     " METAL_ASM METAL_CONST METAL_PURE assert errno linux unix ";
 
 // Families of names that belong to Metal or to the prelude.
-constexpr std::string_view kPrefixes[] = {
-    "enigma_", "simd_", "quad_", "simdgroup_", "atomic_", "pack_",   "unpack_", "metal_",
-    "M_",      "FLT_",  "HALF_", "BFLT_",      "air_",    "texture", "depth2d", "depthcube"};
+constexpr std::string_view kPrefixes[] = {"enigma_", "simdgroup_", "atomic_", "pack_",    "unpack_",
+                                          "metal_",  "M_",         "FLT_",    "HALF_",    "BFLT_",
+                                          "air_",    "texture",    "depth2d", "depthcube"};
+
+// What follows simd_ and quad_ in the library's names, or begins there.
+constexpr std::string_view kLaneOps[] = {
+    "sum", "product", "min",       "max",     "and",    "or",       "xor",     "all",
+    "any", "ballot",  "broadcast", "shuffle", "prefix", "is_first", "active_", "vote"};
 
 // Element types that Metal puts a vector or matrix size behind: float4, packed_half3, float4x4.
 constexpr std::string_view kElements[] = {"float",  "half",  "bfloat", "double", "bool",
@@ -125,7 +131,10 @@ bool is_reserved(std::string_view name) {
   for (std::string_view prefix : kPrefixes) {
     if (name.starts_with(prefix)) return true;
   }
-  return false;
+  if (!name.starts_with("simd_") && !name.starts_with("quad_")) return false;
+  name.remove_prefix(std::string_view("simd_").size());
+  return std::any_of(std::begin(kLaneOps), std::end(kLaneOps),
+                     [&](std::string_view op) { return name.starts_with(op); });
 }
 
 std::string legal_identifier(std::string_view wanted) {

@@ -191,10 +191,12 @@ void CpuPrepared::check(Dim3 grid, Dim3 threads) {
   std::lock_guard lock(mutex_);
   if (code_ && grid == grid_ && threads == threads_) return;
   check_launch(*artifact_, device_->capabilities, grid, threads, elements_);
+  check_overlap(*artifact_, bindings_);
 }
 
 void CpuPrepared::set_sizes(Dim3 grid, Dim3 threads) {
   check_launch(*artifact_, device_->capabilities, grid, threads, elements_);
+  check_overlap(*artifact_, bindings_);
   auto ceil_div = [](uint32_t a, uint32_t b) { return static_cast<uint32_t>((a - 1) / b + 1); };
   Dim3 groups{ceil_div(grid.x, threads.x), ceil_div(grid.y, threads.y),
               ceil_div(grid.z, threads.z)};
