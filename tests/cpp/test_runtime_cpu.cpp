@@ -277,10 +277,28 @@ TEST_CASE("code is dropped with its artifact") {
   // An artifact at the address of one that is gone has code of its own.
   auto other = make_saxpy();
   other->cpu = [](const CpuVariant&) { return CpuCode{"int other;", "nothing", 0}; };
-  std::vector<float> v(4);
+  std::vector<float> in(4), out(4);
   float a = 1;
-  auto prepared = runtime->prepare(other, {{&a, 4, nullptr}, binding(v), binding(v), binding(v)});
+  auto prepared =
+      runtime->prepare(other, {{&a, 4, nullptr}, binding(in), binding(in), binding(out)});
   CHECK_THROWS_AS(prepared->dispatch({4}, {32}), InternalError);
+}
+
+TEST_CASE("memory that is written overlaps no other argument") {
+  auto runtime = make_runtime(1);
+  std::vector<float> in(4), out(8);
+  float a = 1;
+  Binding low{out.data(), 16, nullptr}, high{out.data() + 4, 16, nullptr},
+      middle{out.data() + 3, 16, nullptr};
+  auto prepared = runtime->prepare(make_saxpy(), {{&a, 4, nullptr}, low, low, high});
+  prepared->dispatch({4}, {32});
+  prepared->bind(3, middle);
+  CHECK(
+      message([&] { prepared->dispatch({4}, {32}); }) ==
+      "saxpy: Out, which the kernel writes, overlaps X in memory; pass a copy, or give the kernel "
+      "one parameter that it both reads and writes");
+  prepared->bind(3, high);
+  prepared->dispatch({4}, {32});
 }
 
 TEST_CASE("what goes wrong in the compiler reaches the caller, and may be tried again") {

@@ -267,7 +267,7 @@ class IRValue:
 
     def __repr__(self) -> str: ...
 
-    __array_ufunc__: None = None
+    def __array_ufunc__(self, ufunc: object, method: str, /, *inputs: object, **kwargs: object) -> IRValue: ...
 
 class TracingTensor:
     """Memory in the kernel that is traced: a buffer or threadgroup memory."""

@@ -17,7 +17,8 @@ def test_msl(kernel, golden) -> None:
 
 @pytest.mark.parametrize("kernel", KERNELS, ids=lambda k: k.__name__)
 def test_ir(kernel, golden) -> None:
-    golden(f"ir/{kernel.__name__}.ir", enigma.compile(kernel).ir)
+    folder = os.path.dirname(__file__) + os.sep
+    golden(f"ir/{kernel.__name__}.ir", enigma.compile(kernel).ir.replace(folder, ""))
 
 
 def test_the_text_is_the_same_in_every_process() -> None:

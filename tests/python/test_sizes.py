@@ -2,18 +2,13 @@
 
 import numpy as np
 import pytest
+from golden_kernels import saxpy
 from reference import FLOATS, INTEGERS, NUMPY, random_values
 
 import enigma
 
 SIZES = [1, 31, 33, 255, 257, 1_000_003]
 GROUPS = [32, 64, 96, 100, 256, 1000, 1024]
-
-
-@enigma.kernel
-def saxpy(X: enigma.f32, alpha: enigma.Scalar(enigma.f32), Y: enigma.f32, Out: enigma.f32):
-    tid = enigma.thread_position_in_grid
-    Out[tid] = alpha * X[tid] + Y[tid]
 
 
 @enigma.kernel
