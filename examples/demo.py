@@ -86,7 +86,8 @@ def run_edges(runtime: enigma.Runtime, path: Path) -> None:
 
 
 def main() -> None:
-    target = Path(sys.argv[1]) if len(sys.argv) > 1 else Path("edges.png")
+    target = Path(__file__).parent / "out" / "edges.png"
+    target.parent.mkdir(exist_ok=True)
     runtime = enigma.default_runtime()
     print(enigma.compile(saxpy.saxpy).metal_source)
     print(f"on {runtime.device_capabilities().name}; medians, arrays bound at each call\n")

@@ -136,7 +136,6 @@ class Carry:
     _values: list[Any]
 
     def __init__(self, *values: Any) -> None:
-
         for value in values:
             if not is_number(value):
                 raise error(f"a Carry holds numbers and values of the kernel, not {value!r}")

@@ -106,6 +106,11 @@ class CompiledKernel:
         """
         if runtime is None:
             runtime = self._runtime or self._default_runtime()
+        elif not hasattr(runtime, "device_capabilities"):
+            raise error(
+                f"kernel '{self.kernel_name}': runtime must be a CpuRuntime or a MetalRuntime, but "
+                f"is {runtime!r}"
+            )
         if grid is None:
             grid = self._grid()
         if threads is None:
@@ -164,6 +169,11 @@ def compile(
         compiled(x, 2.0, y, out, grid=len(x), threads=256)
     """
     if not isinstance(fn, KernelDef):
+        if isinstance(getattr(fn, "__wrapped__", None), KernelDef):
+            raise TypeError(
+                f"enigma.compile got a function around kernel '{fn.__name__}': write "
+                "@enigma.kernel above the other decorators"
+            )
         raise TypeError(
             f"enigma.compile takes a function decorated with @enigma.kernel, not {fn!r}"
         )

@@ -68,6 +68,7 @@ class Loop(Region):
         for slot in self.slots:
             slot.read(self, scope)
             after += slot.after
+        self._check_watched()
         self._widen(after)
         results = self._end(after)
         self.session.close_range(self._first, self._last)
@@ -211,6 +212,12 @@ class for_range(Loop):
         bound = args[: len(self.init)]
         self._values_of_target += bound
         return (index, tuple(bound)) if self._nested else (index, *bound)
+
+    def __iter__(self) -> Iterator[_core.IRValue]:
+        raise error(
+            "for_range is the subject of a `with`: write `with enigma.for_range(...) as i:`, or "
+            "`for i in enigma.range(...):`"
+        )
 
     def _end(self, next_values: list[Value]) -> list[_core.IRValue]:
         self._last = self.session.trace.value_count
@@ -402,6 +409,7 @@ class if_(Region):
         self._left = True
         if self._current < 0:
             self._leave_arm(0, scope)
+        self._check_watched()
         merged = [Merge(self, slot, *self._captured) for slot in self.slots]
         if self._current == 1:
             merged += self._new_in_both()

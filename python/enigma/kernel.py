@@ -40,6 +40,7 @@ class KernelDef:
     """
 
     __name__: str
+    __qualname__: str
     __wrapped__: Callable[..., Any]
 
     def __init__(self, function: Callable[..., Any], scope: dict[str, Any] | None = None) -> None:
@@ -86,6 +87,9 @@ class KernelDef:
     def __get__(self, instance: object, owner: type | None = None) -> KernelDef:
         return self  # a kernel in a class is static
 
+    def __reduce__(self) -> str:
+        return self.__qualname__  # pickled as functions are, by name
+
     def trace(self) -> _core.Module:
         """Runs the function once with symbolic values; gives the IR that it wrote."""
         if not self._rewritten:
@@ -116,6 +120,12 @@ class KernelDef:
                     f"kernel '{self.__name__}' cannot be traced: {reason}",
                     self.filename,
                     self.lineno,
+                )
+            for region in session.unentered:
+                how = "for i in" if region.kind == "enigma.range" else "with"
+                kind = region.kind.removeprefix("enigma.")
+                raise region.error(
+                    f"the {kind} {region.at()} has no body: write `{how} enigma.{kind}(...):`"
                 )
             if result is not None:
                 raise EnigmaError(
@@ -187,23 +197,32 @@ def parameters(function: FunctionType, name: str, scope: dict[str, Any]) -> list
                 f"kernel '{name}': parameter '{parameter}' has a type and a default value; only a "
                 "constant, which has no annotation, can have a default"
             )
-        annotation = _resolved(annotations[parameter], function, scope)
+        wrong = f"kernel '{name}': the annotation of parameter '{parameter}'"
+        try:
+            annotation = _resolved(annotations[parameter], function, scope)
+        except Exception as why:
+            raise TypeError(
+                f"{wrong}, {annotations[parameter]!r}, cannot be evaluated: "
+                f"{type(why).__name__}: {why}"
+            ) from None
         if isinstance(annotation, Scalar):
             found.append(Parameter(parameter, annotation.dtype, True))
             continue
+        if annotation is Scalar:
+            raise TypeError(f"{wrong} lacks the type: write enigma.Scalar(enigma.f32), for example")
         try:
             dtype = _core.dtype(annotation)
         except EnigmaError as why:
-            raise TypeError(
-                f"kernel '{name}': the annotation of parameter '{parameter}' is no type of Enigma: "
-                f"{why.message}"
-            ) from None
+            raise TypeError(f"{wrong} is no type of Enigma: {why.message}") from None
         found.append(Parameter(parameter, dtype, False))
     return found
 
 
 def _resolved(annotation: Any, function: FunctionType, scope: dict[str, Any]) -> Any:
-    """The object that a string annotation means, be it from __future__ or a type's own name."""
+    """The object that a string annotation means, be it from __future__ or a type's own name.
+
+    A word that means nothing stays a string; other strings raise what evaluating them raises.
+    """
     for _ in range(2):  # "'float'" is a string in a string
         if not isinstance(annotation, str):
             break
@@ -221,7 +240,9 @@ def _resolved(annotation: Any, function: FunctionType, scope: dict[str, Any]) ->
                 continue
         try:
             annotation = eval(annotation, function.__globals__, {**scope, **cells})
-        except Exception:
+        except NameError:
+            if not annotation.isidentifier():
+                raise
             break
     return annotation
 

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from types import FrameType
+from types import FrameType, ModuleType
 from typing import Any
+
+import numpy as np
 
 from enigma import _core
 from enigma.carry import Handle, describe, flatten, is_container, rebuild, refill, same_number
 from enigma.errors import EnigmaError, user_line
 from enigma.session import Retrace, session
+
+
+# Names of the rewritten source that are none of the user's.
+TEMPORARY = "__enigma_"
+# Objects whose attributes are no state of a kernel.
+_DEFINED = (ModuleType, type, _core.TracingTensor)
 
 
 class Slot:
@@ -117,11 +125,14 @@ class Region(Handle):
 
     def __init__(self) -> None:
         self.session = session(self.kind.removeprefix("enigma."))
+        self.session.unentered.append(self)
         self.file, self.line = user_line()
         self.managed = False
         self.names: tuple[str, ...] = ()
         self.slots: list[Slot] = []
         self._slot_names: set[str] = set()
+        self._watched: list[Slot] = []
+        self._arrays: list[tuple[str, np.ndarray[Any, Any], bytes]] = []
         self._left = False
         self._first = self._last = 0
         self._index_name: str | None = None
@@ -156,6 +167,43 @@ class Region(Handle):
                     self._add(Slot(name, value))
                 own.add(name)
         self._add_carries()
+        self._watch(scope, stored)
+
+    def _watch(self, scope: dict[str, Any], stored: tuple[str, ...]) -> None:
+        """Notes what a body could change in a way that is not carried: see _check_watched."""
+        mine = {id(slot.value) for slot in self.slots}
+        for name, value in scope.items():
+            watched: Any = value if is_container(value) else None
+            if name in stored and isinstance(value, np.ndarray):
+                self._arrays.append((name, value, value.tobytes()))
+            elif name in stored and not isinstance(value, _DEFINED):
+                watched = value if watched is not None else getattr(value, "__dict__", None)
+            if watched is None or id(watched) in mine or name.startswith(TEMPORARY):
+                continue
+            slot = Slot(name, watched)
+            if all(map(self.session.visible, slot.leaves)):
+                self._watched.append(slot)
+
+    def _check_watched(self) -> None:
+        """An error for a number that the body has changed behind the back of the rewritten source:
+        by a method, a function that it calls, an attribute. What is appended may stay."""
+        for slot in self._watched:
+            after: list[Any] = []
+            shape = flatten(slot.value, after)
+            if shape[: len(slot.shape)] != slot.shape or not all(
+                map(same_number, slot.leaves, after)
+            ):
+                raise self._not_carried(str(slot.name))
+        for name, array, before in self._arrays:
+            if array.tobytes() != before:
+                raise self._not_carried(name)
+
+    def _not_carried(self, name: str) -> EnigmaError:
+        return self.error(
+            f"'{name}' is changed in the {self.kind} {self.at()} in a way that cannot be carried, "
+            "since the body is traced once: a region carries names, and elements of lists and "
+            "dicts that its body itself assigns; keep the value in a name or an enigma.Carry"
+        )
 
     def _bind_target(self, target: Any) -> None:
         """Takes the names after `as`."""
@@ -200,6 +248,7 @@ class Region(Handle):
 
     def _begin(self, frame: FrameType) -> None:
         """First act of __enter__. Without rewritten source, notes what the frame's names hold."""
+        self.session.unentered.remove(self)
         if self.managed:
             return
         from enigma import rewrite

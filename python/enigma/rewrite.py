@@ -32,13 +32,12 @@ from typing import Any
 from enigma import _core
 from enigma.control import Arm
 from enigma.errors import EnigmaError, error
-from enigma.region import Region
+from enigma.region import TEMPORARY, Region
 from enigma.rewriter import Rewriter, returns
 from enigma.session import sessions
 
 # Stands for `hooks` in compiled code until the code's constants are replaced.
 _MARK = "\0enigma hooks"
-_ITSELF = "__enigma_"
 
 # What became of a code object, by its id: itself, weakly, and the rewritten code; None where there
 # is no source.
@@ -182,7 +181,7 @@ def _look_up(
 
 def rewritten(code: CodeType, node: ast.FunctionDef, future: int) -> CodeType | None:
     """The code of the rewritten tree; None where it does not fit the cells of the original."""
-    Rewriter(_MARK, _ITSELF).function(node)
+    Rewriter(_MARK, TEMPORARY).function(node)
     # The names of the cells are parameters around it, so that they are free in it as before.
     cells = [ast.arg(arg=name) for name in code.co_freevars]
     arguments = ast.arguments(

@@ -15,6 +15,8 @@ from enigma.errors import EnigmaError, error
 
 __all__ = ["CpuRuntime", "MetalRuntime", "PreparedKernel", "Runtime", "default_runtime"]
 
+_MOST_THREADS = 1024  # of a CPU device
+
 _lock = threading.Lock()
 _cpu: dict[int, _core.Runtime] = {}
 _default: dict[str, Runtime] = {}
@@ -72,7 +74,7 @@ class Runtime:
         ``scalars`` gives those (in order, or by name). The last buffers are the outputs:
         ``output_size`` bytes for one, ``output_sizes`` for several, filled with zeros. When every
         parameter has an argument, the outputs are the buffers that the kernel writes. Arguments
-        are copied and stay as they are. ``grid`` is the number of threads in all, ``threads`` that
+        stay as they are: the kernel writes to copies. ``grid`` is the number of threads in all, ``threads`` that
         of a threadgroup (256 along x when left out).
 
         Errors: EnigmaError that names the parameter, before anything runs. Example::
@@ -101,7 +103,11 @@ class Runtime:
         output_sizes: Sequence[int] | None = None,
         constants: Mapping[int, object] | None = None,
     ) -> PreparedKernel:
-        """Binds a kernel to its arguments, once, for any number of dispatches; see execute()."""
+        """Binds a kernel to its arguments, once, for any number of dispatches; see execute().
+
+        Arrays that the kernel only reads are used where they lie, if the device can: for other
+        contents give another array to set_input(), instead of changing them.
+        """
         if not isinstance(compiled, CompiledKernel):
             raise error(f"expected a compiled kernel, from enigma.compile, but got {compiled!r}")
         if constants:
@@ -113,6 +119,10 @@ class Runtime:
     def dispatch_batch(self, launches: Iterable[tuple[PreparedKernel, Size, Size]]) -> None:
         """Runs prepared kernels in order, as one submission: [(prepared, grid, threads), ...]."""
         batch = []
+        if not isinstance(launches, Iterable):
+            raise error(
+                f"dispatch_batch takes a list of tuples (prepared, grid, threads), not {launches!r}"
+            )
         for launch in launches:
             if not (isinstance(launch, tuple) and len(launch) == 3) or not isinstance(
                 launch[0], PreparedKernel
@@ -140,8 +150,10 @@ class CpuRuntime(Runtime):
     __slots__ = ()
 
     def __init__(self, threads: int | None = None) -> None:
-        if threads is not None and (type(threads) is not int or threads < 1):
-            raise error(f"CpuRuntime: threads must be an int of at least 1, but is {threads!r}")
+        if threads is not None and (type(threads) is not int or not 1 <= threads <= _MOST_THREADS):
+            raise error(
+                f"CpuRuntime: threads must be an int from 1 to {_MOST_THREADS}, but is {threads!r}"
+            )
         super().__init__(_cpu_runtime(threads or 0))
 
 
@@ -214,13 +226,15 @@ class PreparedKernel:
         """
         if type(index) is not int or not 0 <= index < len(self._outputs):
             raise error(
-                f"kernel '{self.compiled.kernel_name}' has {len(self._outputs)} outputs, and none "
-                f"has the number {index!r}"
+                f"kernel '{self.compiled.kernel_name}' has {_count(self._outputs, 'output')}, and "
+                f"none has the number {index!r}"
             )
         raw = self._core.read(self._outputs[index])
         if dtype is None:
             return raw
         wanted = _numpy_dtype(dtype)
+        if wanted is None or wanted.hasobject:
+            raise error(f"read_output: dtype is a type of numpy's or Enigma's, not {dtype!r}")
         if len(raw) % wanted.itemsize:
             raise error(
                 f"output {index} of kernel '{self.compiled.kernel_name}' has {len(raw)} bytes, "
@@ -253,17 +267,23 @@ class PreparedKernel:
         self.release()
 
     def __repr__(self) -> str:
-        return f"<enigma prepared kernel {self.compiled.kernel_name}>"
+        return repr(self._core)
 
 
-def _numpy_dtype(dtype: Any) -> np.dtype[Any]:
+def _numpy_dtype(dtype: Any) -> np.dtype[Any] | None:
     if isinstance(dtype, (str, _core.DType)):
         try:
             return _core.dtype(dtype).numpy
-        except Exception:
-            if not isinstance(dtype, str):
-                raise
-    return np.dtype(dtype)
+        except EnigmaError:
+            pass  # a name of numpy's own
+    try:
+        return np.dtype(dtype)
+    except TypeError:
+        return None
+
+
+def _count(things: Sequence[object], noun: str) -> str:
+    return f"{len(things)} {noun}{'s' * (len(things) != 1)}"
 
 
 def _bound(
@@ -275,15 +295,19 @@ def _bound(
 ) -> tuple[list[object], dict[int, int], list[int]]:
     """Arguments in parameter order (None for outputs), sizes of outputs, and which they are."""
     name, params = compiled.kernel_name, compiled.params
-    if isinstance(inputs, (np.ndarray, str, bytes)) or not isinstance(inputs, (Sequence, tuple)):
+    if not isinstance(inputs, (list, tuple)):
         raise error(f"kernel '{name}': inputs is a list of arguments, not {type(inputs).__name__}")
+    if output_sizes is not None and not isinstance(output_sizes, (list, tuple)):
+        raise error(
+            f"kernel '{name}': output_sizes is a list of numbers of bytes, not {output_sizes!r}"
+        )
     if output_size is not None and output_sizes is not None:
         raise error(f"kernel '{name}': give output_size for one output or output_sizes for several")
     sizes = [output_size] if output_size is not None else list(output_sizes or ())
     buffers = [k for k, p in enumerate(params) if not p.is_scalar]
     if len(sizes) > len(buffers):
         raise error(
-            f"kernel '{name}' has {len(buffers)} buffers, but {len(sizes)} output sizes are given"
+            f"kernel '{name}' has {_count(buffers, 'buffer')}, but output_sizes has {len(sizes)}"
         )
     outputs = buffers[len(buffers) - len(sizes) :]
     values: dict[int, object] = dict.fromkeys(outputs)
@@ -297,7 +321,8 @@ def _bound(
         if missing and not sizes and not params[rest[-1]].is_scalar:
             advice = "; for an output that the runtime allocates give output_size="
         raise error(
-            f"kernel '{name}' takes {len(rest)} inputs ({wanted}), but {len(inputs)} are given"
+            f"kernel '{name}' takes {_count(rest, 'input')} ({wanted}), but "
+            f"{len(inputs)} {'is' if len(inputs) == 1 else 'are'} given"
             + (f": parameter '{missing[0]}' is missing" if missing else "")
             + advice
         )
@@ -324,9 +349,14 @@ def _scalars(
             if key not in scalars:
                 raise error(f"kernel '{name}': scalars lacks parameter '{key}'")
         return {indices[key]: value for key, value in scalars.items()}
+    if isinstance(scalars, (str, bytes)) or not hasattr(scalars, "__len__"):
+        raise error(
+            f"kernel '{name}': scalars is a list of numbers, or a dict of them by name, not "
+            f"{scalars!r}"
+        )
     if len(scalars) != len(indices):
         raise error(
-            f"kernel '{name}' has {len(indices)} scalar parameters "
-            f"({', '.join(indices) or 'none'}), but scalars has {len(scalars)} values"
+            f"kernel '{name}' has {_count(list(indices), 'scalar parameter')} "
+            f"({', '.join(indices) or 'none'}), but scalars has {len(scalars)}"
         )
     return dict(zip(indices.values(), scalars, strict=True))

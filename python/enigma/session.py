@@ -12,6 +12,7 @@ from enigma.errors import error
 if TYPE_CHECKING:
     from enigma.carry import Carry
     from enigma.control import Loop
+    from enigma.region import Region
 
 # Where a Python number became a value: the region's number in the trace, its own number in there.
 Origin = tuple[int, int]
@@ -42,6 +43,7 @@ class Session:
         self.carries: list[Carry] = []
         self.regions = 0
         self.loops: list[Loop] = []  # open ones, innermost last
+        self.unentered: list[Region] = []  # made, but not the subject of a `with` or `for` yet
         self.negative: set[Origin] = set()  # numbers that no unsigned type can take
         self.failure: str | None = None
         self._soft: dict[int, tuple[Any, Origin]] = {}  # by id; holds the value
