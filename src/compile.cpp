@@ -29,6 +29,10 @@ std::shared_ptr<const Artifact> compile(Module module, const CompileOptions& opt
     artifact->params.push_back({p.name, index, p.dtype, p.is_scalar, p.read, p.written});
   }
   artifact->threadgroup_bytes = threadgroup_bytes(m);
+  for (InstId i : m[m.body].insts) {
+    if (m[i].op != Op::ThreadgroupAlloc) continue;
+    artifact->threadgroup_names.push_back(m.name_of(m[i].results[0]));
+  }
   artifact->fast_math = options.fast_math;
   for (const auto& [message, where] : m.warnings) artifact->warnings.push_back({message, where});
   artifact->locations = LocationTable(m).list();

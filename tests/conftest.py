@@ -1,6 +1,8 @@
 """What all tests share: the golden fixture, and how much hypothesis tries."""
 
+import atexit
 import difflib
+import gc
 import os
 import pathlib
 
@@ -19,6 +21,9 @@ else:
     settings.register_profile("quick", max_examples=15, derandomize=True, phases=phases, **common)
     settings.register_profile("thorough", max_examples=1000, **common)
     settings.load_profile("default_")
+    # Hypothesis leaves a callback in the garbage collector. At the interpreter's end it keeps the
+    # last collections from freeing what test modules hold, which nanobind then reports as leaked.
+    atexit.register(gc.callbacks.clear)
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 GOLDEN = ROOT / "tests" / "golden"

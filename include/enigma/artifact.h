@@ -73,6 +73,7 @@ struct Artifact {
   std::string ir;  ///< text form, after the passes
   std::vector<ParamInfo> params;
   size_t threadgroup_bytes = 0;
+  std::vector<std::string> threadgroup_names;  ///< of the allocations, "" where there is none
   bool fast_math = false;
   std::vector<Warning> warnings;
   std::vector<Location> locations;  ///< what a fault's location number means

@@ -78,4 +78,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), "thread_position_in_grid", "testing"})
+    return sorted({*__all__, "thread_position_in_grid", "testing", "__version__"})

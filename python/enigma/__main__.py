@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import runpy
 import sys
 from collections.abc import Callable, Sequence
@@ -34,6 +35,9 @@ def kernels(where: str) -> list[enigma.KernelDef]:
     path, _, name = where.rpartition(":")
     if not path or not name.isidentifier():
         path, name = where, ""
+    if not os.path.isfile(path):
+        raise SystemExit(f"there is no file {path}")
+    sys.path.insert(0, os.path.dirname(os.path.abspath(path)))  # as `python FILE` does
     found = {k: v for k, v in runpy.run_path(path).items() if isinstance(v, enigma.KernelDef)}
     if name and name not in found:
         raise SystemExit(f"{path} has no kernel {name!r}; it has: {', '.join(found) or 'none'}")
@@ -46,7 +50,7 @@ def argument(text: str, param: Any) -> Any:
     """An argument of `run`: a number, FILE.npy, or KIND:COUNT with zeros, ones, range or random."""
     kind, _, count = text.partition(":")
     if count:
-        n = int(count)
+        (n,) = sizes(count)
         dtype = param.dtype.numpy
         if kind == "random":
             return (np.random.default_rng(0).random(n) * 100).astype(dtype)
@@ -55,18 +59,28 @@ def argument(text: str, param: Any) -> Any:
         if kind in makers:
             return makers[kind](n).astype(dtype)
         raise SystemExit(f"unknown argument {text!r}: zeros:N, ones:N, range:N, random:N")
-    if text.endswith(".npy"):
-        return np.load(text)
-    return float(text) if param.dtype.is_float else int(text, 0)
+    try:
+        if text.endswith(".npy"):
+            return np.load(text)
+        return float(text) if param.dtype.is_float else int(text, 0)
+    except (OSError, ValueError) as why:
+        raise SystemExit(f"argument '{param.name}': {why}") from None
 
 
 def sizes(text: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in text.split(","))
+    parts = text.split(",")
+    if not all(part.isdecimal() for part in parts):
+        raise SystemExit(f"expected a number, but got {text!r}")
+    return tuple(map(int, parts))
 
 
 def run(where: str, arguments: Sequence[str], grid: str, threads: str) -> None:
     """Runs one kernel and prints the arrays that it writes."""
-    (definition,) = kernels(where)[:1]
+    definition, *others = kernels(where)
+    if others:
+        raise SystemExit(
+            f"{where} has several kernels: name one, as in {where}:{definition.__name__}"
+        )
     compiled = enigma.compile(definition)
     if len(arguments) != len(compiled.params):
         names = " ".join(p.name for p in compiled.params)
@@ -101,7 +115,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         else:
             run(given.kernel, given.arguments, given.grid, given.threads)
     except enigma.EnigmaError as why:
-        print(f"error: {why}", file=sys.stderr)
+        shown = why.message if why.filename == __file__ else why
+        print(f"error: {shown}", file=sys.stderr)
         return 1
     return 0
 

@@ -157,9 +157,10 @@ def compile(
 
     ``math="safe"`` keeps the meaning of NaN and infinities; "fast" allows the compilers to assume
     that there are none. ``dump_ir`` prints the IR to stderr, ``keep_metal_source`` writes
-    ``<kernel>.metal`` into ``work_dir`` (the current folder when not given), ``emit_only`` ("ir" or
-    "msl") says what is wanted of the result, ``msl_version`` is the newest MSL that may be used.
-    The environment variable ENIGMA_DUMP=all, or a pass's name, prints the IR after passes.
+    ``<kernel>.metal`` into ``work_dir`` (the current folder when not given). ``emit_only`` ("ir" or
+    "msl"), ``vec_width`` and ``msl_version`` are checked, but change nothing yet: every result has
+    both texts, and kernels need no more than MSL 3.1. The environment variable ENIGMA_DUMP=all, or
+    names of passes, prints the IR after them to stderr.
 
     Errors: EnigmaError with the line of the kernel that is wrong; TypeError for what is no kernel.
     Warnings are Python warnings at the kernel's line. Example::
@@ -187,11 +188,11 @@ def compile(
     _check("vec_width", vec_width, (0, 1, 2, 4))
     module = fn.trace()
     fast = math == "fast"
-    dump = _dumper(os.environ.get("ENIGMA_DUMP"))
+    wanted = os.environ.get("ENIGMA_DUMP", "")
     key = (module.text, fast)
-    artifact = fn.artifacts.get(key) if dump is None else None
+    artifact = None if wanted else fn.artifacts.get(key)
     if artifact is None:
-        artifact = _core.compile(module, fast, dump)
+        artifact = _compile_dumping(module, fast, wanted) if wanted else _core.compile(module, fast)
         for message, filename, line in artifact.warnings:
             if filename and line:
                 warnings.warn_explicit(message, UserWarning, filename, line)
@@ -216,13 +217,18 @@ def _check(option: str, value: object, known: tuple[Any, ...]) -> None:
         raise error(f"compile: {option} must be one of {listed}, but is {value!r}")
 
 
-def _dumper(wanted: str | None) -> Any:
-    """Prints the IR after the passes that ENIGMA_DUMP names; None when it names none."""
-    if not wanted:
-        return None
+def _compile_dumping(module: _core.Module, fast: bool, wanted: str) -> _core.Artifact:
+    """Compiles, and prints the IR after the passes that ENIGMA_DUMP names."""
+    names = wanted.split(",")
+    passes = []
 
     def dump(name: str, text: str) -> None:
-        if wanted == "all" or name in wanted.split(","):
+        passes.append(name)
+        if wanted == "all" or name in names:
             print(f"// after {name}\n{text}", file=sys.stderr)
 
-    return dump
+    artifact = _core.compile(module, fast, dump)
+    for name in names:
+        if name not in ("all", *passes):
+            raise error(f"ENIGMA_DUMP is 'all' or names of {', '.join(passes)}, but has {name!r}")
+    return artifact

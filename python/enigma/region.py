@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from types import FrameType, ModuleType
+from types import FrameType
 from typing import Any
 
 import numpy as np
@@ -13,11 +13,8 @@ from enigma.carry import Handle, describe, flatten, is_container, rebuild, refil
 from enigma.errors import EnigmaError, user_line
 from enigma.session import Retrace, session
 
-
 # Names of the rewritten source that are none of the user's.
 TEMPORARY = "__enigma_"
-# Objects whose attributes are no state of a kernel.
-_DEFINED = (ModuleType, type, _core.TracingTensor)
 
 
 class Slot:
@@ -173,16 +170,14 @@ class Region(Handle):
         """Notes what a body could change in a way that is not carried: see _check_watched."""
         mine = {id(slot.value) for slot in self.slots}
         for name, value in scope.items():
-            watched: Any = value if is_container(value) else None
             if name in stored and isinstance(value, np.ndarray):
                 self._arrays.append((name, value, value.tobytes()))
-            elif name in stored and not isinstance(value, _DEFINED):
-                watched = value if watched is not None else getattr(value, "__dict__", None)
-            if watched is None or id(watched) in mine or name.startswith(TEMPORARY):
-                continue
-            slot = Slot(name, watched)
-            if all(map(self.session.visible, slot.leaves)):
-                self._watched.append(slot)
+            elif name in stored and not is_container(value):
+                value = getattr(value, "__dict__", None)  # of an object with attributes
+            if is_container(value) and id(value) not in mine and not name.startswith(TEMPORARY):
+                slot = Slot(name, value)
+                if all(map(self.session.visible, slot.leaves)):
+                    self._watched.append(slot)
 
     def _check_watched(self) -> None:
         """An error for a number that the body has changed behind the back of the rewritten source:

@@ -74,8 +74,8 @@ class Runtime:
         ``scalars`` gives those (in order, or by name). The last buffers are the outputs:
         ``output_size`` bytes for one, ``output_sizes`` for several, filled with zeros. When every
         parameter has an argument, the outputs are the buffers that the kernel writes. Arguments
-        stay as they are: the kernel writes to copies. ``grid`` is the number of threads in all, ``threads`` that
-        of a threadgroup (256 along x when left out).
+        stay as they are: the kernel writes to copies. ``grid`` is the number of threads in all,
+        ``threads`` that of a threadgroup (256 along x when left out).
 
         Errors: EnigmaError that names the parameter, before anything runs. Example::
 

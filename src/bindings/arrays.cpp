@@ -19,14 +19,17 @@ std::string advice(DType to) {
                            : std::string(".astype(np.") + info(to).numpy + ")";
 }
 
-void check_dtype(const Artifact& kernel, const ParamInfo& param, const std::string& given) {
+void check_dtype(const Artifact& kernel, const ParamInfo& param, nb::handle x,
+                 const std::string& given) {
   const DTypeInfo& expected = info(param.dtype);
   if (given == expected.numpy) return;
   std::string fix = param.dtype == DType::BF16 && given == "uint16" ? ".view(ml_dtypes.bfloat16)"
                                                                     : advice(param.dtype);
+  bool numpys = attribute(x, "astype").is_valid();  // torch's tensors and bytes have no such method
   refuse(kernel, param,
          std::string("expected an array of ") + expected.numpy + ", but got one of " + given +
-             "; convert it with " + fix);
+             (numpys ? "; convert it with " + fix
+                     : std::string("; convert it to ") + expected.numpy + " first"));
 }
 
 /// The numpy name of a buffer's element format, "" when no numpy type of one field has it.
@@ -125,7 +128,7 @@ void lend_buffer(const Artifact& kernel, const ParamInfo& param, nb::handle x, b
     std::string name = dtype_name(out.view);
     if (name.empty()) name = numpy_name(x);
     if (name.empty()) name = std::string("format '") + out.view.format + "'";
-    check_dtype(kernel, param, name);
+    check_dtype(kernel, param, x, name);
   }
   check_memory(kernel, param, PyBuffer_IsContiguous(&out.view, 'C'), writes && out.view.readonly,
                out);
@@ -190,7 +193,7 @@ void lend_dlpack(const Artifact& kernel, const ParamInfo& param, nb::handle x, b
     if (a.device_type() != nb::device::cpu::value) {
       refuse(kernel, param, "the array lies on another device; move it to the CPU first");
     }
-    check_dtype(kernel, param, dlpack_name(a.dtype()));
+    check_dtype(kernel, param, x, dlpack_name(a.dtype()));
     bool contiguous = true;
     int64_t stride = 1;
     for (size_t i = a.ndim(); i-- > 0;) {
@@ -341,7 +344,7 @@ void lend(const Artifact& kernel, uint32_t index, nb::handle x, bool in_place, L
     PyErr_Clear();
     // numpy has no buffer format for ml_dtypes' bfloat16: take its bits.
     std::string name = numpy_name(x);
-    if (!name.empty()) check_dtype(kernel, param, name);
+    if (!name.empty()) check_dtype(kernel, param, x, name);
     nb::object bits = param.dtype == DType::BF16 ? attribute(x, "view") : nb::object();
     if (bits.is_valid()) {
       nb::object u16 = bits("uint16");

@@ -63,7 +63,12 @@ const char* letter_text(char letter) {
   }
 }
 
-const char* user_name(const OpInfo& row) { return *row.python ? row.python : row.mnemonic; }
+// What the user calls a row: "load_if" for memref.load_if, which has a function of its own.
+std::string_view user_name(const OpInfo& row) {
+  if (*row.python) return row.python;
+  std::string_view mnemonic = row.mnemonic;
+  return mnemonic.substr(mnemonic.find('.') + 1);
+}
 
 // Operations whose low bits do not depend on the operands' sign: a literal of either sign will do.
 bool takes_either_sign(Op op) {
@@ -312,7 +317,7 @@ void Builder::State::warn_if_constant(Op op, DType t, std::span<const ValueId> o
 ValueId Builder::State::apply(std::span<const Op> rows, std::span<const Operand> operands,
                               uint64_t attr) {
   const OpInfo& first = info(rows.front());
-  const char* user = user_name(first);
+  std::string_view user = user_name(first);
   if (operands.size() != first.operands.size()) {
     fail(user, " takes ", first.operands.size(), " operands, ", operands.size(),
          " were given: ", signature_text(first));

@@ -3,6 +3,7 @@
 #include "enigma/builder.h"
 #include "ir/builder_state.h"
 #include "ir/literal.h"
+#include "ir/verify.h"
 #include "support/floats.h"
 
 namespace enigma {
@@ -20,6 +21,10 @@ bool keeps_value(DType from, DType to) {
 }  // namespace
 
 InstId Builder::State::begin(Op op, std::vector<ValueId> operands, Open::Kind kind) {
+  if (open.size() + 2 > kMaxDepth) {  // with the body and the one that begins here
+    fail("control flow is nested more than ", kMaxDepth - 1,
+         " deep; move a part of it out of the loops and conditions around it");
+  }
   if (open.empty()) {
     mark = {m.values.size(), m.insts.size(), m.regions.size(), allocs, threadgroup_bytes};
   }

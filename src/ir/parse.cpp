@@ -10,13 +10,12 @@
 #include "ir/lexer.h"
 #include "ir/signature.h"
 #include "ir/spelling.h"
+#include "ir/verify.h"
 #include "support/floats.h"
 #include "support/text.h"
 
 namespace enigma {
 namespace {
-
-constexpr int kMaxDepth = 200;  // regions in regions
 
 class Parser {
  public:

@@ -44,7 +44,6 @@ namespace enigma {
 namespace {
 
 constexpr uint64_t kThreadgroupBytes = 32 * 1024;
-constexpr int kMaxDepth = 500;  // regions in regions; what recursive passes and emitters can take
 
 class Verifier {
  public:

@@ -24,6 +24,9 @@ class Verified {
   Uniformity uniformity_;
 };
 
+/// Regions in regions, the kernel's body counted: what recursive passes and emitters can take.
+constexpr int kMaxDepth = 200;
+
 /// InternalError when a rule of the IR is broken; Error when the kernel itself is wrong (a barrier
 /// that provably not all threads of a threadgroup reach), at the user's line.
 Verified verify(Module m);

@@ -459,3 +459,122 @@ def test_notebook_cells_have_source() -> None:
         assert out[0] == 10
     finally:
         del sys.modules["__notebook__"], linecache.cache[name]
+
+
+def sourced(source: str) -> types.ModuleType:
+    """A module whose source can be read, as that of a notebook's cell."""
+    import linecache
+
+    name = f"<cell {source}>"
+    linecache.cache[name] = (len(source), None, source.splitlines(True), name)
+    module = types.ModuleType("cell")
+    module.__dict__.update(enigma=enigma, np=np, types=types)
+    exec(compile(source, name, "exec"), module.__dict__)
+    return module
+
+
+NOT_CARRIED = (
+    "is changed in the for_range at line 8 in a way that cannot be carried, since the body is "
+    "traced once: a region carries names, and elements of lists and dicts that its body itself "
+    "assigns; keep the value in a name or an enigma.Carry"
+)
+
+
+@pytest.mark.parametrize(
+    "before, body",
+    [
+        ("state = [0.0, 1.0]", "state.insert(0, state.pop() + 1)"),
+        ("state = [0.0]", "bump(state)"),
+        ("state = {'a': 0.0}", "state.update(a=state['a'] + 1)"),
+        ("state = types.SimpleNamespace(v=0.0)", "state.v = state.v + 1"),
+        ("state = np.zeros(4)", "state[0] += 1"),
+    ],
+)
+def test_a_change_that_cannot_be_carried(before: str, body: str) -> None:
+    source = f"""
+@enigma.kernel
+def k(A: enigma.f32):
+    def bump(values):
+        values[0] = values[0] + 1
+
+    {before}
+    with enigma.for_range(0, 3) as i:
+        {body}
+    A[0] = 1.0
+"""
+    assert NOT_CARRIED.replace("is changed", "'state' is changed") in refused(
+        sourced(source).k, marked=""
+    )
+
+
+def test_what_is_appended_may_stay() -> None:
+    k = sourced("""
+@enigma.kernel
+def k(A: enigma.f32):
+    seen = []
+    with enigma.for_range(0, 3) as i:
+        seen.append(i)
+        A[i] = seen[0]
+""").k
+    a = np.zeros(3, np.float32)
+    enigma.compile(k)(a, grid=1)
+    assert a.tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    "line, expected",
+    [
+        ("if_(A[0] > 0)", "the if_ at line 4 has no body: write `with enigma.if_(...):`"),
+        (
+            "for_range(0, 3)",
+            "the for_range at line 4 has no body: write `with enigma.for_range(...):`",
+        ),
+        ("range(3)", "the range at line 4 has no body: write `for i in enigma.range(...):`"),
+    ],
+)
+def test_region_without_a_body(line: str, expected: str) -> None:
+    source = f"""
+@enigma.kernel
+def k(A: enigma.f32):
+    enigma.{line}
+    A[0] = 1.0
+"""
+    assert expected in refused(sourced(source).k, marked="")
+
+
+def test_for_range_in_a_for_statement() -> None:
+    source = """
+@enigma.kernel
+def k(A: enigma.f32):
+    for i in enigma.for_range(0, 3):
+        A[i] = 1.0
+"""
+    assert (
+        "for_range is the subject of a `with`: write `with enigma.for_range(...) as i:`, or "
+        "`for i in enigma.range(...):`"
+    ) in refused(sourced(source).k, marked="")
+
+
+def test_nesting_has_an_end() -> None:
+    def nested(A, depth):
+        if depth == 0:
+            A[0] = A[0] + 1.0
+            return
+        with enigma.for_range(0, 1):  # HERE
+            nested(A, depth - 1)
+
+    @enigma.kernel
+    def deep(A: enigma.f32):
+        nested(A, 199)
+
+    @enigma.kernel
+    def too_deep(A: enigma.f32):
+        nested(A, 200)
+
+    a = np.zeros(1, np.float32)
+    enigma.compile(deep)(a, grid=1)
+    assert a[0] == 1
+    assert refused(too_deep) == (
+        "control flow is nested more than 199 deep; move a part of it out of the loops and "
+        "conditions around it"
+    )

@@ -166,8 +166,12 @@ def test_scalars(compiled) -> None:
     x = np.ones(N, np.float32)
     runtime = enigma.CpuRuntime()
     for scalars, expected in [
-        ([], "kernel 'saxpy' has 1 scalar parameters (alpha), but scalars has 0 values"),
+        ([], "kernel 'saxpy' has 1 scalar parameter (alpha), but scalars has 0"),
         ({}, "kernel 'saxpy': scalars lacks parameter 'alpha'"),
+        (
+            2.0,
+            "kernel 'saxpy': scalars is a list of numbers, or a dict of them by name, not 2.0",
+        ),
         (
             {"alpha": 1, "beta": 2},
             "kernel 'saxpy' has no scalar parameter 'beta'; it has: alpha",
@@ -186,8 +190,13 @@ def test_output_sizes(compiled) -> None:
             runtime.execute(compiled, [x, 2.0, x], size, N, 32)
     with pytest.raises(enigma.EnigmaError, match="give output_size for one output or"):
         runtime.execute(compiled, [x, 2.0, x], 400, N, 32, output_sizes=[400])
-    with pytest.raises(enigma.EnigmaError, match="has 3 buffers, but 4 output sizes are given"):
+    with pytest.raises(enigma.EnigmaError, match="has 3 buffers, but output_sizes has 4"):
         runtime.execute(compiled, [x, 2.0, x], None, N, 32, output_sizes=[400] * 4)
+    with pytest.raises(enigma.EnigmaError) as caught:
+        runtime.execute(compiled, [x, 2.0, x], None, N, 32, output_sizes=400)
+    assert caught.value.message == (
+        "kernel 'saxpy': output_sizes is a list of numbers of bytes, not 400"
+    )
     with pytest.raises(enigma.EnigmaError, match="has no function constants"):
         runtime.execute(compiled, [x, 2.0, x], 400, N, 32, constants={0: 1})
 
@@ -244,8 +253,20 @@ def test_prepared_kernels(compiled) -> None:
     with pytest.raises(enigma.EnigmaError) as caught:
         prepared.set_input("Z", x)
     assert caught.value.message == "kernel 'saxpy' has no parameter 'Z'; it has: X, alpha, Y, Out"
-    with pytest.raises(enigma.EnigmaError, match="has 1 outputs, and none has the number 1"):
+    with pytest.raises(enigma.EnigmaError, match="has 1 output, and none has the number 1"):
         prepared.read_output(1)
+    for dtype in ("flaot", object, 3):
+        with pytest.raises(enigma.EnigmaError) as caught:
+            prepared.read_output(dtype=dtype)
+        assert caught.value.message == (
+            f"read_output: dtype is a type of numpy's or Enigma's, not {dtype!r}"
+        )
+    with pytest.raises(enigma.EnigmaError) as caught:
+        runtime.dispatch_batch(prepared)
+    assert caught.value.message == (
+        "dispatch_batch takes a list of tuples (prepared, grid, threads), not "
+        "<enigma prepared kernel 'saxpy'>"
+    )
     with pytest.raises(enigma.EnigmaError, match="'X'"):
         prepared.set_input("X", np.ones(N))
     with pytest.raises(enigma.EnigmaError, match="none has the number"):
@@ -273,9 +294,12 @@ def test_prepared_kernels(compiled) -> None:
 
 
 def test_runtimes(monkeypatch) -> None:
-    for threads in (0, -1, 1.5, True):
-        with pytest.raises(enigma.EnigmaError, match="threads must be an int of at least 1"):
+    for threads in (0, -1, 1.5, True, 2**40):
+        with pytest.raises(enigma.EnigmaError) as caught:
             enigma.CpuRuntime(threads=threads)
+        assert caught.value.message == (
+            f"CpuRuntime: threads must be an int from 1 to 1024, but is {threads!r}"
+        )
     monkeypatch.setenv("ENIGMA_DEVICE", "cuda")
     with pytest.raises(enigma.EnigmaError) as caught:
         enigma.default_runtime()
@@ -306,3 +330,30 @@ def test_marks_for_metal() -> None:
     else:
         with pytest.raises(pytest.skip.Exception):
             testing.skip_if_no_metal()
+
+
+def test_a_runtime_that_is_none(compiled) -> None:
+    x = np.ones(N, np.float32)
+    with pytest.raises(enigma.EnigmaError) as caught:
+        compiled(x, 2.0, x, x.copy(), grid=N, runtime="cpu")
+    assert caught.value.message == (
+        "kernel 'saxpy': runtime must be a CpuRuntime or a MetalRuntime, but is 'cpu'"
+    )
+
+
+def test_bytes_of_another_type(compiled) -> None:
+    with pytest.raises(enigma.EnigmaError) as caught:
+        compiled(bytearray(4 * N), 2.0, np.ones(N, np.float32), np.ones(N, np.float32), grid=N)
+    assert caught.value.message == (
+        "kernel 'saxpy', parameter 'X': expected an array of float32, but got one of uint8; "
+        "convert it to float32 first"
+    )
+
+
+def test_dump_of_an_unknown_pass(monkeypatch, capsys) -> None:
+    monkeypatch.setenv("ENIGMA_DUMP", "fold")
+    enigma.compile(saxpy)
+    assert capsys.readouterr().err.startswith("// after fold\nenigma.kernel @saxpy")
+    monkeypatch.setenv("ENIGMA_DUMP", "fold,bend")
+    with pytest.raises(enigma.EnigmaError, match=r"^ENIGMA_DUMP is 'all' or names of .*'bend'"):
+        enigma.compile(saxpy)

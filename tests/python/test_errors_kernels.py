@@ -1,5 +1,10 @@
 """Mistakes in a kernel's text: each refused when it is defined or compiled, at its line."""
 
+import copy
+import functools
+import pickle
+
+import numpy as np
 import pytest
 
 import enigma
@@ -31,7 +36,7 @@ def test_parameter_without_type() -> None:
 
 
 def test_parameter_of_unknown_type() -> None:
-    for annotation in ("flaot", list, 3, "no.such_name", None):
+    for annotation in ("flaot", list, 3, None):
 
         def k(A, B):
             pass
@@ -335,3 +340,89 @@ def test_comparison_that_the_types_decide_warns() -> None:
     assert warning.filename == __file__
     assert warning.lineno == k.lineno + 3
     assert "unsigned" in str(warning.message) or "u32" in str(warning.message)
+
+
+def test_annotation_that_cannot_be_evaluated() -> None:
+    for annotation, expected in (
+        ("no.such_name", "cannot be evaluated: NameError: name 'no' is not defined"),
+        ("enigma.f3", "cannot be evaluated: AttributeError: module 'enigma' has no attribute 'f3'"),
+    ):
+
+        def k(A):
+            pass
+
+        k.__annotations__ = {"A": annotation}
+        with pytest.raises(TypeError) as caught:
+            enigma.kernel(k)
+        start = f"kernel 'k': the annotation of parameter 'A', {annotation!r}, "
+        assert str(caught.value) == start + expected
+
+
+def test_scalar_without_a_type() -> None:
+    with pytest.raises(TypeError) as caught:
+
+        @enigma.kernel
+        def k(A: enigma.Scalar):
+            pass
+
+    assert str(caught.value) == (
+        "kernel 'k': the annotation of parameter 'A' lacks the type: write "
+        "enigma.Scalar(enigma.f32), for example"
+    )
+
+
+def test_decorator_above_kernel() -> None:
+    def traced(function):
+        @functools.wraps(function)
+        def around(*args):
+            return function(*args)
+
+        return around
+
+    @traced
+    @enigma.kernel
+    def k(A: enigma.f32):
+        A[0] = 1.0
+
+    with pytest.raises(TypeError) as caught:
+        enigma.compile(k)
+    assert str(caught.value) == (
+        "enigma.compile got a function around kernel 'k': write @enigma.kernel above the other "
+        "decorators"
+    )
+
+
+def test_memory_in_arithmetic() -> None:
+    for expression in ("A + 1.0", "2 * A", "A == 3", "A < A", "A != 0"):
+
+        @enigma.kernel
+        def k(A: enigma.f32):
+            eval(expression, {"A": A})
+
+        with pytest.raises(enigma.EnigmaError) as caught:
+            enigma.compile(k)
+        assert caught.value.message == "'A' is memory, not a value; read an element of it: A[i]"
+
+
+def test_memory_can_be_a_key() -> None:
+    @enigma.kernel
+    def k(A: enigma.f32, B: enigma.f32):
+        names = {A: 1.0, B: 2.0}
+        assert A is not B and hash(A) == hash(A)
+        A[0] = names[A]
+        B[0] = names[B]
+
+    a, b = np.zeros(1, np.float32), np.zeros(1, np.float32)
+    enigma.compile(k)(a, b, grid=1)
+    assert (a[0], b[0]) == (1, 2)
+
+
+@enigma.kernel
+def pickled(A: enigma.f32):
+    A[0] = 1.0
+
+
+def test_kernels_are_pickled_by_name() -> None:
+    enigma.compile(pickled)
+    assert pickle.loads(pickle.dumps(pickled)) is pickled
+    assert copy.deepcopy([pickled]) == [pickled]

@@ -201,3 +201,18 @@ def test_as_type(source: str, target: str) -> None:
     enigma.compile(kernel)(x, out, grid=len(x), threads=128)
     width = x.dtype.itemsize
     np.testing.assert_array_equal(out.view(f"u{width}"), x.view(f"u{width}"))
+
+
+@pytest.mark.parametrize("name", [name for name in INTEGERS if not name.endswith("64")])
+def test_quotients_in_a_range_of_0(name: str) -> None:
+    @enigma.kernel
+    def kernel(X: name, Y: name, Least: name, Clamped: name):
+        i = enigma.thread_position_in_grid
+        Least[i] = enigma.imin(X[i] / Y[i], 0)
+        zero = (X[i] << (NUMPY[name].itemsize * 8 - 2)) & 3
+        Clamped[i] = enigma.imax(enigma.imin(X[i] / Y[i], zero), 0)
+
+    x, y = np.arange(64, dtype=NUMPY[name]), np.full(64, 3, NUMPY[name])
+    least, clamped = np.ones_like(x), np.ones_like(x)
+    enigma.compile(kernel)(x, y, least, clamped, grid=64, threads=32)
+    assert not least.any() and not clamped.any()

@@ -136,6 +136,30 @@ def test_unsigned_values_above_2_to_31() -> None:
     np.testing.assert_array_equal(f, x.astype(np.float32))
 
 
+@pytest.mark.parametrize("dtype", ["u8", "u16"])
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize("threads", [32, 100])
+def test_indices_that_wrap_inside_a_simdgroup(dtype: str, sign: int, threads: int) -> None:
+    @enigma.kernel
+    def kernel(A: enigma.i32, Loads: enigma.i32, Masked: enigma.i32, Stored: enigma.i32):
+        tid = enigma.thread_position_in_grid
+        index = enigma.metal_cast(tid * sign, dtype) + 5
+        Loads[tid] = A[index]
+        with enigma.if_(tid % 3 != 0):
+            Masked[tid] = A[index]
+        Stored[index] = tid
+
+    size = 1 << NUMPY[dtype].itemsize * 8
+    a = np.arange(size, dtype=np.int32) * 3
+    loads, masked, stored = (np.zeros(size, np.int32) for _ in range(3))
+    enigma.compile(kernel)(a, loads, masked, stored, grid=size, threads=threads)
+    tid = np.arange(size)
+    index = (tid * sign + 5) % size
+    np.testing.assert_array_equal(loads, a[index])
+    np.testing.assert_array_equal(masked, np.where(tid % 3 != 0, a[index], 0))
+    np.testing.assert_array_equal(stored[index], tid)
+
+
 @pytest.mark.parametrize("name", NUMPY)
 def test_scalars_of_every_type(name: str) -> None:
     @enigma.kernel

@@ -32,6 +32,9 @@ Division divide_truncating(const MapArgs& args) {
     Elem wide = bits(a.elem) == 32 ? Elem::F64 : Elem::F32;
     auto to_float = [&](const V& x) { return e.convert(is_signed ? "sitofp" : "uitofp", x, wide); };
     quotient = e.convert(is_signed ? "fptosi" : "fptoui", to_float(a) / to_float(b), a.elem);
+    // LLVM makes a minimum of a conversion and 0 a saturation to 0 bits, and aborts; not through a
+    // freeze.
+    quotient = e.emit(quotient.elem, quotient.lanes, concat("freeze ", quotient.typed()));
   }
   return {quotient, a - quotient * b};
 }

@@ -176,6 +176,9 @@ Body::Place Body::place(ValueId memory, ValueId index, const Mask& mask, InstId 
   LaneForm f = form(index);
   if (f.kind == LaneForm::Uniform) return place_one(memory, index, mask, at);
   bool run = f.kind == LaneForm::Linear && (f.stride == 1 || (f.stride == -1 && mask.all()));
+  // Between two lanes that are in bounds, u8 and u16 may wrap: memory can hold all their values.
+  DType type = m_.type(index).dtype;
+  if (is_unsigned(type) && info(type).bits < 32) run = false;
   return run ? place_run(memory, index, mask, at) : place_each(memory, index, mask, at);
 }
 

@@ -93,6 +93,7 @@ class CpuPrepared final : public Prepared {
     if (fault_.kind != 0) report_fault();
   }
   [[noreturn]] void report_fault();
+  std::string shared_name(size_t number) const;  // of a threadgroup allocation
   void set(uint32_t param, Binding memory);
   void check_param(uint32_t param) const;
 
@@ -226,6 +227,12 @@ double CpuPrepared::dispatch_timed(Dim3 grid, Dim3 threads) {
   return std::chrono::duration<double, std::milli>(spent).count();
 }
 
+std::string CpuPrepared::shared_name(size_t number) const {
+  const auto& names = artifact_->threadgroup_names;
+  if (number < names.size() && !names[number].empty()) return names[number];
+  return concat("threadgroup memory ", number);
+}
+
 void CpuPrepared::report_fault() {
   Fault fault = std::exchange(fault_, {});
   Location where;
@@ -241,9 +248,8 @@ void CpuPrepared::report_fault() {
     case FaultKind::OutOfBounds: {
       bool local = fault.param >= cpu_abi::kThreadgroupMemory;
       if (!local && fault.param >= artifact_->params.size()) break;
-      std::string memory =
-          local ? concat("threadgroup memory ", fault.param - cpu_abi::kThreadgroupMemory)
-                : artifact_->params[fault.param].name;
+      std::string memory = local ? shared_name(fault.param - cpu_abi::kThreadgroupMemory)
+                                 : artifact_->params[fault.param].name;
       throw Error(
           concat(name, ": ", memory, '[', fault.index, "] is out of bounds (", memory, " has ",
                  fault.size, fault.size == 1 ? " element" : " elements", "), thread ", thread),
