@@ -12,7 +12,8 @@ struct Division {
   V quotient, remainder;
 };
 
-/// Truncating division. By zero, and of the minimum by -1, divides by 1 instead: no CPU traps.
+/// Truncating division that never traps: by zero both results are 0, as the MSL's are, and the
+/// minimum by -1 gives itself and 0.
 Division divide_truncating(const MapArgs& args) {
   const V &a = args.x[0], &given = args.x[1];
   Expr& e = *a.e;
@@ -36,7 +37,8 @@ Division divide_truncating(const MapArgs& args) {
     // freeze.
     quotient = e.emit(quotient.elem, quotient.lanes, concat("freeze ", quotient.typed()));
   }
-  return {quotient, a - quotient * b};
+  V remainder = a - quotient * b;
+  return {e.select(e.cmp("eq", given, 0), e.like(quotient, 0), quotient), remainder};
 }
 
 /// Where Python's division differs: a remainder whose sign is not the divisor's.

@@ -149,6 +149,11 @@ inline T enigma_hypot(T x, T y) {
     return big * sqrt(fma(ratio, ratio, 1.0f));
 }
 
+// enigma_mix (float): a + (b - a) * t, product and sum fused; Metal leaves its own formula open.
+inline T enigma_mix(T a, T b, T t) {
+    return fma(b - a, t, a);
+}
+
 // enigma_simd_sum (integer): Sum over the active lanes; Metal's functions stop at 32 bits.
 inline T enigma_simd_sum(T x) {
     uint lanes = uint(ulong(simd_vote::vote_t(simd_active_threads_mask())));
