@@ -168,7 +168,7 @@ def test_simd_operations(n: int) -> None:
         assert (out[1, s:e] == np.bitwise_xor.reduce(part)).all()
         both = np.bitwise_and.reduce(part) + np.bitwise_or.reduce(part)
         assert (out[2, s:e] == both).all()
-        assert (out[3, s:e] == part.max() - part.min()).all()
+        assert (out[3, s:e] == np.subtract(part.max(keepdims=True), part.min())).all()
         assert (out[4, s:e] == part.prod(dtype=np.int32)).all()
         assert (out[5, s:e] == part[0]).all()
 
