@@ -89,7 +89,7 @@ UNARY = {
 BINARY = {
     "fmin": Reference(np.fmin),
     "fmax": Reference(np.fmax),
-    "pow": Reference(np.power, 16),
+    "pow": Reference(np.power, 4),
     "fmod": Reference(np.fmod),
     "atan2": Reference(np.arctan2, 4),
     "step": Reference(lambda edge, x: np.where(x < edge, 0.0, 1.0)),
