@@ -70,6 +70,7 @@ struct Artifact {
   std::string kernel_name;  ///< the Python name
   std::string msl_name;     ///< the function's name in the MSL text
   std::string msl;
+  uint32_t msl_version = 310;  ///< the language version that it needs: 310 is MSL 3.1
   std::string ir;  ///< text form, after the passes
   std::vector<ParamInfo> params;
   size_t threadgroup_bytes = 0;
