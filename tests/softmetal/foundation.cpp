@@ -4,11 +4,11 @@
 
 #include <cstring>
 
-namespace softmetal {
-namespace {
-
 // What clang makes of MTLSTR("text"): its class lies at a symbol of its own.
 objc_class g_literal_class asm("__CFConstantStringClassReference");
+
+namespace softmetal {
+namespace {
 
 struct Literal : objc_object {
   int flags;

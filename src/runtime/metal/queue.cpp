@@ -231,6 +231,18 @@ double Queue::finish(const std::shared_ptr<Submission>& submission,
   return submission->milliseconds;
 }
 
+void Queue::wait(uint64_t owner) {
+  Pool pool;
+  std::shared_ptr<Submission> latest;
+  {
+    std::lock_guard lock(mutex_);
+    for (const auto& s : running_) {
+      if (has_owner(*s, owner)) latest = s;
+    }
+  }
+  if (latest) wait_for(latest);
+}
+
 void Queue::finish_all(uint64_t owner) {
   Pool pool;
   if (auto submission = last()) wait_for(submission);

@@ -62,6 +62,8 @@ class Queue {
   /// error, or that of an earlier one of the same kernels or whose results they have worked on.
   double finish(const std::shared_ptr<Submission>& submission,
                 std::span<const Dispatch> dispatches);
+  /// Waits for the kernels of `owner`, without a word of how they ended.
+  void wait(uint64_t owner);
   /// Waits for all; throws the first error of kernels of `owner` that nobody was told of.
   void finish_all(uint64_t owner);
   /// The same for kernels of any owner.

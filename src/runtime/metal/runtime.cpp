@@ -89,8 +89,13 @@ MetalPrepared::MetalPrepared(std::shared_ptr<Shared> shared,
   bound_ = std::move(bound);
 }
 
+// Memory that has an owner is kept by the submissions that use it. Of other memory the caller knows
+// only that it is free when its binding ends.
 MetalPrepared::~MetalPrepared() {
   Pool pool;
+  for (const Binding& b : bindings_) {
+    if (bound_ && b.data && !b.owner) shared_->queue.wait(bound_->owner);
+  }
   bound_.reset();
 }
 
@@ -129,6 +134,7 @@ void MetalPrepared::bind(uint32_t param, Binding memory) {
   bound->arguments[param] = argument(param, std::move(memory));
   before = std::exchange(bound_, std::move(bound));
   checked_ = false;
+  if (old.data && !old.owner) shared_->queue.wait(before->owner);
 }
 
 Binding MetalPrepared::read(uint32_t param) {
