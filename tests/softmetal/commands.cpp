@@ -182,8 +182,7 @@ void define_command_buffer() {
   Class c = define<CommandBuffer>();
   using Maker = MTL::ComputeCommandEncoder* (*)();
   method<Maker>(c, "computeCommandEncoder", [](CommandBuffer* b) { return new_encoder(b); });
-  method<decltype(&MTL::CommandBuffer::commit)>(c, "commit",
-                                                [](CommandBuffer* b) { commit(b); });
+  method<decltype(&MTL::CommandBuffer::commit)>(c, "commit", [](CommandBuffer* b) { commit(b); });
   method<decltype(&MTL::CommandBuffer::waitUntilCompleted)>(
       c, "waitUntilCompleted", [](CommandBuffer* b) {
         std::unique_lock lock(b->mutex);
@@ -192,11 +191,11 @@ void define_command_buffer() {
         }
         b->ended.wait(lock, [&] { return b->finished; });
       });
-  method<decltype(&MTL::CommandBuffer::status)>(
-      c, "status", [](CommandBuffer* b) -> MTL::CommandBufferStatus {
-        std::lock_guard lock(b->mutex);
-        return b->status;
-      });
+  method<decltype(&MTL::CommandBuffer::status)>(c, "status",
+                                                [](CommandBuffer* b) -> MTL::CommandBufferStatus {
+                                                  std::lock_guard lock(b->mutex);
+                                                  return b->status;
+                                                });
   method<decltype(&MTL::CommandBuffer::error)>(c, "error", [](CommandBuffer* b) -> NS::Error* {
     std::lock_guard lock(b->mutex);
     if (!b->error) return nullptr;
@@ -207,18 +206,18 @@ void define_command_buffer() {
     if (b->status < MTL::CommandBufferStatusCompleted) fail("too early", "GPU time before the end");
   };
   static auto check = times;
-  method<decltype(&MTL::CommandBuffer::GPUStartTime)>(
-      c, "GPUStartTime", [](CommandBuffer* b) -> CFTimeInterval {
-        std::lock_guard lock(b->mutex);
-        check(b);
-        return b->start;
-      });
-  method<decltype(&MTL::CommandBuffer::GPUEndTime)>(
-      c, "GPUEndTime", [](CommandBuffer* b) -> CFTimeInterval {
-        std::lock_guard lock(b->mutex);
-        check(b);
-        return b->end;
-      });
+  method<decltype(&MTL::CommandBuffer::GPUStartTime)>(c, "GPUStartTime",
+                                                      [](CommandBuffer* b) -> CFTimeInterval {
+                                                        std::lock_guard lock(b->mutex);
+                                                        check(b);
+                                                        return b->start;
+                                                      });
+  method<decltype(&MTL::CommandBuffer::GPUEndTime)>(c, "GPUEndTime",
+                                                    [](CommandBuffer* b) -> CFTimeInterval {
+                                                      std::lock_guard lock(b->mutex);
+                                                      check(b);
+                                                      return b->end;
+                                                    });
   method<void (*)(MTL::CommandBufferHandler)>(
       c, "addCompletedHandler:", [](CommandBuffer* b, MTL::CommandBufferHandler handler) {
         std::lock_guard lock(b->mutex);
@@ -269,8 +268,8 @@ void define_encoder() {
         }
       });
   method<decltype(&MTL::ComputeCommandEncoder::dispatchThreads)>(
-      c, "dispatchThreads:threadsPerThreadgroup:",
-      [](Encoder* e, MTL::Size grid, MTL::Size threads) {
+      c,
+      "dispatchThreads:threadsPerThreadgroup:", [](Encoder* e, MTL::Size grid, MTL::Size threads) {
         check_dispatch(e, grid, threads);
         e->next.grid = grid;
         e->next.threads = threads;

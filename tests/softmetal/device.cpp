@@ -94,10 +94,8 @@ void define_makers(Class c) {
       });
   method<MTL::Buffer* (*)(const void*, NS::UInteger, MTL::ResourceOptions)>(
       c, "newBufferWithBytes:length:options:",
-      [](Device*, const void* bytes, NS::UInteger length,
-         MTL::ResourceOptions options) -> MTL::Buffer* {
-        return new_buffer(length, options, bytes);
-      });
+      [](Device*, const void* bytes, NS::UInteger length, MTL::ResourceOptions options)
+          -> MTL::Buffer* { return new_buffer(length, options, bytes); });
   using Deallocator = void (^)(void*, NS::UInteger);
   method<MTL::Buffer* (*)(const void*, NS::UInteger, MTL::ResourceOptions, Deallocator)>(
       c, "newBufferWithBytesNoCopy:length:options:deallocator:",
@@ -146,8 +144,8 @@ void define_device() {
   Class buffer = define<Buffer>();
   method<decltype(&MTL::Buffer::contents)>(buffer, "contents",
                                            [](Buffer* b) -> void* { return b->data; });
-  method<decltype(&MTL::Buffer::length)>(
-      buffer, "length", [](Buffer* b) -> NS::UInteger { return b->length; });
+  method<decltype(&MTL::Buffer::length)>(buffer, "length",
+                                         [](Buffer* b) -> NS::UInteger { return b->length; });
 }
 
 }  // namespace softmetal

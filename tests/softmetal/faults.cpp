@@ -1,9 +1,9 @@
 // Faults to order, the machine that is played, and counts of what has happened.
 
+#include <dlfcn.h>
+#include <condition_variable>
 #include <cstdlib>
 #include <cstring>
-#include <condition_variable>
-#include <dlfcn.h>
 #include <map>
 #include <mutex>
 #include <string_view>
@@ -14,9 +14,18 @@ namespace softmetal {
 namespace {
 
 constexpr std::string_view kFaults[] = {
-    "no device",         "no queue",       "no command buffer", "library error",
-    "library warning",   "pipeline error", "buffer allocation", "no-copy refused",
-    "archive error",     "timeout",        "page fault",        "out of memory",
+    "no device",
+    "no queue",
+    "no command buffer",
+    "library error",
+    "library warning",
+    "pipeline error",
+    "buffer allocation",
+    "no-copy refused",
+    "archive error",
+    "timeout",
+    "page fault",
+    "out of memory",
     "command buffer error",
 };
 
@@ -55,7 +64,8 @@ struct State {
       while (!one.empty() && one.front() == ' ') one.remove_prefix(1);
       size_t colon = one.find(':');
       std::string name(one.substr(0, colon));
-      uint32_t count = colon == one.npos ? 1 : std::atoi(std::string(one.substr(colon + 1)).c_str());
+      uint32_t count =
+          colon == one.npos ? 1 : std::atoi(std::string(one.substr(colon + 1)).c_str());
       if (!add(name, count, 0)) {
         std::fprintf(stderr, "softmetal: SOFTMETAL_FAULTS names no fault \"%s\"\n", name.c_str());
         std::abort();
@@ -178,8 +188,12 @@ void softmetal_hold(int held) {
 
 softmetal_statistics softmetal_get_statistics(void) {
   Statistics& s = statistics();
-  return {s.libraries,      s.pipelines,  s.archive_hits,
-          s.command_buffers, s.dispatches, s.shared_buffers,
+  return {s.libraries,
+          s.pipelines,
+          s.archive_hits,
+          s.command_buffers,
+          s.dispatches,
+          s.shared_buffers,
           {s.msl_version, static_cast<int>(s.fast_math.load())}};
 }
 

@@ -41,8 +41,8 @@ void define_strings() {
       });
   method<decltype(&NS::String::utf8String)>(
       c, "UTF8String", [](String* s) -> const char* { return s->text.c_str(); });
-  method<decltype(&NS::String::length)>(
-      c, "length", [](String* s) -> NS::UInteger { return s->text.size(); });
+  method<decltype(&NS::String::length)>(c, "length",
+                                        [](String* s) -> NS::UInteger { return s->text.size(); });
   method<decltype(&NS::String::isEqualToString)>(
       c, "isEqualToString:", [](String* s, const NS::String* other) -> bool {
         return other && s->text == text_of(other);
@@ -52,10 +52,10 @@ void define_strings() {
   untyped_method(literal, "retain", [](Literal* s) { return s; });
   untyped_method(literal, "release", [](Literal*) {});
   untyped_method(literal, "autorelease", [](Literal* s) { return s; });
-  method<decltype(&NS::String::utf8String)>(
-      literal, "UTF8String", [](Literal* s) -> const char* { return s->text; });
-  method<decltype(&NS::String::length)>(
-      literal, "length", [](Literal* s) -> NS::UInteger { return s->length; });
+  method<decltype(&NS::String::utf8String)>(literal, "UTF8String",
+                                            [](Literal* s) -> const char* { return s->text; });
+  method<decltype(&NS::String::length)>(literal, "length",
+                                        [](Literal* s) -> NS::UInteger { return s->length; });
   method<decltype(&NS::String::isEqualToString)>(
       literal, "isEqualToString:", [](Literal* s, const NS::String* other) -> bool {
         return other && std::strcmp(s->text, text_of(other)) == 0;
@@ -78,8 +78,8 @@ void define_arrays() {
         }
         return as<NS::Array*>(autoreleased(array));
       });
-  method<decltype(&NS::Array::count)>(
-      c, "count", [](Array* a) -> NS::UInteger { return a->objects.size(); });
+  method<decltype(&NS::Array::count)>(c, "count",
+                                      [](Array* a) -> NS::UInteger { return a->objects.size(); });
   method<decltype(&NS::Array::object<NS::Object>)>(
       c, "objectAtIndex:", [](Array* a, NS::UInteger i) -> NS::Object* {
         if (i >= a->objects.size()) fail("bad index", "-[NSArray objectAtIndex:]");
@@ -111,17 +111,16 @@ void define_process() {
     return as<NS::ProcessInfo*>(autoreleased(make<ProcessInfo>()));
   });
   method<decltype(&NS::ProcessInfo::operatingSystemVersion)>(
-      c, "operatingSystemVersion", [](ProcessInfo*) -> NS::OperatingSystemVersion {
-        return {os().major, os().minor, 0};
-      });
+      c, "operatingSystemVersion",
+      [](ProcessInfo*) -> NS::OperatingSystemVersion { return {os().major, os().minor, 0}; });
   method<decltype(&NS::ProcessInfo::operatingSystemVersionString)>(
       c, "operatingSystemVersionString", [](ProcessInfo*) -> NS::String* {
         return new_string("Version " + std::to_string(os().major) + "." +
                           std::to_string(os().minor) + " (Build SOFT1)");
       });
   method<decltype(&NS::ProcessInfo::isOperatingSystemAtLeastVersion)>(
-      c, "isOperatingSystemAtLeastVersion:",
-      [](ProcessInfo*, NS::OperatingSystemVersion v) -> bool {
+      c,
+      "isOperatingSystemAtLeastVersion:", [](ProcessInfo*, NS::OperatingSystemVersion v) -> bool {
         Os now = os();
         return std::pair<long, long>(now.major, now.minor) >=
                std::pair<long, long>(v.majorVersion, v.minorVersion);

@@ -36,7 +36,7 @@ struct Url : Object {
 
 /// The text of a string of any class.
 const char* text_of(const NS::String* string);
-NS::String* new_string(std::string text);  // autoreleased
+NS::String* new_string(std::string text);                                      // autoreleased
 NS::Error* new_error(const char* domain, NS::Integer code, std::string text);  // autoreleased
 
 }  // namespace softmetal

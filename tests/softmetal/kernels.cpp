@@ -93,8 +93,7 @@ std::shared_ptr<Artifact> make_increment() { return in_place("increment"); }
 std::shared_ptr<Artifact> make_narrow() { return in_place("narrow"); }
 std::shared_ptr<Artifact> make_faulty() { return in_place("faulty"); }
 std::shared_ptr<Artifact> make_spread() {
-  auto a = artifact("spread",
-                    "device const float* x [[buffer(0)]], device float* y [[buffer(1)]]",
+  auto a = artifact("spread", "device const float* x [[buffer(0)]], device float* y [[buffer(1)]]",
                     "y[gid.x] = x[0];");
   a->params = {{"x", 0, DType::F32, false, true, false}, {"y", 1, DType::F32, false, false, true}};
   return a;

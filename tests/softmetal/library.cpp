@@ -59,8 +59,9 @@ void define_options() {
     return as<MTL::CompileOptions*>(make<CompileOptions>());
   });
   method<decltype(&MTL::CompileOptions::setLanguageVersion)>(
-      c, "setLanguageVersion:",
-      [](CompileOptions* o, MTL::LanguageVersion version) { o->version = version; });
+      c, "setLanguageVersion:", [](CompileOptions* o, MTL::LanguageVersion version) {
+        o->version = version;
+      });
   method<decltype(&MTL::CompileOptions::setFastMathEnabled)>(
       c, "setFastMathEnabled:", [](CompileOptions* o, bool fast) { o->fast = fast; });
   auto needs = [](int major, const char* selector) {
@@ -96,20 +97,19 @@ void define_functions() {
 
   Class descriptor = define<PipelineDescriptor>();
   method<decltype(&MTL::ComputePipelineDescriptor::alloc)>(
-      descriptor->isa, "alloc", [](objc_class*) {
-        return as<MTL::ComputePipelineDescriptor*>(make<PipelineDescriptor>());
-      });
+      descriptor->isa, "alloc",
+      [](objc_class*) { return as<MTL::ComputePipelineDescriptor*>(make<PipelineDescriptor>()); });
   method<decltype(&MTL::ComputePipelineDescriptor::setComputeFunction)>(
       descriptor, "setComputeFunction:", [](PipelineDescriptor* d, const MTL::Function* f) {
         d->function = Ref(as<Function*>(f));
       });
   method<decltype(&MTL::ComputePipelineDescriptor::setBinaryArchives)>(
-      descriptor, "setBinaryArchives:",
-      [](PipelineDescriptor* d, const NS::Array* a) { d->archives = Ref(as<Array*>(a)); });
-  method<decltype(&MTL::ComputePipelineDescriptor::setLabel)>(
-      descriptor, "setLabel:", [](PipelineDescriptor*, const NS::String* label) {
-        text_of(label);
+      descriptor, "setBinaryArchives:", [](PipelineDescriptor* d, const NS::Array* a) {
+        d->archives = Ref(as<Array*>(a));
       });
+  method<decltype(&MTL::ComputePipelineDescriptor::setLabel)>(
+      descriptor,
+      "setLabel:", [](PipelineDescriptor*, const NS::String* label) { text_of(label); });
 
   Class pipeline = define<Pipeline>();
   method<decltype(&MTL::ComputePipelineState::maxTotalThreadsPerThreadgroup)>(
@@ -124,13 +124,12 @@ void define_functions() {
 
 void define_archives() {
   Class descriptor = define<ArchiveDescriptor>();
-  method<decltype(&MTL::BinaryArchiveDescriptor::alloc)>(
-      descriptor->isa, "alloc", [](objc_class*) {
-        return as<MTL::BinaryArchiveDescriptor*>(make<ArchiveDescriptor>());
-      });
+  method<decltype(&MTL::BinaryArchiveDescriptor::alloc)>(descriptor->isa, "alloc", [](objc_class*) {
+    return as<MTL::BinaryArchiveDescriptor*>(make<ArchiveDescriptor>());
+  });
   method<decltype(&MTL::BinaryArchiveDescriptor::setUrl)>(
-      descriptor, "setUrl:",
-      [](ArchiveDescriptor* d, const NS::URL* url) { d->url = Ref(as<Url*>(url)); });
+      descriptor,
+      "setUrl:", [](ArchiveDescriptor* d, const NS::URL* url) { d->url = Ref(as<Url*>(url)); });
 
   Class archive = define<Archive>();
   method<decltype(&MTL::BinaryArchive::addComputePipelineFunctions)>(
@@ -148,8 +147,8 @@ void define_archives() {
         return true;
       });
   method<decltype(&MTL::BinaryArchive::serializeToURL)>(
-      archive, "serializeToURL:error:",
-      [](Archive* a, const NS::URL* url, NS::Error** error) -> bool {
+      archive,
+      "serializeToURL:error:", [](Archive* a, const NS::URL* url, NS::Error** error) -> bool {
         std::lock_guard lock(a->mutex);
         std::ofstream file(as<const Url*>(url)->path);
         file << kArchiveHead << '\n';
@@ -179,8 +178,9 @@ MTL::Library* compile_library(const char* text, CompileOptions* options, NS::Err
   std::string messages;
   bool failed = strikes("library error");
   if (failed) {
-    messages = "program_source:1:1: warning: injected warning\nprogram_source:6:5: error: "
-               "injected error\n    int x = y;\n    ^\n";
+    messages =
+        "program_source:1:1: warning: injected warning\nprogram_source:6:5: error: "
+        "injected error\n    int x = y;\n    ^\n";
   } else if (strikes("library warning")) {
     messages = "program_source:5:1: warning: unused variable 'injected'\n";
   }
@@ -256,7 +256,8 @@ MTL::BinaryArchive* make_archive(ArchiveDescriptor* descriptor, NS::Error** erro
     std::ifstream file(descriptor->url->path);
     std::string line;
     if (!std::getline(file, line) || line != kArchiveHead) {
-      report(error, kArchiveDomain, MTL::BinaryArchiveErrorInvalidFile, "no archive of this system");
+      report(error, kArchiveDomain, MTL::BinaryArchiveErrorInvalidFile,
+             "no archive of this system");
       return nullptr;
     }
     while (std::getline(file, line)) keys.push_back(line);

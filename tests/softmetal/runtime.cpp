@@ -143,7 +143,8 @@ void release(objc_object* object) {
 }
 
 void autorelease(objc_object* object) {
-  if (object->isa->is_zombie) fail("use after free", "autorelease of a freed %s", object->isa->name);
+  if (object->isa->is_zombie)
+    fail("use after free", "autorelease of a freed %s", object->isa->name);
   if (t_pools.pools.empty()) {
     const char* name = object->isa->name;
     release(object);
@@ -170,8 +171,8 @@ static void define_roots() {
     }
     return false;
   });
-  untyped_method(object, "methodSignatureForSelector:",
-                 [](Object*, SEL) -> void* { return nullptr; });
+  untyped_method(object,
+                 "methodSignatureForSelector:", [](Object*, SEL) -> void* { return nullptr; });
 
   Class pool = define_class("NSAutoreleasePool", "NSObject");
   pool->destroy = [](objc_object* o) { static_cast<PoolObject*>(o)->~PoolObject(); };
@@ -204,8 +205,8 @@ SEL sel_registerName(const char* name) {
   auto [it, is_new] = r.selectors.try_emplace(name, nullptr);
   if (is_new) {
     if (r.selectors.size() > kMaxSelectors) fail("too many selectors", "%u", kMaxSelectors);
-    it->second = new objc_selector{static_cast<uint32_t>(r.selectors.size() - 1),
-                                   it->first.c_str()};
+    it->second =
+        new objc_selector{static_cast<uint32_t>(r.selectors.size() - 1), it->first.c_str()};
   }
   return it->second;
 }
@@ -230,7 +231,8 @@ Class objc_lookUpClass(const char* name) {
 Protocol* objc_getProtocol(const char*) { return nullptr; }
 
 // The slow path of objc_msgSend: finds the method and keeps it in the table of the class.
-__attribute__((visibility("default"))) IMP softmetal_find_method(objc_object* object, SEL selector) {
+__attribute__((visibility("default"))) IMP softmetal_find_method(objc_object* object,
+                                                                 SEL selector) {
   Class c = object->isa;
   if (c->is_zombie) {
     fail(std::strcmp(selector->name, "release") == 0 ? "over-release" : "use after free",

@@ -1,4 +1,5 @@
-// Software Metal, seen from a test: how its kernels are run, how it is made to fail, what it counts.
+// Software Metal, seen from a test: how its kernels are run, how it is made to fail, what it
+// counts.
 //
 // It shows that our use of the API agrees with this model of it, and nothing about a real Mac.
 #pragma once
@@ -43,11 +44,11 @@ typedef struct softmetal_kernel {
 } softmetal_kernel;
 
 /// Compiles the kernel `function` of an MSL text; called from any thread. Returns 0 and fills
-/// `kernel`, or not 0. `*messages`, from malloc, are errors or warnings, written as Metal's compiler
-/// does: "program_source:3:5: error: what".
+/// `kernel`, or not 0. `*messages`, from malloc, are errors or warnings, written as Metal's
+/// compiler does: "program_source:3:5: error: what".
 typedef int (*softmetal_kernel_compiler)(const char* source, const char* function,
-                                         const softmetal_options* options,
-                                         softmetal_kernel* kernel, char** messages);
+                                         const softmetal_options* options, softmetal_kernel* kernel,
+                                         char** messages);
 void softmetal_set_kernel_compiler(softmetal_kernel_compiler compiler);
 
 // ---- Faults ----------------------------------------------------------------------------------

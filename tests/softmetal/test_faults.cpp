@@ -28,7 +28,8 @@ void works(Runtime& runtime) {
 TEST_CASE("no device, no queue") {
   Lab lab;
   softmetal_inject("no device", 1, 0);
-  contains(message([] { make_metal_runtime(); }), "there is no Metal device here; to run on the CPU");
+  contains(message([] { make_metal_runtime(); }),
+           "there is no Metal device here; to run on the CPU");
   softmetal_inject("no queue", 1, 0);
   contains(message([] { make_metal_runtime(); }), "Metal gave no command queue");
   works(*make_metal_runtime());
@@ -39,9 +40,10 @@ TEST_CASE("the MSL is refused") {
   auto runtime = make_metal_runtime();
   std::vector<float> a(4);
   softmetal_inject("library error", 1, 0);
-  CHECK(message([&] { runtime->prepare(make_increment(), {binding(a)}); }) ==
-        "increment: Metal did not compile the kernel: injected error, in line 6 of its MSL: A[gid.x]"
-        " += 1;  // kernels.py:12 @ dir/kernels.py:12");
+  CHECK(
+      message([&] { runtime->prepare(make_increment(), {binding(a)}); }) ==
+      "increment: Metal did not compile the kernel: injected error, in line 6 of its MSL: A[gid.x]"
+      " += 1;  // kernels.py:12 @ dir/kernels.py:12");
   auto unknown = make_increment();
   unknown->msl = "kernel void stranger(device int* A [[buffer(0)]]) {\n}\n";
   unknown->msl_name = "stranger";
@@ -62,12 +64,14 @@ TEST_CASE("the line of a loop is that of the comment below it") {
   std::vector<float> a(4);
   auto kernel = make_increment();
   // Injected errors are in line 6.
-  kernel->msl = "\n\nkernel void increment(device float* A [[buffer(0)]]) {\n    int i;  // k.py:1\n"
-                "\n    for (;;) {\n        // k.py:7\n        A[0] = 1;  // k.py:8\n    }\n}\n";
+  kernel->msl =
+      "\n\nkernel void increment(device float* A [[buffer(0)]]) {\n    int i;  // k.py:1\n"
+      "\n    for (;;) {\n        // k.py:7\n        A[0] = 1;  // k.py:8\n    }\n}\n";
   softmetal_inject("library error", 1, 0);
   contains(message([&] { runtime->prepare(kernel, {binding(a)}); }), "@ k.py:7");
-  kernel->msl = "\n\nkernel void increment(device float* A [[buffer(0)]]) {\n    int i;  // k.py:1\n"
-                "\n    int j;\n}\n";
+  kernel->msl =
+      "\n\nkernel void increment(device float* A [[buffer(0)]]) {\n    int i;  // k.py:1\n"
+      "\n    int j;\n}\n";
   softmetal_inject("library error", 1, 0);
   contains(message([&] { runtime->prepare(kernel, {binding(a)}); }), "@ k.py:1");
 }
@@ -77,9 +81,10 @@ TEST_CASE("the second compiler fails") {
   auto runtime = make_metal_runtime();
   std::vector<float> a(4);
   softmetal_inject("pipeline error", 1, 0);
-  CHECK(message([&] { runtime->prepare(make_increment(), {binding(a)}); }) ==
-        "increment: Metal made no pipeline of the compiled kernel: Compiler encountered an internal "
-        "error (AGXMetalSoft, code 3)");
+  CHECK(
+      message([&] { runtime->prepare(make_increment(), {binding(a)}); }) ==
+      "increment: Metal made no pipeline of the compiled kernel: Compiler encountered an internal "
+      "error (AGXMetalSoft, code 3)");
   works(*runtime);
 }
 
@@ -97,8 +102,8 @@ TEST_CASE("memory") {
   for (uint32_t skip : {0u, 1u}) {
     softmetal_inject("buffer allocation", 1, skip);
     softmetal_inject("no-copy refused", 2, 0);
-    const char* name = skip == 0 ? "x: Metal has no memory for 28 bytes"
-                                 : "y: Metal has no memory for 36 bytes";
+    const char* name =
+        skip == 0 ? "x: Metal has no memory for 28 bytes" : "y: Metal has no memory for 36 bytes";
     contains(message([&] { runtime->prepare(make_spread(), {binding(x), binding(y)}); }),
              std::string("spread: ") + name);
     softmetal_clear_faults();
@@ -128,10 +133,11 @@ TEST_CASE("the GPU fails") {
     const char* says;
   };
   for (size_t offset : {size_t{0}, size_t{4}}) {
-    for (const Case& c : {Case{"timeout", "increment ran for so long that the system stopped it"},
-                          Case{"page fault", "increment touched memory outside of its buffers"},
-                          Case{"out of memory", "increment needs more memory than the GPU has free"},
-                          Case{"command buffer error", "increment failed on the GPU"}}) {
+    for (const Case& c :
+         {Case{"timeout", "increment ran for so long that the system stopped it"},
+          Case{"page fault", "increment touched memory outside of its buffers"},
+          Case{"out of memory", "increment needs more memory than the GPU has free"},
+          Case{"command buffer error", "increment failed on the GPU"}}) {
       CAPTURE(c.fault);
       Pages a(64, offset);
       auto p = runtime->prepare(make_increment(), {a.binding()});
@@ -191,10 +197,10 @@ TEST_CASE("a fault of the kernel has its text") {
 
 TEST_CASE("every fault at every moment frees everything") {
   Lab lab;
-  const char* faults[] = {"no queue",        "no command buffer", "library error",
-                          "pipeline error",  "buffer allocation", "no-copy refused",
-                          "archive error",   "timeout",           "page fault",
-                          "out of memory",   "library warning",   "command buffer error"};
+  const char* faults[] = {"no queue",       "no command buffer", "library error",
+                          "pipeline error", "buffer allocation", "no-copy refused",
+                          "archive error",  "timeout",           "page fault",
+                          "out of memory",  "library warning",   "command buffer error"};
   for (const char* fault : faults) {
     for (uint32_t skip = 0; skip < 6; ++skip) {
       CAPTURE(fault);

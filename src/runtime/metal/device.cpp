@@ -34,8 +34,7 @@ Device open_device() {
   d.os_major = static_cast<uint32_t>(process->operatingSystemVersion().majorVersion);
   d.os_version = text(process->operatingSystemVersionString());
   if (d.os_major < kOldestMacOs) {
-    throw Error(
-        concat("Metal needs macOS ", kOldestMacOs, ", this is ", d.os_version, kInstead));
+    throw Error(concat("Metal needs macOS ", kOldestMacOs, ", this is ", d.os_version, kInstead));
   }
   d.device = Owned(MTL::CreateSystemDefaultDevice());
   if (!d.device) throw Error(concat("there is no Metal device here", kInstead));
@@ -52,8 +51,7 @@ Device open_device() {
   if (c.family.empty()) {
     throw Error(concat(c.name, " is not one of Apple's own GPUs (M1 or newer)", kInstead));
   }
-  c.max_threads_per_threadgroup =
-      static_cast<uint32_t>(d.device->maxThreadsPerThreadgroup().width);
+  c.max_threads_per_threadgroup = static_cast<uint32_t>(d.device->maxThreadsPerThreadgroup().width);
   c.threadgroup_memory = static_cast<uint32_t>(d.device->maxThreadgroupMemoryLength());
   c.max_buffer_bytes = d.device->maxBufferLength();
   c.unified_memory = d.device->hasUnifiedMemory();

@@ -122,10 +122,12 @@ std::string explain(NS::Error* error, const std::string& names) {
   // Codes of other domains mean other things.
   bool ours = error && text(error->domain()) == "MTLCommandBufferErrorDomain";
   const char* what = "failed on the GPU";
-  switch (ours ? static_cast<MTL::CommandBufferError>(error->code()) : MTL::CommandBufferErrorNone) {
+  switch (ours ? static_cast<MTL::CommandBufferError>(error->code())
+               : MTL::CommandBufferErrorNone) {
     case MTL::CommandBufferErrorTimeout:
-      what = "ran for so long that the system stopped it; look for a loop without end, or launch "
-             "smaller grids";
+      what =
+          "ran for so long that the system stopped it; look for a loop without end, or launch "
+          "smaller grids";
       break;
     case MTL::CommandBufferErrorPageFault:
       what = "touched memory outside of its buffers; look for an index out of bounds";

@@ -38,8 +38,8 @@ class HostMemory {
   bool changed_ = false;  // the copy is newer than the host's
 };
 
-/// All memory in use, so that one range has one buffer: Metal orders the accesses to one buffer, and
-/// knows nothing of two that share their pages.
+/// All memory in use, so that one range has one buffer: Metal orders the accesses to one buffer,
+/// and knows nothing of two that share their pages.
 class MemoryTable {
  public:
   /// Error, naming `what`, when Metal has no memory for it.

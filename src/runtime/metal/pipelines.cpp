@@ -72,8 +72,9 @@ Owned<MTL::Library> PipelineCache::library(const Artifact& kernel) const {
       static_cast<MTL::LanguageVersion>(version / 100 << 16 | version / 10 % 10));
   if (device_.os_major >= 15) {
     options->setMathMode(kernel.fast_math ? MTL::MathModeFast : MTL::MathModeSafe);
-    options->setMathFloatingPointFunctions(kernel.fast_math ? MTL::MathFloatingPointFunctionsFast
-                                                            : MTL::MathFloatingPointFunctionsPrecise);
+    options->setMathFloatingPointFunctions(kernel.fast_math
+                                               ? MTL::MathFloatingPointFunctionsFast
+                                               : MTL::MathFloatingPointFunctionsPrecise);
   } else {
 #pragma clang diagnostic push
 #pragma clang diagnostic ignored "-Wdeprecated-declarations"
@@ -104,8 +105,8 @@ std::shared_ptr<const Pipeline> PipelineCache::build(const Artifact& kernel,
   };
   NS::Error* error = nullptr;
   Owned<MTL::ComputePipelineState> state;
-  std::string key = digest(concat(device_.capabilities.name, '\n', device_.os_version, '\n',
-                                  content));
+  std::string key =
+      digest(concat(device_.capabilities.name, '\n', device_.os_version, '\n', content));
   if (auto archive = archives_.load(device, key)) {
     state = make(archive.get(), MTL::PipelineOptionFailOnBinaryArchiveMiss, &error);
   }

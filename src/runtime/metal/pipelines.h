@@ -43,7 +43,7 @@ class PipelineCache {
   const Device& device_;
   const ArchiveFolder archives_;
   std::mutex mutex_;
-  Recent recent_;  // the newest first
+  Recent recent_;                                                   // the newest first
   std::unordered_map<std::string_view, Recent::iterator> entries_;  // views of recent_
 };
 

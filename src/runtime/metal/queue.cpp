@@ -190,9 +190,8 @@ void Queue::retire(const std::shared_ptr<Submission>& submission) {
   running_.pop_front();
   MTL::CommandBuffer* commands = submission->commands.get();
   bool succeeded = commands->status() == MTL::CommandBufferStatusCompleted;
-  for_each_memory(*submission, [&](HostMemory& memory, bool written) {
-    memory.end_use(written, succeeded);
-  });
+  for_each_memory(*submission,
+                  [&](HostMemory& memory, bool written) { memory.end_use(written, succeeded); });
   if (succeeded) {
     submission->milliseconds = (commands->GPUEndTime() - commands->GPUStartTime()) * 1e3;
   } else {

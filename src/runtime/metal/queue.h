@@ -24,8 +24,8 @@ struct Argument {
   bool written = false;
 };
 
-/// A kernel with its arguments, never changed: a rebinding makes another. A submission keeps it, and
-/// so all memory that the GPU works on.
+/// A kernel with its arguments, never changed: a rebinding makes another. A submission keeps it,
+/// and so all memory that the GPU works on.
 struct Bound {
   std::shared_ptr<const Artifact> kernel;
   std::shared_ptr<const Pipeline> pipeline;

@@ -8,5 +8,4 @@ typedef const struct __CFString* CFStringRef;
 #ifdef __cplusplus
 extern "C"
 #endif
-    CFStringRef
-    __CFStringMakeConstantString(const char* text);
+    CFStringRef __CFStringMakeConstantString(const char* text);
