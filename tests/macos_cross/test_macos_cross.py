@@ -7,6 +7,7 @@ headers and imports what we mean it to, and nothing about how it behaves on a Ma
 import importlib.util
 import os
 import pathlib
+import re
 import subprocess
 import sys
 
