@@ -89,7 +89,7 @@ int64_t integer_value(DType dtype, const void* data) {
 
 }  // namespace
 
-void check_count(const Artifact& kernel, size_t arguments) {
+void check_argument_count(const Artifact& kernel, size_t arguments) {
   const size_t count = kernel.params.size();
   if (arguments == count) return;
   std::string names;

@@ -14,7 +14,7 @@ void check_launch(const Artifact& kernel, const DeviceCapabilities& device, Dim3
                   std::span<const int64_t> elements);
 
 /// Error unless there is one argument for each parameter.
-void check_count(const Artifact& kernel, size_t arguments);
+void check_argument_count(const Artifact& kernel, size_t arguments);
 
 /// Error when the kernel has no such parameter.
 void check_param(const Artifact& kernel, uint32_t param);

@@ -110,7 +110,7 @@ CpuPrepared::CpuPrepared(std::shared_ptr<Device> device, std::shared_ptr<const A
       artifact_(std::move(artifact)),
       variants_(device_->cache.get(artifact_)) {
   const size_t count = artifact_->params.size();
-  check_count(*artifact_, arguments.size());
+  check_argument_count(*artifact_, arguments.size());
   bindings_.resize(count);
   elements_.resize(count);
   args_.resize(param_word(static_cast<uint32_t>(count)));

@@ -72,7 +72,7 @@ MetalPrepared::MetalPrepared(std::shared_ptr<Shared> shared,
     : shared_(std::move(shared)), artifact_(std::move(artifact)) {
   Pool pool;
   const size_t count = artifact_->params.size();
-  check_count(*artifact_, arguments.size());
+  check_argument_count(*artifact_, arguments.size());
   bindings_.resize(count);
   elements_.resize(count);
   auto bound = std::make_shared<Bound>();
