@@ -1,8 +1,8 @@
 # metal-cpp, Apple's C++ headers of Metal: the target metal_cpp. They are never committed.
 #
-# METAL_CPP_DIR, the folder that has Metal/Metal.hpp, is used where it is given. Otherwise the headers
-# are taken, pinned by hash, from the wheel mlx-metal on PyPI, which carries them and which any
-# machine can download, or, with METAL_CPP_SOURCE=apple, from Apple's own archive.
+# METAL_CPP_DIR, the folder that has Metal/Metal.hpp, is used where it is given. Otherwise the
+# headers are taken, pinned by hash, from the wheel mlx-metal on PyPI, which carries them and which
+# any machine can download, or, with METAL_CPP_SOURCE=apple, from Apple's own archive.
 
 set(METAL_CPP_DIR "" CACHE PATH "Folder of metal-cpp; fetched when empty")
 set(METAL_CPP_SOURCE wheel CACHE STRING "Where metal-cpp is fetched from: wheel or apple")
