@@ -23,6 +23,7 @@ std::shared_ptr<const Artifact> compile(Module module, const CompileOptions& opt
   artifact->kernel_name = m.name;
   artifact->msl_name = std::move(msl.function);
   artifact->msl = std::move(msl.text);
+  artifact->msl_version = msl.version;
   artifact->ir = print(m);
   for (const Param& p : m.params) {
     const auto index = static_cast<uint32_t>(artifact->params.size());

@@ -70,7 +70,8 @@ struct Artifact {
   std::string kernel_name;  ///< the Python name
   std::string msl_name;     ///< the function's name in the MSL text
   std::string msl;
-  std::string ir;  ///< text form, after the passes
+  uint32_t msl_version = 310;  ///< the language version that it needs: 310 is MSL 3.1
+  std::string ir;              ///< text form, after the passes
   std::vector<ParamInfo> params;
   size_t threadgroup_bytes = 0;
   std::vector<std::string> threadgroup_names;  ///< of the allocations, "" where there is none

@@ -3,6 +3,7 @@
 #include "runtime/check.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "support/text.h"
 
@@ -77,7 +78,54 @@ void check_bound(const Artifact& kernel, const IndexBound& bound, Dim3 grid,
               kernel.locations[bound.location]);
 }
 
+int64_t integer_value(DType dtype, const void* data) {
+  if (is_float(dtype)) return 0;
+  uint64_t bits = 0;
+  std::memcpy(&bits, data, static_cast<size_t>(byte_size(dtype)));
+  int unused = 64 - info(dtype).bits;
+  return is_signed(dtype) ? static_cast<int64_t>(bits << unused) >> unused
+                          : static_cast<int64_t>(bits);
+}
+
 }  // namespace
+
+void check_argument_count(const Artifact& kernel, size_t arguments) {
+  const size_t count = kernel.params.size();
+  if (arguments == count) return;
+  std::string names;
+  for (const ParamInfo& p : kernel.params) names += (names.empty() ? "" : ", ") + p.name;
+  throw Error(concat(kernel.kernel_name, " takes ", count, count == 1 ? " argument" : " arguments",
+                     " (", names, "), but ", arguments, " were given"));
+}
+
+void check_param(const Artifact& kernel, uint32_t param) {
+  if (param < kernel.params.size()) return;
+  throw Error(concat(kernel.kernel_name, " has no parameter ", param, "; it has ",
+                     kernel.params.size(), ", counted from 0"));
+}
+
+int64_t check_binding(const Artifact& kernel, uint32_t index, const Binding& memory) {
+  const ParamInfo& param = kernel.params[index];
+  const auto size = static_cast<size_t>(byte_size(param.dtype));
+  auto fail = [&](const auto&... message) {
+    throw Error(concat(kernel.kernel_name, ": ", param.name, " ", message...));
+  };
+  if (!memory.data || memory.bytes == 0) {
+    fail("is bound to no memory; it needs at least 1 element of ", info(param.dtype).numpy);
+  }
+  if (memory.bytes % size != 0) {
+    fail("has ", memory.bytes, " bytes, which is no multiple of the ", size, " bytes of a ",
+         info(param.dtype).numpy);
+  }
+  if (param.is_scalar) {
+    if (memory.bytes != size) fail("is a Scalar: pass 1 element, not ", memory.bytes / size);
+    return integer_value(param.dtype, memory.data);
+  }
+  if (reinterpret_cast<uintptr_t>(memory.data) % size != 0) {
+    fail("begins at an address that is no multiple of ", size, "; pass a copy of the array");
+  }
+  return static_cast<int64_t>(memory.bytes / size);
+}
 
 void check_launch(const Artifact& kernel, const DeviceCapabilities& device, Dim3 grid, Dim3 threads,
                   std::span<const int64_t> elements) {

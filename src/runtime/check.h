@@ -13,6 +13,16 @@ namespace enigma {
 void check_launch(const Artifact& kernel, const DeviceCapabilities& device, Dim3 grid, Dim3 threads,
                   std::span<const int64_t> elements);
 
+/// Error unless there is one argument for each parameter.
+void check_argument_count(const Artifact& kernel, size_t arguments);
+
+/// Error when the kernel has no such parameter.
+void check_param(const Artifact& kernel, uint32_t param);
+
+/// Error when memory cannot be bound to a parameter: none, no whole number of elements, an address
+/// that no element can have. Returns what check_launch wants to know of it.
+int64_t check_binding(const Artifact& kernel, uint32_t param, const Binding& memory);
+
 /// Error when memory that the kernel writes overlaps the memory of another parameter: Metal's
 /// compiler takes buffers not to, and the CPU device means the same.
 void check_overlap(const Artifact& kernel, std::span<const Binding> arguments);

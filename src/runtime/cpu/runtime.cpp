@@ -58,13 +58,6 @@ struct Device {
 
 std::string shape(Dim3 d) { return concat('(', d.x, ", ", d.y, ", ", d.z, ')'); }
 
-int64_t integer_value(DType dtype, uint64_t bits) {
-  if (is_float(dtype)) return 0;
-  int unused = 64 - info(dtype).bits;
-  return is_signed(dtype) ? static_cast<int64_t>(bits << unused) >> unused
-                          : static_cast<int64_t>(bits);
-}
-
 class CpuPrepared final : public Prepared {
  public:
   CpuPrepared(std::shared_ptr<Device> device, std::shared_ptr<const Artifact> artifact,
@@ -95,7 +88,6 @@ class CpuPrepared final : public Prepared {
   [[noreturn]] void report_fault();
   std::string shared_name(size_t number) const;  // of a threadgroup allocation
   void set(uint32_t param, Binding memory);
-  void check_param(uint32_t param) const;
 
   std::mutex mutex_;  // several threads may dispatch, bind and read one prepared kernel
   const std::shared_ptr<Device> device_;
@@ -117,14 +109,8 @@ CpuPrepared::CpuPrepared(std::shared_ptr<Device> device, std::shared_ptr<const A
     : device_(std::move(device)),
       artifact_(std::move(artifact)),
       variants_(device_->cache.get(artifact_)) {
-  size_t count = artifact_->params.size();
-  if (arguments.size() != count) {
-    std::string names;
-    for (const ParamInfo& p : artifact_->params) names += (names.empty() ? "" : ", ") + p.name;
-    throw Error(concat(artifact_->kernel_name, " takes ", count,
-                       count == 1 ? " argument" : " arguments", " (", names, "), but ",
-                       arguments.size(), " were given"));
-  }
+  const size_t count = artifact_->params.size();
+  check_argument_count(*artifact_, arguments.size());
   bindings_.resize(count);
   elements_.resize(count);
   args_.resize(param_word(static_cast<uint32_t>(count)));
@@ -133,58 +119,31 @@ CpuPrepared::CpuPrepared(std::shared_ptr<Device> device, std::shared_ptr<const A
 }
 
 void CpuPrepared::set(uint32_t index, Binding memory) {
-  const ParamInfo& param = artifact_->params[index];
-  auto size = static_cast<size_t>(byte_size(param.dtype));
-  auto fail = [&](const auto&... message) {
-    throw Error(concat(artifact_->kernel_name, ": ", param.name, " ", message...));
-  };
-  if (!memory.data || memory.bytes == 0) {
-    fail("is bound to no memory; it needs at least 1 element of ", info(param.dtype).numpy);
-  }
-  if (memory.bytes % size != 0) {
-    fail("has ", memory.bytes, " bytes, which is no multiple of the ", size, " bytes of a ",
-         info(param.dtype).numpy);
-  }
+  elements_[index] = check_binding(*artifact_, index, memory);
   uint64_t* words = &args_[param_word(index)];
-  if (param.is_scalar) {
-    if (memory.bytes != size) {
-      fail("is a Scalar: pass 1 element, not ", memory.bytes / size);
-    }
+  if (artifact_->params[index].is_scalar) {
     words[0] = words[1] = 0;
-    std::memcpy(words, memory.data, size);
-    elements_[index] = integer_value(param.dtype, words[0]);
-    bindings_[index] = {words, size, nullptr};
+    std::memcpy(words, memory.data, memory.bytes);
+    bindings_[index] = {words, memory.bytes, nullptr};
   } else {
-    auto address = reinterpret_cast<uint64_t>(memory.data);
-    if (address % size != 0) {
-      fail("begins at an address that is no multiple of ", size, "; pass a copy of the array");
-    }
-    words[0] = address;
-    words[1] = memory.bytes / size;
-    elements_[index] = static_cast<int64_t>(words[1]);
+    words[0] = reinterpret_cast<uint64_t>(memory.data);
+    words[1] = static_cast<uint64_t>(elements_[index]);
     bindings_[index] = std::move(memory);
   }
   code_ = nullptr;
 }
 
-void CpuPrepared::check_param(uint32_t param) const {
-  if (param >= bindings_.size()) {
-    throw Error(concat(artifact_->kernel_name, " has no parameter ", param, "; it has ",
-                       bindings_.size(), ", counted from 0"));
-  }
-}
-
 void CpuPrepared::bind(uint32_t param, Binding memory) {
   Binding old;  // released last: its owner may run code of the user's
   std::lock_guard lock(mutex_);
-  check_param(param);
+  check_param(*artifact_, param);
   old = bindings_[param];
   set(param, std::move(memory));
 }
 
 Binding CpuPrepared::read(uint32_t param) {
   std::lock_guard lock(mutex_);
-  check_param(param);
+  check_param(*artifact_, param);
   return bindings_[param];
 }
 

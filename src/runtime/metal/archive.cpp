@@ -1,0 +1,71 @@
+// Reads and writes binary archives; a file appears under its name only when it is whole.
+
+#include "runtime/metal/archive.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <system_error>
+#include <vector>
+
+#include "support/text.h"
+
+namespace enigma::metal {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr size_t kMaxArchives = 1024;  // of some 10 to 50 KB
+constexpr const char* kSuffix = ".metalarchive";
+
+NS::URL* url(const fs::path& path) { return NS::URL::fileURLWithPath(string(path.string())); }
+
+}  // namespace
+
+Owned<MTL::BinaryArchive> new_archive(MTL::Device* device, NS::URL* contents) {
+  Owned descriptor(MTL::BinaryArchiveDescriptor::alloc()->init());
+  if (contents) descriptor->setUrl(contents);
+  NS::Error* error = nullptr;
+  return Owned(device->newBinaryArchive(descriptor.get(), &error));
+}
+
+ArchiveFolder::ArchiveFolder(fs::path folder) : folder_(std::move(folder)) {
+  if (folder_.empty()) return;
+  std::error_code error;
+  fs::create_directories(folder_, error);
+  if (error) {
+    folder_.clear();
+    return;
+  }
+  std::vector<std::pair<fs::file_time_type, fs::path>> files;
+  for (fs::directory_iterator it(folder_, error), end; !error && it != end; it.increment(error)) {
+    std::error_code gone;  // another process may be doing the same
+    auto time = it->last_write_time(gone);
+    if (!gone && it->path().extension() == kSuffix) files.emplace_back(time, it->path());
+  }
+  if (files.size() <= kMaxArchives) return;
+  auto keep = files.begin() + kMaxArchives / 2;
+  std::nth_element(files.begin(), keep, files.end(), std::greater<>());
+  for (auto it = keep; it != files.end(); ++it) fs::remove(it->second, error);
+}
+
+fs::path ArchiveFolder::path(const std::string& key) const { return folder_ / (key + kSuffix); }
+
+Owned<MTL::BinaryArchive> ArchiveFolder::load(MTL::Device* device, const std::string& key) const {
+  std::error_code error;
+  if (folder_.empty() || !fs::exists(path(key), error)) return {};
+  return new_archive(device, url(path(key)));
+}
+
+void ArchiveFolder::store(MTL::BinaryArchive* archive, const std::string& key) const {
+  if (folder_.empty()) return;
+  static std::atomic<uint64_t> count = 0;
+  fs::path draft = folder_ / concat(key, '.', getpid(), '.', count.fetch_add(1), ".draft");
+  NS::Error* failure = nullptr;
+  std::error_code error;
+  if (archive->serializeToURL(url(draft), &failure)) fs::rename(draft, path(key), error);
+  fs::remove(draft, error);  // there when either has failed
+}
+
+}  // namespace enigma::metal

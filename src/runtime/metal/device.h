@@ -1,0 +1,22 @@
+// The GPU, its queue, and what both can do.
+#pragma once
+
+#include <string>
+
+#include "enigma/runtime.h"
+#include "runtime/metal/metal.h"
+
+namespace enigma::metal {
+
+struct Device {
+  Owned<MTL::Device> device;
+  Owned<MTL::CommandQueue> queue;
+  DeviceCapabilities capabilities;
+  uint32_t os_major = 0;   ///< macOS
+  std::string os_version;  ///< with its build: machine code is cached for this one
+};
+
+/// Error where there is no GPU, or none of Apple's, or a macOS older than 14.
+Device open_device();
+
+}  // namespace enigma::metal

@@ -1,0 +1,128 @@
+// Compiles MSL text with the options that make it mean what the other devices compute.
+
+#include "runtime/metal/pipelines.h"
+
+#include "runtime/metal/errors.h"
+#include "support/cache_folder.h"
+#include "support/text.h"
+
+namespace enigma::metal {
+namespace {
+
+constexpr size_t kMaxPipelines = 512;
+
+// The macOS that first had a language version.
+uint32_t macos_of(uint32_t msl_version) {
+  return msl_version >= 400 ? 26 : msl_version >= 320 ? 15 : 14;
+}
+
+// 128 bits, the same in every process.
+std::string digest(std::string_view content) {
+  uint64_t a = 0xcbf29ce484222325, b = 0x9e3779b97f4a7c15;
+  for (unsigned char c : content) {
+    a = (a ^ c) * 0x100000001b3;
+    b = (b + c) * 0xff51afd7ed558ccd;
+    b ^= b >> 32;
+  }
+  std::string hex;
+  for (uint64_t half : {a, b}) {
+    for (int shift = 60; shift >= 0; shift -= 4) hex += "0123456789abcdef"[half >> shift & 15];
+  }
+  return hex;
+}
+
+}  // namespace
+
+PipelineCache::PipelineCache(const Device& device)
+    : device_(device), archives_(cache_folder("metal")) {}
+
+std::shared_ptr<const Pipeline> PipelineCache::get(const Artifact& kernel) {
+  std::string content = concat(kernel.msl_version, kernel.fast_math ? " fast " : " safe ",
+                               kernel.msl_name, '\n', kernel.msl);
+  std::shared_ptr<Entry> slot = entry(content);
+  std::lock_guard lock(slot->compiling);
+  if (!slot->pipeline) slot->pipeline = build(kernel, content);
+  return slot->pipeline;
+}
+
+std::shared_ptr<PipelineCache::Entry> PipelineCache::entry(std::string content) {
+  std::lock_guard lock(mutex_);
+  if (auto found = entries_.find(content); found != entries_.end()) {
+    recent_.splice(recent_.begin(), recent_, found->second);
+    return found->second->second;
+  }
+  recent_.emplace_front(std::move(content), std::make_shared<Entry>());
+  entries_.emplace(recent_.front().first, recent_.begin());
+  if (recent_.size() > kMaxPipelines) {
+    entries_.erase(recent_.back().first);
+    recent_.pop_back();
+  }
+  return recent_.front().second;
+}
+
+Owned<MTL::Library> PipelineCache::library(const Artifact& kernel) const {
+  const uint32_t version = kernel.msl_version;
+  if (macos_of(version) > device_.os_major) {
+    throw Error(concat(kernel.kernel_name, ": uses Metal Shading Language ", version / 100, '.',
+                       version / 10 % 10, ", which needs macOS ", macos_of(version),
+                       "; this is macOS ", device_.os_version));
+  }
+  Owned options(MTL::CompileOptions::alloc()->init());
+  options->setLanguageVersion(
+      static_cast<MTL::LanguageVersion>(version / 100 << 16 | version / 10 % 10));
+  if (device_.os_major >= 15) {
+    options->setMathMode(kernel.fast_math ? MTL::MathModeFast : MTL::MathModeSafe);
+    options->setMathFloatingPointFunctions(kernel.fast_math
+                                               ? MTL::MathFloatingPointFunctionsFast
+                                               : MTL::MathFloatingPointFunctionsPrecise);
+  } else {
+#pragma clang diagnostic push
+#pragma clang diagnostic ignored "-Wdeprecated-declarations"
+    options->setFastMathEnabled(kernel.fast_math);
+#pragma clang diagnostic pop
+  }
+  NS::Error* error = nullptr;  // with a library: its warnings
+  Owned made(device_.device->newLibrary(string(kernel.msl), options.get(), &error));
+  if (!made) fail_library(kernel, error);
+  return made;
+}
+
+std::shared_ptr<const Pipeline> PipelineCache::build(const Artifact& kernel,
+                                                     const std::string& content) const {
+  Pool pool;
+  MTL::Device* device = device_.device.get();
+  Owned<MTL::Library> compiled = library(kernel);
+  Owned function(compiled->newFunction(string(kernel.msl_name)));
+  if (!function) throw InternalError(concat("the MSL has no function ", kernel.msl_name));
+  Owned descriptor(MTL::ComputePipelineDescriptor::alloc()->init());
+  descriptor->setComputeFunction(function.get());
+  descriptor->setLabel(string(kernel.kernel_name));
+
+  auto make = [&](MTL::BinaryArchive* archive, MTL::PipelineOption options, NS::Error** error) {
+    const NS::Object* one = archive;
+    descriptor->setBinaryArchives(archive ? NS::Array::array(&one, 1) : nullptr);
+    return Owned(device->newComputePipelineState(descriptor.get(), options, nullptr, error));
+  };
+  NS::Error* error = nullptr;
+  Owned<MTL::ComputePipelineState> state;
+  std::string key =
+      digest(concat(device_.capabilities.name, '\n', device_.os_version, '\n', content));
+  if (auto archive = archives_.load(device, key)) {
+    state = make(archive.get(), MTL::PipelineOptionFailOnBinaryArchiveMiss, &error);
+  }
+  if (!state) {
+    // Compiled into the archive and taken out of it: once, not twice.
+    Owned<MTL::BinaryArchive> archive = new_archive(device);
+    bool added = archive && archive->addComputePipelineFunctions(descriptor.get(), &error);
+    error = nullptr;
+    state = make(added ? archive.get() : nullptr, MTL::PipelineOptionNone, &error);
+    if (!state) fail_pipeline(kernel, error);
+    if (added) archives_.store(archive.get(), key);
+  }
+  auto pipeline = std::make_shared<Pipeline>();
+  pipeline->max_threads = static_cast<uint32_t>(state->maxTotalThreadsPerThreadgroup());
+  pipeline->state = std::move(state);
+  return pipeline;
+}
+
+}  // namespace enigma::metal

@@ -1,0 +1,257 @@
+// Encodes, commits, waits; keeps the order between kernels that share host memory.
+
+#include "runtime/metal/queue.h"
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "runtime/metal/errors.h"
+#include "support/text.h"
+
+namespace enigma::metal {
+namespace {
+
+constexpr size_t kMaxFailed = 64;  // of those who never ask
+
+template <class Use>
+void for_each_memory(const Submission& submission, const Use& use) {
+  for (const auto& kernel : submission.kernels) {
+    for (const Argument& a : kernel->arguments) {
+      if (a.memory) use(*a.memory, a.written);
+    }
+  }
+}
+
+// Whether two kernels touch the same bytes through two buffers, one of them writing. Through one
+// buffer they may: Metal orders that.
+bool conflicting(const Bound& a, const Bound& b) {
+  for (const Argument& x : a.arguments) {
+    for (const Argument& y : b.arguments) {
+      if (x.memory && y.memory && x.memory != y.memory && (x.written || y.written) &&
+          x.memory->overlaps(*y.memory)) {
+        return true;
+      }
+    }
+  }
+  return false;
+}
+
+bool conflicting(const Submission& submission, const Bound& kernel) {
+  return std::any_of(submission.kernels.begin(), submission.kernels.end(),
+                     [&](const auto& k) { return conflicting(*k, kernel); });
+}
+
+// Whether a kernel has worked on memory that the submission should have written.
+bool feeds(const Submission& submission, const Bound& kernel) {
+  bool found = false;
+  for_each_memory(submission, [&](const HostMemory& memory, bool written) {
+    for (const Argument& a : kernel.arguments) {
+      found |= written && a.memory && memory.overlaps(*a.memory);
+    }
+  });
+  return found;
+}
+
+bool has_owner(const Submission& submission, uint64_t owner) {
+  return std::any_of(submission.kernels.begin(), submission.kernels.end(),
+                     [&](const auto& k) { return k->owner == owner; });
+}
+
+std::string names_of(const Submission& submission) {
+  std::string names;
+  const std::string* before = nullptr;
+  for (const auto& k : submission.kernels) {
+    if (before && *before == k->kernel->kernel_name) continue;
+    before = &k->kernel->kernel_name;
+    names += (names.empty() ? "" : ", ") + *before;
+  }
+  return names;
+}
+
+MTL::Size size(Dim3 d) { return MTL::Size(d.x, d.y, d.z); }
+
+}  // namespace
+
+// A command buffer that is being written. Unless it is committed, nothing of it remains.
+class Queue::Open {
+ public:
+  explicit Open(const Device& device) {
+    submission_ = std::make_shared<Submission>();
+    submission_->commands = retained(device.queue->commandBuffer());
+    encoder_ = submission_->commands ? submission_->commands->computeCommandEncoder() : nullptr;
+    if (!encoder_) {
+      throw Error(concat(device.capabilities.name,
+                         ": Metal gave no command buffer; the system is out of memory"));
+    }
+  }
+  ~Open() {
+    if (!encoder_) return;
+    encoder_->endEncoding();
+    for_each_memory(*submission_,
+                    [](HostMemory& memory, bool written) { memory.end_use(written, false); });
+  }
+  Open(const Open&) = delete;
+  Open& operator=(const Open&) = delete;
+
+  bool conflicts(const Bound& kernel) const { return conflicting(*submission_, kernel); }
+
+  void encode(const Dispatch& dispatch) {
+    const Bound& kernel = *dispatch.bound;
+    submission_->kernels.push_back(dispatch.bound);
+    encoder_->setComputePipelineState(kernel.pipeline->state.get());
+    for (const Argument& a : kernel.arguments) {
+      if (a.memory) {
+        a.memory->begin_use(a.written);
+        encoder_->setBuffer(a.memory->buffer(), 0, a.index);
+      } else {
+        encoder_->setBytes(&a.scalar, a.bytes, a.index);
+      }
+    }
+    // Smaller threadgroups at the edges of the grid are Metal's own doing.
+    encoder_->dispatchThreads(size(dispatch.grid), size(dispatch.threads));
+  }
+
+  std::shared_ptr<Submission> commit() {
+    std::exchange(encoder_, nullptr)->endEncoding();
+    submission_->commands->commit();
+    return submission_;
+  }
+
+ private:
+  std::shared_ptr<Submission> submission_;
+  MTL::ComputeCommandEncoder* encoder_;  // of the pool
+};
+
+Queue::~Queue() {
+  Pool pool;
+  if (auto submission = last()) wait_for(submission);
+}
+
+std::shared_ptr<Submission> Queue::last() {
+  std::lock_guard lock(mutex_);
+  return running_.empty() ? nullptr : running_.back();
+}
+
+std::shared_ptr<Submission> Queue::conflict(const Bound& kernel) const {
+  for (auto it = running_.rbegin(); it != running_.rend(); ++it) {
+    if (conflicting(**it, kernel)) return *it;
+  }
+  return nullptr;
+}
+
+std::shared_ptr<Submission> Queue::submit(std::span<const Dispatch> dispatches) {
+  Pool pool;
+  Garbage ended;  // freed after the lock: owners of memory may run code of the user's
+  std::unique_lock lock(mutex_);
+  while (!running_.empty() &&
+         running_.front()->commands->status() >= MTL::CommandBufferStatusCompleted) {
+    ended.push_back(running_.front());
+    retire(ended.back());
+  }
+  std::optional<Open> open;
+  auto commit = [&] {
+    running_.push_back(open->commit());
+    open.reset();
+  };
+  for (const Dispatch& dispatch : dispatches) {
+    while (true) {
+      if (open && open->conflicts(*dispatch.bound)) commit();
+      std::shared_ptr<Submission> before = conflict(*dispatch.bound);
+      if (!before) break;
+      if (open) commit();
+      lock.unlock();
+      wait_for(before);
+      lock.lock();
+    }
+    if (!open) open.emplace(device_);
+    open->encode(dispatch);
+  }
+  if (open) commit();
+  return running_.empty() ? nullptr : running_.back();
+}
+
+void Queue::wait_for(const std::shared_ptr<Submission>& submission) {
+  Garbage ended;
+  std::unique_lock lock(mutex_);
+  while (!submission->done) {
+    std::shared_ptr<Submission> first = running_.front();
+    lock.unlock();
+    first->commands->waitUntilCompleted();
+    lock.lock();
+    // Unless another thread, which waited for it too, was faster.
+    if (!first->done) retire(first);
+    ended.push_back(std::move(first));
+  }
+}
+
+// Under the lock, for the first that runs.
+void Queue::retire(const std::shared_ptr<Submission>& submission) {
+  running_.pop_front();
+  MTL::CommandBuffer* commands = submission->commands.get();
+  bool succeeded = commands->status() == MTL::CommandBufferStatusCompleted;
+  for_each_memory(*submission,
+                  [&](HostMemory& memory, bool written) { memory.end_use(written, succeeded); });
+  if (succeeded) {
+    submission->milliseconds = (commands->GPUEndTime() - commands->GPUStartTime()) * 1e3;
+  } else {
+    submission->error =
+        std::make_exception_ptr(Error(explain(commands->error(), names_of(*submission))));
+    if (failed_.size() < kMaxFailed) failed_.push_back(submission);
+  }
+  submission->done = true;
+}
+
+// The first failure that concerns the caller is told; later ones are most often its consequence.
+template <class Concerned>
+void Queue::throw_pending(const Concerned& concerned) {
+  std::exception_ptr error;
+  Garbage told;
+  {
+    std::lock_guard lock(mutex_);
+    std::vector<std::shared_ptr<Submission>> rest;
+    for (auto& s : failed_) (concerned(*s) ? told : rest).push_back(std::move(s));
+    failed_ = std::move(rest);
+  }
+  if (!told.empty()) std::rethrow_exception(told.front()->error);
+}
+
+double Queue::finish(const std::shared_ptr<Submission>& submission,
+                     std::span<const Dispatch> dispatches) {
+  Pool pool;
+  wait_for(submission);
+  throw_pending([&](const Submission& failed) {
+    return std::any_of(dispatches.begin(), dispatches.end(), [&](const Dispatch& d) {
+      return has_owner(failed, d.bound->owner) || feeds(failed, *d.bound);
+    });
+  });
+  // Another thread, which synchronizes, may have been told before.
+  if (submission->error) std::rethrow_exception(submission->error);
+  return submission->milliseconds;
+}
+
+void Queue::wait(uint64_t owner) {
+  Pool pool;
+  std::shared_ptr<Submission> latest;
+  {
+    std::lock_guard lock(mutex_);
+    for (const auto& s : running_) {
+      if (has_owner(*s, owner)) latest = s;
+    }
+  }
+  if (latest) wait_for(latest);
+}
+
+void Queue::finish_all(uint64_t owner) {
+  Pool pool;
+  if (auto submission = last()) wait_for(submission);
+  throw_pending([&](const Submission& failed) { return has_owner(failed, owner); });
+}
+
+void Queue::finish_all() {
+  Pool pool;
+  if (auto submission = last()) wait_for(submission);
+  throw_pending([](const Submission&) { return true; });
+}
+
+}  // namespace enigma::metal

@@ -1,0 +1,147 @@
+// The objects of Metal as the model holds them.
+#pragma once
+
+#include <Metal/Metal.hpp>
+#include <array>
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "foundation.h"
+
+namespace softmetal {
+
+constexpr uint32_t kMaxThreads = 1024;
+constexpr size_t kMaxThreadgroupMemory = 32768;
+constexpr size_t kMaxSetBytes = 4096;
+constexpr size_t kMaxBuffers = SOFTMETAL_MAX_BUFFERS;
+
+struct Device : Object {
+  static constexpr const char* kName = "MTLDevice";
+};
+
+struct Buffer : Object {
+  static constexpr const char* kName = "MTLBuffer";
+  char* data;
+  size_t length;
+  bool owned;
+  void (^deallocator)(void*, NS::UInteger) = nullptr;  // a copied block
+  ~Buffer();
+};
+
+// The machine code of a kernel: what all objects made of one library function share.
+struct Code {
+  softmetal_kernel kernel{};
+  std::string name, key;
+  uint32_t buffers = 0;  // bits of those that the kernel takes
+  std::mutex running;
+  ~Code() {
+    if (kernel.destroy) kernel.destroy(kernel.context);
+  }
+};
+
+struct CompileOptions : Object {
+  static constexpr const char* kName = "MTLCompileOptions";
+  MTL::LanguageVersion version = MTL::LanguageVersion(0);
+  bool fast = true;  // Metal's default
+};
+
+struct Library : Object {
+  static constexpr const char* kName = "MTLLibrary";
+  std::vector<std::shared_ptr<Code>> functions;
+};
+
+struct Function : Object {
+  static constexpr const char* kName = "MTLFunction";
+  std::shared_ptr<Code> code;
+};
+
+struct PipelineDescriptor : Object {
+  static constexpr const char* kName = "MTLComputePipelineDescriptor";
+  Ref<Function> function;
+  Ref<Array> archives;
+};
+
+struct Pipeline : Object {
+  static constexpr const char* kName = "MTLComputePipelineState";
+  std::shared_ptr<Code> code;
+  uint32_t max_threads;
+};
+
+struct ArchiveDescriptor : Object {
+  static constexpr const char* kName = "MTLBinaryArchiveDescriptor";
+  Ref<Url> url;
+};
+
+struct Archive : Object {
+  static constexpr const char* kName = "MTLBinaryArchive";
+  std::mutex mutex;
+  std::vector<std::string> keys;
+};
+
+// One argument of a dispatch: a buffer from an offset on, or bytes.
+struct Bound {
+  Ref<Buffer> buffer;
+  size_t offset = 0;
+  std::vector<char> bytes;
+  bool is_set = false;
+};
+
+struct Dispatched {
+  Ref<Pipeline> pipeline;
+  std::array<Bound, kMaxBuffers> arguments;
+  MTL::Size grid, threads;
+};
+
+struct CommandQueue;
+
+struct CommandBuffer : Object {
+  static constexpr const char* kName = "MTLCommandBuffer";
+  Ref<CommandQueue> queue;
+  std::vector<Dispatched> dispatches;
+  std::vector<void*> handlers;  // copied blocks
+  Object* encoder = nullptr;    // open; it holds us
+  std::mutex mutex;
+  std::condition_variable ended;
+  MTL::CommandBufferStatus status = MTL::CommandBufferStatusNotEnqueued;
+  bool finished = false;  // and the handlers have run
+  Ref<Error> error;
+  double start = 0, end = 0;
+  ~CommandBuffer();
+};
+
+struct Encoder : Object {
+  static constexpr const char* kName = "MTLComputeCommandEncoder";
+  Ref<CommandBuffer> commands;
+  Dispatched next;
+  bool open = true;
+  ~Encoder();
+};
+
+// What a queue shares with the thread that runs its command buffers, one after the other.
+struct Work {
+  std::mutex mutex;
+  std::condition_variable changed;
+  std::deque<Ref<CommandBuffer>> committed;
+  bool stop = false;
+};
+
+struct CommandQueue : Object {
+  static constexpr const char* kName = "MTLCommandQueue";
+  std::shared_ptr<Work> work;
+  std::thread thread;
+  ~CommandQueue();
+};
+
+/// An MTLLibrary of MSL text; null, with an error, when it does not compile.
+MTL::Library* compile_library(const char* source, CompileOptions* options, NS::Error** error);
+MTL::ComputePipelineState* make_pipeline(PipelineDescriptor* descriptor,
+                                         MTL::PipelineOption options, NS::Error** error);
+MTL::BinaryArchive* make_archive(ArchiveDescriptor* descriptor, NS::Error** error);
+MTL::CommandQueue* make_queue();
+
+}  // namespace softmetal
