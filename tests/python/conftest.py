@@ -1,0 +1,59 @@
+"""The device of the suite: `--device=msl` runs every direct call as MSL text in the lab as well."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--device",
+        choices=["cpu", "msl"],
+        default="cpu",
+        help="msl: whatever runs on the CPU device must give the same as executed MSL text",
+    )
+    parser.addoption("--msl-schedule", choices=["forward", "reverse", "random"], default="forward")
+    parser.addoption("--msl-check", action="store_true", help="look for races and bad accesses")
+
+
+@pytest.fixture(scope="session")
+def msl_device(request: pytest.FixtureRequest) -> Iterator[object]:
+    """The lab of this session, or None when the suite runs on the CPU device alone."""
+    if request.config.getoption("--device") != "msl":
+        yield None
+        return
+    from msl.device import MslDevice
+
+    option = request.config.getoption
+    device = MslDevice(option("--msl-schedule"), option("--msl-check"))
+    yield device
+    device.lab.close()
+    print(f"\nMSL lab: {len(device.kernels)} kernels, {device.runs} runs")
+
+
+@pytest.fixture(autouse=True)
+def run_msl_too(msl_device, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a call on the CPU device the lab runs the MSL on the same input, and must agree."""
+    if msl_device is None:
+        return
+    from msl.device import host_copy
+
+    from enigma.compile import CompiledKernel
+
+    original = CompiledKernel.__call__
+
+    def call(self, *arguments, grid=None, threads=None, runtime=None):
+        try:
+            before = [host_copy(a) for a in arguments]
+        except Exception:
+            before = None
+        original(self, *arguments, grid=grid, threads=threads, runtime=runtime)
+        if before is not None:
+            after = [host_copy(a) for a in arguments]
+            msl_device.verify(
+                self, before, after, self._grid() if grid is None else grid, self._threads(threads)
+            )
+
+    monkeypatch.setattr(CompiledKernel, "__call__", call)
