@@ -96,4 +96,6 @@ def host_copy(value: Any) -> Any:
         return value.copy()
     if np.isscalar(value) or isinstance(value, (bool, int, float)):
         return value
-    return np.array(np.asarray(value))
+    if hasattr(value, "__dlpack__"):
+        return np.from_dlpack(value).copy()
+    return np.array(memoryview(value))

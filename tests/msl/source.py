@@ -182,7 +182,9 @@ def _parameter(part: str, line: int) -> Parameter:
                 f"'{kind}' attribute of '{name}' is out of bounds: must be between 0 and 30", line
             )
         if "*" not in text and "&" not in text:
-            raise SourceError(f"parameter '{name}' is a value: it must be a constant reference", line)
+            raise SourceError(
+                f"parameter '{name}' is a value: it must be a constant reference", line
+            )
         space = re.search(r"\b(device|constant|threadgroup|thread)\b", text)
         wanted = ("threadgroup",) if kind == "threadgroup" else ("device", "constant")
         if not space or space[1] not in wanted:
@@ -241,7 +243,7 @@ def translate(source: Source) -> str:
         code = _calls(code)
     code = re.sub(r"\bMETAL\s+fp\b[^\n]*", "", code)
     code = re.sub(r"#\s*pragma\s+(?:STDC|unroll|clang)[^\n]*", "", code)
-    entries = ["#line 1 \"entry\""]
+    entries = ['#line 1 "entry"']
     for number, kernel in enumerate(source.kernels):
         entries.append(_entry(kernel, number))
     entries.append(_TAIL)

@@ -35,6 +35,23 @@ void add(const char* kind, std::string text, uintptr_t pc, uintptr_t other) {
   }
 }
 
+// A write that changes nothing harms no other write: it is told by what is there afterwards.
+struct Pending {
+  const char* address = nullptr;
+  size_t size = 0;
+  unsigned char before[16];
+  std::string text;
+  uintptr_t pc = 0, other = 0;
+};
+Pending pending;
+
+void settle() {
+  if (!pending.address) return;
+  bool same = memcmp(pending.before, pending.address, pending.size) == 0;
+  pending.address = nullptr;
+  if (!same) add("race", std::move(pending.text), pending.pc, pending.other);
+}
+
 bool ordered(const Access& a, const Access& b) {
   if (a.group != b.group) return false;
   if (a.thread == b.thread || a.epoch != b.epoch) return true;
@@ -51,10 +68,18 @@ bool races(const Access& a, const Access& b) {
 
 void race(const Buffer& b, size_t element, const Access& before, const char* did, const Access& now,
           const char* does) {
-  add("race",
-      std::string(does) + " of " + b.name + "[" + std::to_string(element) + "] by " + who(now) +
-          " races with the " + did + " by " + who(before),
-      now.pc, before.pc);
+  std::string text = std::string(does) + " of " + b.name + "[" + std::to_string(element) + "] by " +
+                     who(now) + " races with the " + did + " by " + who(before);
+  if (did[0] == 'w' && does[0] == 'w' && b.element <= sizeof pending.before && !now.atomic) {
+    pending.address = b.begin + element * b.element;
+    pending.size = b.element;
+    memcpy(pending.before, pending.address, pending.size);
+    pending.text = std::move(text);
+    pending.pc = now.pc;
+    pending.other = before.pc;
+  } else {
+    add("race", std::move(text), now.pc, before.pc);
+  }
 }
 
 void note(const Buffer& b, size_t element, Cell& cell, const Access& now, bool write) {
@@ -81,9 +106,13 @@ void checker_begin() {
   shadows.clear();
   known.clear();
   shadow_group = ~0u;
+  pending.address = nullptr;
 }
 
-void checker_end() { shadows.clear(); }
+void checker_end() {
+  settle();
+  shadows.clear();
+}
 
 const Buffer* find_buffer(const void* address) {
   auto* p = static_cast<const char*>(address);
@@ -100,6 +129,7 @@ extern char* msl_section_end;
 void check_access(const volatile void* address, unsigned size, bool write, bool atomic,
                   uintptr_t pc) {
   if (!run) return;
+  settle();
   auto* p = const_cast<const char*>(static_cast<const volatile char*>(address));
   const Buffer* b = find_buffer(p);
   const char* verb = write ? "write" : "read";
@@ -155,17 +185,17 @@ void check_access(const volatile void* address, unsigned size, bool write, bool 
 
 }  // namespace msl
 
-#define MSL_CALLBACK(name, size, write)                                     \
-  extern "C" void __tsan_##name(void* p) {                                  \
-    msl::check_access(p, size, write, false,                                \
+#define MSL_CALLBACK(name, size, write)                                          \
+  extern "C" void __tsan_##name(void* p) {                                       \
+    msl::check_access(p, size, write, false,                                     \
                       reinterpret_cast<uintptr_t>(__builtin_return_address(0))); \
   }
-#define MSL_CALLBACKS(size)                          \
-  MSL_CALLBACK(read##size, size, false)              \
-  MSL_CALLBACK(write##size, size, true)              \
-  MSL_CALLBACK(unaligned_read##size, size, false)    \
-  MSL_CALLBACK(unaligned_write##size, size, true)    \
-  MSL_CALLBACK(read_write##size, size, true)         \
+#define MSL_CALLBACKS(size)                       \
+  MSL_CALLBACK(read##size, size, false)           \
+  MSL_CALLBACK(write##size, size, true)           \
+  MSL_CALLBACK(unaligned_read##size, size, false) \
+  MSL_CALLBACK(unaligned_write##size, size, true) \
+  MSL_CALLBACK(read_write##size, size, true)      \
   MSL_CALLBACK(unaligned_read_write##size, size, true)
 MSL_CALLBACKS(1)
 MSL_CALLBACKS(2)

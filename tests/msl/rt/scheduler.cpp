@@ -65,10 +65,13 @@ void main_of_fiber() {
 
 void enter_place(const Fiber& f) {
   const Simdgroup& s = simdgroups[f.builtins.simdgroup_index_in_threadgroup];
-  place = {group_number,      f.builtins.thread_index_in_threadgroup,
+  place = {group_number,
+           f.builtins.thread_index_in_threadgroup,
            f.builtins.simdgroup_index_in_threadgroup,
-           device_epoch,      threadgroup_epoch,
-           s.device_epoch,    s.threadgroup_epoch};
+           device_epoch,
+           threadgroup_epoch,
+           s.device_epoch,
+           s.threadgroup_epoch};
 }
 
 // Smaller is behind in the program.
@@ -149,9 +152,10 @@ void resolve_barrier() {
   if (there != count) {
     snprintf(text, sizeof text, "%u of %u threads reached the barrier", there, count);
   } else {
-    snprintf(text, sizeof text, "threads %u and %u wait at different barriers, or in different "
-             "rounds of a loop", a->builtins.thread_index_in_threadgroup,
-             b->builtins.thread_index_in_threadgroup);
+    snprintf(text, sizeof text,
+             "threads %u and %u wait at different barriers, or in different "
+             "rounds of a loop",
+             a->builtins.thread_index_in_threadgroup, b->builtins.thread_index_in_threadgroup);
     f.other_line = line_of(b->path);
   }
   f.text = text;
@@ -335,13 +339,8 @@ void msl_atomic(const volatile void* object, unsigned size, unsigned write) {
 // Whether a weak exchange fails for no reason.
 unsigned msl_spurious() { return run->schedule == Schedule::Random && next_random(8) == 0; }
 
-void msl_access(const void* address, unsigned size, unsigned write) {
-  if (run->checked)
-    check_access(address, size, write != 0, false,
-                 reinterpret_cast<uintptr_t>(__builtin_return_address(0)));
-}
-
-// Each thread passes its declaration; the first of a threadgroup fills it with what is surely wrong.
+// Each thread passes its declaration; the first of a threadgroup fills it with what is surely
+// wrong.
 void msl_threadgroup_variable(void* address, unsigned long size, unsigned element,
                               unsigned is_float, const char* name) {
   auto* begin = static_cast<char*>(address);

@@ -79,8 +79,8 @@ Buffer make_buffer(std::string name, size_t size, unsigned element, bool is_thre
   b.is_threadgroup = is_threadgroup;
   size_t inner = (size + kPage - 1) / kPage * kPage;
   b.reserved_size = inner + 64 * kPage;
-  void* p = mmap(nullptr, b.reserved_size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
-                 -1, 0);
+  void* p =
+      mmap(nullptr, b.reserved_size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (p == MAP_FAILED) end("no memory for a buffer");
   b.reserved = static_cast<char*>(p);
   char* usable = b.reserved + 32 * kPage;
@@ -145,10 +145,11 @@ void on_fault(int number, siginfo_t* info, void* context) {
   const Buffer* b = run && f.kind[0] == 'o' ? find_buffer(info->si_addr) : nullptr;
   if (b) {
     long offset = static_cast<char*>(info->si_addr) - b->begin;
-    snprintf(text, sizeof text, "%s of %s[%ld], which has %zu elements, by thread %u of "
-             "threadgroup %u", write ? "write" : "read", b->name.c_str(),
-             offset / static_cast<long>(b->element), b->size / b->element, place.thread,
-             place.group);
+    snprintf(text, sizeof text,
+             "%s of %s[%ld], which has %zu elements, by thread %u of "
+             "threadgroup %u",
+             write ? "write" : "read", b->name.c_str(), offset / static_cast<long>(b->element),
+             b->size / b->element, place.thread, place.group);
   } else {
     snprintf(text, sizeof text, "signal %s at address %p in thread %u of threadgroup %u",
              sigabbrev_np(number), info->si_addr, place.thread, place.group);

@@ -56,7 +56,6 @@ void msl_barrier(unsigned flags, unsigned site);
 void msl_simdgroup_barrier(unsigned flags, unsigned site);
 void msl_atomic(const volatile void* object, unsigned size, unsigned write);
 unsigned msl_spurious();
-void msl_access(const void* address, unsigned size, unsigned write);
 void msl_threadgroup_variable(void* address, unsigned long size, unsigned element,
                               unsigned is_float, const char* name);
 }

@@ -35,37 +35,49 @@ MSL_FN void touch(const volatile atomic<T>* object, uint write, memory_order ord
   if (order != memory_order_relaxed) __builtin_trap();
 }
 
+// Through clang's atomics, which the race checker leaves to msl_atomic.
+template <class T>
+MSL_FN T take(const volatile atomic<T>* object) {
+  T x;
+  __atomic_load(&object->value_, &x, __ATOMIC_RELAXED);
+  return x;
+}
+template <class T>
+MSL_FN void put(volatile atomic<T>* object, T x) {
+  __atomic_store(&object->value_, &x, __ATOMIC_RELAXED);
+}
+
 template <class T, class = enable_if_t<is_atomic_v<T>>>
 MSL_FN T atomic_load_explicit(const volatile atomic<T>* object, memory_order order) {
   touch(object, 0, order);
-  return object->value_;
+  return take(object);
 }
 template <class T, class = enable_if_t<is_atomic_v<T>>>
 MSL_FN void atomic_store_explicit(volatile atomic<T>* object, type_identity_t<T> x,
                                   memory_order order) {
   touch(object, 1, order);
-  object->value_ = x;
+  put(object, x);
 }
 template <class T, class = enable_if_t<is_atomic_v<T>>>
 MSL_FN bool atomic_compare_exchange_weak_explicit(volatile atomic<T>* object, T* expected,
                                                   type_identity_t<T> desired, memory_order order,
                                                   memory_order) {
   touch(object, 1, order);
-  T old = object->value_;
+  T old = take(object);
   if (old == *expected && !msl_spurious()) {
-    object->value_ = desired;
+    put(object, desired);
     return true;
   }
   *expected = old;
   return false;
 }
-#define MSL_FETCH(name, needs, expression)                                               \
-  template <class T, class = enable_if_t<needs<T>>>                                      \
-  MSL_FN T name(volatile atomic<T>* object, type_identity_t<T> x, memory_order order) {  \
-    touch(object, 1, order);                                                             \
-    T old = object->value_;                                                              \
-    object->value_ = expression;                                                         \
-    return old;                                                                          \
+#define MSL_FETCH(name, needs, expression)                                              \
+  template <class T, class = enable_if_t<needs<T>>>                                     \
+  MSL_FN T name(volatile atomic<T>* object, type_identity_t<T> x, memory_order order) { \
+    touch(object, 1, order);                                                            \
+    T old = take(object);                                                               \
+    put(object, T(expression));                                                         \
+    return old;                                                                         \
   }
 // In the unsigned type, since atomics wrap.
 template <class T>
@@ -93,11 +105,11 @@ MSL_FETCH(atomic_fetch_xor_explicit, is_atomic_word_v, old ^ x)
 
 MSL_FN void atomic_min_explicit(volatile atomic<ulong>* object, ulong x, memory_order order) {
   touch(object, 1, order);
-  if (x < object->value_) object->value_ = x;
+  if (x < take(object)) put(object, x);
 }
 MSL_FN void atomic_max_explicit(volatile atomic<ulong>* object, ulong x, memory_order order) {
   touch(object, 1, order);
-  if (object->value_ < x) object->value_ = x;
+  if (take(object) < x) put(object, x);
 }
 
 }  // namespace metal

@@ -65,9 +65,9 @@ MSL_FN void enter(void (*kernel)(P...), A... arguments) {
 }  // namespace msl
 
 // Threadgroup memory is one section of the library, so that the runtime can tell it.
-#define MSL_THREADGROUP(name, is_float, ...)                                             \
-  static __attribute__((section("msl_tg"), aligned(64))) __VA_ARGS__;                    \
-  static __attribute__((section("msl_tg"), used)) char name##_behind[256];               \
+#define MSL_THREADGROUP(name, is_float, ...)                               \
+  static __attribute__((section("msl_tg"), aligned(64))) __VA_ARGS__;      \
+  static __attribute__((section("msl_tg"), used)) char name##_behind[256]; \
   msl_threadgroup_variable(&name, sizeof(name), msl_element_size(name), is_float, #name)
 template <class T, unsigned long N>
 constexpr unsigned msl_element_size(T (&)[N]) {

@@ -16,7 +16,9 @@ struct simdgroup_matrix {
   }
   static uint row() { return (lanes::self() >> 4 & 1) * 4 + (lanes::self() >> 1 & 3); }
   static uint column() { return (lanes::self() >> 3 & 1) * 4 + (lanes::self() & 1) * 2; }
-  static uint lane_of(uint r, uint c) { return (r >> 2) * 16 + (c >> 2) * 8 + (r & 3) * 2 + (c >> 1 & 1); }
+  static uint lane_of(uint r, uint c) {
+    return (r >> 2) * 16 + (c >> 2) * 8 + (r & 3) * 2 + (c >> 1 & 1);
+  }
   vec<T, 2>& thread_elements() { return own; }
 };
 using simdgroup_float8x8 = simdgroup_matrix<float, 8, 8>;
@@ -45,7 +47,6 @@ MSL_FN void simdgroup_load(simdgroup_matrix<T, 8, 8>& m, const type_identity_t<T
   need_all_lanes(msl_exchange(&m, 1, site), "simdgroup_load");
   for (uint i = 0; i < 2; ++i) {
     const T* from = source + matrix_offset<T>(i, pitch, origin, transpose);
-    msl_access(from, sizeof(T), 0);
     m.own[i] = *from;
   }
 }
@@ -55,7 +56,6 @@ MSL_FN void simdgroup_store(simdgroup_matrix<T, 8, 8> m, type_identity_t<T>* tar
   need_all_lanes(msl_exchange(&m, 1, site), "simdgroup_store");
   for (uint i = 0; i < 2; ++i) {
     T* to = target + matrix_offset<T>(i, pitch, origin, transpose);
-    msl_access(to, sizeof(T), 1);
     *to = m.own[i];
   }
 }
@@ -137,15 +137,15 @@ MSL_FN matrix<T, R, C> transpose(const matrix<T, C, R>& m) {
 
 }  // namespace metal
 
-#define MSL_MATRICES(T)                    \
-  using T##2x2 = metal::matrix<T, 2, 2>;   \
-  using T##2x3 = metal::matrix<T, 2, 3>;   \
-  using T##2x4 = metal::matrix<T, 2, 4>;   \
-  using T##3x2 = metal::matrix<T, 3, 2>;   \
-  using T##3x3 = metal::matrix<T, 3, 3>;   \
-  using T##3x4 = metal::matrix<T, 3, 4>;   \
-  using T##4x2 = metal::matrix<T, 4, 2>;   \
-  using T##4x3 = metal::matrix<T, 4, 3>;   \
+#define MSL_MATRICES(T)                  \
+  using T##2x2 = metal::matrix<T, 2, 2>; \
+  using T##2x3 = metal::matrix<T, 2, 3>; \
+  using T##2x4 = metal::matrix<T, 2, 4>; \
+  using T##3x2 = metal::matrix<T, 3, 2>; \
+  using T##3x3 = metal::matrix<T, 3, 3>; \
+  using T##3x4 = metal::matrix<T, 3, 4>; \
+  using T##4x2 = metal::matrix<T, 4, 2>; \
+  using T##4x3 = metal::matrix<T, 4, 3>; \
   using T##4x4 = metal::matrix<T, 4, 4>;
 MSL_MATRICES(float)
 MSL_MATRICES(half)

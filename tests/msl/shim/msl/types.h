@@ -1,4 +1,5 @@
-// MSL's scalar and vector types, their constructors, conversions and limits, on clang's own vectors.
+// MSL's scalar and vector types, their constructors, conversions and limits, on clang's own
+// vectors.
 #pragma once
 
 #define MSL_FN static inline __attribute__((always_inline))
@@ -19,13 +20,21 @@ using uint32_t = uint;
 using uint64_t = ulong;
 using half = _Float16;
 
+template <bool>
+struct Exact {};
+template <>
+struct Exact<true> {
+  using type = int;
+};
+
 // A type of its own, so that only what Metal converts to bfloat does.
 struct bfloat {
   __bf16 raw;
   bfloat() = default;
   constexpr explicit bfloat(float x) : raw(static_cast<__bf16>(x)) {}
-  constexpr bfloat(__bf16 x) : raw(x) {}
-  template <class T>
+  template <class T, bool = true, typename Exact<__is_same(T, __bf16)>::type = 0>
+  constexpr bfloat(T x) : raw(x) {}
+  template <class T, typename Exact<!__is_same(T, __bf16)>::type = 0>
   explicit bfloat(T) = delete;  // through float, as in bfloat(float(x))
   constexpr operator float() const { return static_cast<float>(raw); }
 };
@@ -193,12 +202,12 @@ MSL_FN To as_type_of(const From& x) {
 
 template <class T>
 struct numeric_limits;
-#define MSL_INT_LIMITS(T, lo, hi)                    \
-  template <>                                        \
-  struct numeric_limits<T> {                         \
-    static constexpr T min() { return T(lo); }       \
-    static constexpr T max() { return T(hi); }       \
-    static constexpr T lowest() { return T(lo); }    \
+#define MSL_INT_LIMITS(T, lo, hi)                                 \
+  template <>                                                     \
+  struct numeric_limits<T> {                                      \
+    static constexpr T min() { return T(lo); }                    \
+    static constexpr T max() { return T(hi); }                    \
+    static constexpr T lowest() { return T(lo); }                 \
     static constexpr int digits = sizeof(T) * 8 - (T(-1) < T(0)); \
   };
 MSL_INT_LIMITS(bool, 0, 1)
@@ -211,16 +220,16 @@ MSL_INT_LIMITS(int, -2147483647 - 1, 2147483647)
 MSL_INT_LIMITS(uint, 0, 4294967295u)
 MSL_INT_LIMITS(long, -9223372036854775807l - 1, 9223372036854775807l)
 MSL_INT_LIMITS(ulong, 0, 18446744073709551615ul)
-#define MSL_FLOAT_LIMITS(T, U, lo, hi, eps, inf, nan)                             \
-  template <>                                                                     \
-  struct numeric_limits<T> {                                                      \
-    static constexpr T bits(U b) { return __builtin_bit_cast(T, b); }             \
-    static constexpr T min() { return bits(lo); }                                 \
-    static constexpr T max() { return bits(hi); }                                 \
+#define MSL_FLOAT_LIMITS(T, U, lo, hi, eps, inf, nan)                                    \
+  template <>                                                                            \
+  struct numeric_limits<T> {                                                             \
+    static constexpr T bits(U b) { return __builtin_bit_cast(T, b); }                    \
+    static constexpr T min() { return bits(lo); }                                        \
+    static constexpr T max() { return bits(hi); }                                        \
     static constexpr T lowest() { return bits(U(hi) | U(U(1) << (sizeof(U) * 8 - 1))); } \
-    static constexpr T epsilon() { return bits(eps); }                            \
-    static constexpr T infinity() { return bits(inf); }                           \
-    static constexpr T quiet_NaN() { return bits(nan); }                          \
+    static constexpr T epsilon() { return bits(eps); }                                   \
+    static constexpr T infinity() { return bits(inf); }                                  \
+    static constexpr T quiet_NaN() { return bits(nan); }                                 \
   };
 MSL_FLOAT_LIMITS(float, uint, 0x00800000, 0x7f7fffff, 0x34000000, 0x7f800000, 0x7fc00000)
 MSL_FLOAT_LIMITS(half, ushort, 0x0400, 0x7bff, 0x1400, 0x7c00, 0x7e00)
@@ -260,12 +269,12 @@ MSL_FN To as_type(const From& x) {
 }
 
 constexpr half operator""h(long double x) { return static_cast<half>(x); }
-constexpr bfloat operator""bf(long double x) { return bfloat(static_cast<float>(x)); }
+constexpr bfloat operator"" bf(long double x) { return bfloat(static_cast<float>(x)); }
 
-#define MSL_VECTORS(T)                \
-  using T##2 = metal::vec<T, 2>;      \
-  using T##3 = metal::vec<T, 3>;      \
-  using T##4 = metal::vec<T, 4>;      \
+#define MSL_VECTORS(T)                           \
+  using T##2 = metal::vec<T, 2>;                 \
+  using T##3 = metal::vec<T, 3>;                 \
+  using T##4 = metal::vec<T, 4>;                 \
   using packed_##T##2 = metal::packed_vec<T, 2>; \
   using packed_##T##3 = metal::packed_vec<T, 3>; \
   using packed_##T##4 = metal::packed_vec<T, 4>;
