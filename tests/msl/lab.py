@@ -27,6 +27,7 @@ CLANG = "clang++-19"
 STANDARD = ["-std=c++17", "-Xclang", "-cl-single-precision-constant"]
 MEANING = [
     *["-fPIC", "-fno-exceptions", "-fno-rtti", "-fno-strict-aliasing", "-ffp-contract=off"],
+    "-fsigned-char",
     *["-Xclang", "-ffloat16-excess-precision=none", "-Xclang", "-fbfloat16-excess-precision=none"],
     *["-w", "-Wno-reserved-user-defined-literal", "-nostdinc", "-isystem", str(HERE / "shim")],
 ]
@@ -203,17 +204,24 @@ def as_metal_means(ir: str) -> str:
     return _SHIFT.sub(shift, _DIVISION.sub(division, ir))
 
 
-def build(text: str, checked: bool = False, optimise: str = "-O1") -> Built:
-    """Compiles MSL text, or finds it in the cache. Errors: CompileError."""
+def build(
+    text: str, checked: bool = False, optimise: str = "-O1", kernel: str = "", instance: str = ""
+) -> Built:
+    """Compiles MSL text, or finds it in the cache. Errors: CompileError.
+
+    Of a text with templates one ``kernel`` is chosen and made an ``instance``, as ``<float, 4>``.
+    """
     try:
         source = msl.scan(text)
-        key = _key(text, checked, optimise)
+        if instance:
+            source.kernels = [source.kernel(kernel)]
+        key = _key(text, checked, optimise, kernel if instance else "", instance)
         library = BUILD / "kernels" / key[:2] / f"{key}.so"
         refused = library.with_suffix(".refused")
         if refused.exists():
             raise CompileError(refused.read_text())
         if not library.exists():
-            code = msl.translate(source)
+            code = msl.translate(source, instance)
             try:
                 _compile(code, library, checked, optimise)
             except CompileError as error:
@@ -318,13 +326,14 @@ class Lab:
         seed: int = 0,
         checked: bool = False,
         threadgroup: Sequence[int] = (),
+        instance: str = "",
     ) -> Result:
         """Runs a kernel on copies of its arguments, arrays and numpy scalars in buffer order.
 
         ``threadgroup`` are the bytes of threadgroup arguments. With ``checked`` races and accesses
         out of bounds are looked for. Errors: CompileError; KernelFault for what must not happen.
         """
-        built = build(text, checked)
+        built = build(text, checked, kernel=kernel or "", instance=instance)
         chosen = built.source.kernel(kernel)
         number = built.source.kernels.index(chosen)
         slots = chosen.slots()

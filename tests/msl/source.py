@@ -234,18 +234,21 @@ def needs_fibers(source: Source) -> bool:
     return bool(_MEET.search(source.stripped))
 
 
-def translate(source: Source) -> str:
-    """C++ for the execution shim, with an entry for each kernel."""
+def translate(source: Source, instance: str = "") -> str:
+    """C++ for the execution shim, with an entry for each kernel.
+
+    ``instance`` are the arguments of kernels that are templates, as in ``<float, 4>``.
+    """
     code = _attributes(source.stripped)
     code = _threadgroup_variables(code)
     if _CROSS_LANE.search(code):
         code = _loops(code)
         code = _calls(code)
-    code = re.sub(r"\bMETAL\s+fp\b[^\n]*", "", code)
+    code = re.sub(r"#\s*include\s*<metal_\w+>", "#include <metal_stdlib>", code)
     code = re.sub(r"#\s*pragma\s+(?:STDC|unroll|clang)[^\n]*", "", code)
     entries = ['#line 1 "entry"']
     for number, kernel in enumerate(source.kernels):
-        entries.append(_entry(kernel, number))
+        entries.append(_entry(kernel, number, instance))
     entries.append(_TAIL)
     return '#line 1 "kernel.metal"\n' + code + "\n" + "\n".join(entries) + "\n"
 
@@ -259,7 +262,7 @@ char* msl_section_last() { return __stop_msl_tg; }
 }"""
 
 
-def _entry(kernel: Kernel, number: int) -> str:
+def _entry(kernel: Kernel, number: int, instance: str) -> str:
     slots = {id(p): i for i, p in enumerate(kernel.slots())}
     arguments = []
     for p in kernel.parameters:
@@ -271,7 +274,7 @@ def _entry(kernel: Kernel, number: int) -> str:
             arguments.append(f"msl::Index{{b.{p.attribute}}}")
     return (
         f'extern "C" void msl_entry_{number}(void** slots, const msl::Builtins& b) '
-        f"{{ msl::enter({', '.join(['&' + kernel.name, *arguments])}); }}"
+        f"{{ msl::enter({', '.join(['&' + kernel.name + instance, *arguments])}); }}"
     )
 
 
@@ -290,7 +293,7 @@ def _attributes(code: str) -> str:
         )
         if name and name[1] not in known:
             raise SourceError(f"unknown attribute '{name[1]}'", line_of(code, match.start()))
-        return re.sub(r"[^\n]", " ", match[0])
+        return re.sub(r"[^\n\\]", " ", match[0])  # macros keep their continued lines
 
     code = re.sub(r"\[\[\s*kernel\b[^\]]*\]\]", "kernel", code)
     return re.sub(r"\[\[(?:[^\[\]]|\[[^\]]*\])*\]\]", check, code)

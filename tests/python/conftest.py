@@ -9,17 +9,6 @@ from collections.abc import Iterator
 import pytest
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption(
-        "--device",
-        choices=["cpu", "msl"],
-        default="cpu",
-        help="msl: whatever runs on the CPU device must give the same as executed MSL text",
-    )
-    parser.addoption("--msl-schedule", choices=["forward", "reverse", "random"], default="forward")
-    parser.addoption("--msl-check", action="store_true", help="look for races and bad accesses")
-
-
 @pytest.fixture(scope="session")
 def msl_device(request: pytest.FixtureRequest) -> Iterator[object]:
     """The lab of this session, or None when the suite runs on the CPU device alone."""

@@ -60,7 +60,6 @@ namespace metal {
 using int128 = __int128;
 using uint128 = unsigned __int128;
 MSL_INTEGER(char, uchar, long, ulong)
-MSL_INTEGER(int8_t, uchar, long, ulong)
 MSL_INTEGER(uchar, uchar, long, ulong)
 MSL_INTEGER(short, ushort, long, ulong)
 MSL_INTEGER(ushort, ushort, long, ulong)

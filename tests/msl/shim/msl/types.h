@@ -2,6 +2,7 @@
 // vectors.
 #pragma once
 
+#define METAL_FUNC inline __attribute__((always_inline))
 #define MSL_FN static inline __attribute__((always_inline))
 
 using uchar = unsigned char;
@@ -10,7 +11,7 @@ using uint = unsigned int;
 using ulong = unsigned long;
 using size_t = unsigned long;
 using ptrdiff_t = long;
-using int8_t = signed char;
+using int8_t = char;
 using int16_t = short;
 using int32_t = int;
 using int64_t = long;
@@ -35,7 +36,7 @@ struct bfloat {
   template <class T, bool = true, typename Exact<__is_same(T, __bf16)>::type = 0>
   constexpr bfloat(T x) : raw(x) {}
   template <class T, typename Exact<!__is_same(T, __bf16)>::type = 0>
-  explicit bfloat(T) = delete;  // through float, as in bfloat(float(x))
+  constexpr explicit bfloat(T x) : bfloat(static_cast<float>(x)) {}
   constexpr operator float() const { return static_cast<float>(raw); }
 };
 
@@ -57,6 +58,12 @@ struct type_identity {
 };
 template <class T>
 using type_identity_t = typename type_identity<T>::type;
+template <class A, class B>
+struct is_same {
+  static constexpr bool value = __is_same(A, B);
+};
+template <class From, class To>
+inline constexpr bool is_convertible_v = __is_convertible_to(From, To);
 template <class T>
 using remove_cv_t = __remove_cv(T);
 template <class T>
@@ -64,9 +71,9 @@ using remove_reference_t = __remove_reference_t(T);
 
 template <class T>
 inline constexpr bool is_integral_v =
-    is_same_v<T, char> || is_same_v<T, int8_t> || is_same_v<T, uchar> || is_same_v<T, short> ||
-    is_same_v<T, ushort> || is_same_v<T, int> || is_same_v<T, uint> || is_same_v<T, long> ||
-    is_same_v<T, ulong> || is_same_v<T, bool>;
+    is_same_v<T, char> || is_same_v<T, uchar> || is_same_v<T, short> || is_same_v<T, ushort> ||
+    is_same_v<T, int> || is_same_v<T, uint> || is_same_v<T, long> || is_same_v<T, ulong> ||
+    is_same_v<T, bool>;
 template <class T>
 inline constexpr bool is_floating_point_v =
     is_same_v<T, float> || is_same_v<T, half> || is_same_v<T, bfloat>;
@@ -89,6 +96,8 @@ template <int N>
 struct bvec {
   bool e[N];
   bvec() = default;
+  template <class... B, class = enable_if_t<sizeof...(B) + 2 == N>>
+  constexpr bvec(bool first, bool second, B... rest) : e{first, second, bool(rest)...} {}
   constexpr bvec(bool b) {
     for (int i = 0; i < N; ++i) e[i] = b;
   }
@@ -212,7 +221,6 @@ struct numeric_limits;
   };
 MSL_INT_LIMITS(bool, 0, 1)
 MSL_INT_LIMITS(char, -128, 127)
-MSL_INT_LIMITS(int8_t, -128, 127)
 MSL_INT_LIMITS(uchar, 0, 255)
 MSL_INT_LIMITS(short, -32768, 32767)
 MSL_INT_LIMITS(ushort, 0, 65535)
@@ -243,15 +251,15 @@ struct array {
   static constexpr size_t size() { return N; }
 };
 
-MSL_FN bfloat operator+(bfloat a, bfloat b) { return bfloat(float(a) + float(b)); }
-MSL_FN bfloat operator-(bfloat a, bfloat b) { return bfloat(float(a) - float(b)); }
-MSL_FN bfloat operator*(bfloat a, bfloat b) { return bfloat(float(a) * float(b)); }
-MSL_FN bfloat operator/(bfloat a, bfloat b) { return bfloat(float(a) / float(b)); }
-MSL_FN bfloat operator-(bfloat a) { return bfloat(-float(a)); }
-MSL_FN bfloat& operator+=(bfloat& a, bfloat b) { return a = a + b; }
-MSL_FN bfloat& operator-=(bfloat& a, bfloat b) { return a = a - b; }
-MSL_FN bfloat& operator*=(bfloat& a, bfloat b) { return a = a * b; }
-MSL_FN bfloat& operator/=(bfloat& a, bfloat b) { return a = a / b; }
+MSL_FN constexpr bfloat operator+(bfloat a, bfloat b) { return bfloat(float(a) + float(b)); }
+MSL_FN constexpr bfloat operator-(bfloat a, bfloat b) { return bfloat(float(a) - float(b)); }
+MSL_FN constexpr bfloat operator*(bfloat a, bfloat b) { return bfloat(float(a) * float(b)); }
+MSL_FN constexpr bfloat operator/(bfloat a, bfloat b) { return bfloat(float(a) / float(b)); }
+MSL_FN constexpr bfloat operator-(bfloat a) { return bfloat(-float(a)); }
+MSL_FN constexpr bfloat& operator+=(bfloat& a, bfloat b) { return a = a + b; }
+MSL_FN constexpr bfloat& operator-=(bfloat& a, bfloat b) { return a = a - b; }
+MSL_FN constexpr bfloat& operator*=(bfloat& a, bfloat b) { return a = a * b; }
+MSL_FN constexpr bfloat& operator/=(bfloat& a, bfloat b) { return a = a / b; }
 
 }  // namespace metal
 using metal::operator+;
@@ -309,6 +317,7 @@ using bool4 = metal::bvec<4>;
 #define M_PI_F 3.14159265358979323846f
 #define M_PI_H half(3.14159265358979323846f)
 #define M_E_F 2.71828182845904523536f
+#define M_LN10_F 2.30258509299404568402f
 #define M_LN2_F 0.693147180559945309417f
 #define M_LOG2E_F 1.44269504088896340736f
 #define M_SQRT2_F 1.41421356237309504880f
