@@ -267,11 +267,13 @@ def _cpu_flags() -> str:
 
 
 def _precompiled(flags: list[str]) -> Path:
+    """The shim as clang read it once; its name tells the contents, so that times may change."""
     header = BUILD / f"shim-{_key(flags)}.pch"
     if not header.exists():
         with _whole(header) as out:
             _call(
-                [compiler(), *flags, "-x", "c++-header", HERE / "shim" / "metal_stdlib", "-o", out]
+                [compiler(), *flags, "-Xclang", "-fno-pch-timestamp", "-x", "c++-header"]
+                + [HERE / "shim" / "metal_stdlib", "-o", out]
             )
     return header
 
