@@ -33,6 +33,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--update-golden", action="store_true", help="rewrite tests/golden from what was produced"
     )
+    parser.addoption(
+        "--device",
+        choices=["cpu", "msl"],
+        default="cpu",
+        help="msl: whatever runs on the CPU device must give the same as executed MSL text",
+    )
+    parser.addoption("--msl-schedule", choices=["forward", "reverse", "random"], default="forward")
+    parser.addoption("--msl-check", action="store_true", help="look for races and bad accesses")
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,1 @@
+"""The lab that compiles and runs MSL text on machines without Metal."""

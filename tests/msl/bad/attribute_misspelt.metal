@@ -1,0 +1,7 @@
+// An attribute is misspelt.
+#include <metal_stdlib>
+using namespace metal;
+
+kernel void f(device float* out [[buffer(0)]], uint3 t [[thread_position_in_gird]]) {
+    out[t.x] = 1.0f;
+}

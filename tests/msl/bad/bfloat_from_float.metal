@@ -1,0 +1,8 @@
+// A float does not become a bfloat by itself.
+#include <metal_stdlib>
+using namespace metal;
+
+kernel void f(device float* out [[buffer(0)]], uint3 t [[thread_position_in_grid]]) {
+    bfloat x = 1.0f;
+    out[t.x] = float(x);
+}

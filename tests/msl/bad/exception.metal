@@ -1,0 +1,10 @@
+// There are no exceptions.
+#include <metal_stdlib>
+using namespace metal;
+
+kernel void f(device float* out [[buffer(0)]], uint3 t [[thread_position_in_grid]]) {
+    try {
+        out[t.x] = 1.0f;
+    } catch (...) {
+    }
+}

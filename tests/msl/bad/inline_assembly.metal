@@ -1,0 +1,8 @@
+// Inline assembly is refused.
+#include <metal_stdlib>
+using namespace metal;
+
+kernel void f(device float* out [[buffer(0)]], uint3 t [[thread_position_in_grid]]) {
+    asm("nop");
+    out[t.x] = 1.0f;
+}

@@ -1,0 +1,6 @@
+// A kernel calls another.
+#include <metal_stdlib>
+using namespace metal;
+
+kernel void g(device float* out [[buffer(0)]]) { out[0] = 1.0f; }
+kernel void f(device float* out [[buffer(0)]]) { g(out); }

@@ -1,0 +1,7 @@
+// A name is not declared.
+#include <metal_stdlib>
+using namespace metal;
+
+kernel void f(device float* out [[buffer(0)]], uint3 t [[thread_position_in_grid]]) {
+    out[t.x] = missing;
+}

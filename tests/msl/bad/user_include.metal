@@ -1,0 +1,8 @@
+// A header of our own is included.
+#include <metal_stdlib>
+using namespace metal;
+
+#include "ours.h"
+kernel void f(device float* out [[buffer(0)]], uint3 t [[thread_position_in_grid]]) {
+    out[t.x] = 1.0f;
+}

@@ -1,0 +1,100 @@
+"""Runs what the Python suite runs on the CPU device a second time, as MSL text in the lab."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+
+from .lab import Lab, LabError
+
+# The CPU device and the lab sum in different orders, and both may be some ulps from the exact
+# result (4 for the transcendental functions); what is larger than this is a disagreement.
+TOLERANCE = {"float32": 2e-5, "float16": 4e-3, "bfloat16": 3e-2}
+
+
+def disagreement(name: str, cpu: np.ndarray, executed: np.ndarray) -> str | None:
+    """What differs between two results, or None."""
+    if cpu.dtype.name not in TOLERANCE:
+        wrong = cpu != executed
+    else:
+        relative = TOLERANCE[cpu.dtype.name]
+        with np.errstate(all="ignore"):
+            a, b = cpu.astype(np.float64), executed.astype(np.float64)
+            tiny = float(ml_dtypes.finfo(cpu.dtype).tiny)
+            near = np.abs(a - b) <= relative * np.maximum(np.abs(a), np.abs(b)) + tiny
+        wrong = ~(near | (a == b) | (np.isnan(a) & np.isnan(b)))
+    if not wrong.any():
+        return None
+    at = tuple(int(i) for i in np.argwhere(wrong)[0])
+    return (
+        f"{name}{list(at)}: CPU device {cpu[at]!r}, executed MSL {executed[at]!r} "
+        f"({int(wrong.sum())} of {wrong.size} differ)"
+    )
+
+
+class MslDevice:
+    """Checks each direct call of a compiled kernel; counts what it checked."""
+
+    def __init__(self, schedule: str = "forward", checked: bool = False) -> None:
+        self.lab = Lab(timeout=120.0)
+        self.schedule = schedule
+        self.checked = checked
+        self.kernels: set[str] = set()
+        self.runs = 0
+
+    def verify(
+        self,
+        compiled: Any,
+        before: list[Any],
+        after: list[Any],
+        grid: Any,
+        threads: Any,
+    ) -> None:
+        """The lab's results from `before` must be `after`. Errors: AssertionError."""
+        arguments = []
+        for parameter, value in zip(compiled.params, before, strict=True):
+            numpy = parameter.dtype.numpy
+            if parameter.is_scalar:
+                arguments.append(_scalar(value, numpy))
+            else:
+                arguments.append(value)
+        text = compiled.metal_source
+        self.kernels.add(text)
+        self.runs += 1
+        try:
+            result = self.lab.run(
+                text, arguments, grid, threads, schedule=self.schedule, checked=self.checked
+            )
+        except LabError as error:
+            raise AssertionError(f"MSL execution of {compiled!r}:\n{error}\n{text}") from None
+        for parameter, cpu, executed in zip(compiled.params, after, result.arrays, strict=True):
+            if parameter.is_scalar or not parameter.written:
+                continue
+            wrong = disagreement(parameter.name, cpu, executed)
+            if wrong:
+                log = os.environ.get("MSL_LAB_LOG")
+                if log:
+                    with open(log, "a") as out:
+                        out.write(f"==== {wrong}\n{text}\n")
+                raise AssertionError(f"MSL and CPU device disagree: {wrong}\n{text}")
+
+
+def _scalar(value: Any, numpy: np.dtype[Any]) -> np.ndarray:
+    if numpy == np.bool_:
+        return np.array(bool(value), np.uint8)
+    with np.errstate(all="ignore"):
+        return np.array(value).astype(numpy)
+
+
+def host_copy(value: Any) -> Any:
+    """The argument's values now; arrays that are no numpy arrays through the buffer protocol."""
+    if isinstance(value, np.ndarray):
+        return value.copy()
+    if np.isscalar(value) or isinstance(value, (bool, int, float)):
+        return value
+    if hasattr(value, "__dlpack__"):
+        return np.from_dlpack(value).copy()
+    return np.array(memoryview(value))

@@ -1,0 +1,213 @@
+// The race and bounds checker: callbacks of clang's -fsanitize=thread, without its runtime. Every
+// element remembers who touched it last; two accesses race when threads of which one writes are
+// not ordered by a barrier for that memory.
+#include <cstring>
+#include <unordered_map>
+
+#include "run.h"
+
+namespace msl {
+namespace {
+
+struct Access {
+  uint32_t thread = ~0u, group = 0, simdgroup = 0, epoch = 0, simd_epoch = 0;
+  bool atomic = false;
+  uintptr_t pc = 0;
+};
+struct Cell {
+  Access write, reads[2];
+};
+
+std::unordered_map<const char*, std::vector<Cell>> shadows;  // by the buffer's begin
+uint32_t shadow_group;                                       // whose threadgroup memory it is
+std::unordered_map<uintptr_t, size_t> known;                 // finding of a pc
+
+constexpr size_t kMost = 64;
+
+void add(const char* kind, std::string text, uintptr_t pc, uintptr_t other) {
+  auto [at, fresh] = known.try_emplace(pc ^ (other * 31), report.findings.size());
+  if (!fresh) {
+    ++report.findings[at->second].count;
+  } else if (report.findings.size() < kMost) {
+    report.findings.push_back({kind, std::move(text), pc, other});
+  } else {
+    known.erase(at);
+  }
+}
+
+// A write that changes nothing harms no other write: it is told by what is there afterwards.
+struct Pending {
+  const char* address = nullptr;
+  size_t size = 0;
+  unsigned char before[16];
+  std::string text;
+  uintptr_t pc = 0, other = 0;
+};
+Pending pending;
+
+void settle() {
+  if (!pending.address) return;
+  bool same = memcmp(pending.before, pending.address, pending.size) == 0;
+  pending.address = nullptr;
+  if (!same) add("race", std::move(pending.text), pending.pc, pending.other);
+}
+
+bool ordered(const Access& a, const Access& b) {
+  if (a.group != b.group) return false;
+  if (a.thread == b.thread || a.epoch != b.epoch) return true;
+  return a.simdgroup == b.simdgroup && a.simd_epoch != b.simd_epoch;
+}
+
+std::string who(const Access& a) {
+  return "thread " + std::to_string(a.thread) + " of threadgroup " + std::to_string(a.group);
+}
+
+bool races(const Access& a, const Access& b) {
+  return a.thread != ~0u && !(a.atomic && b.atomic) && !ordered(a, b);
+}
+
+void race(const Buffer& b, size_t element, const Access& before, const char* did, const Access& now,
+          const char* does) {
+  std::string text = std::string(does) + " of " + b.name + "[" + std::to_string(element) + "] by " +
+                     who(now) + " races with the " + did + " by " + who(before);
+  if (did[0] == 'w' && does[0] == 'w' && b.element <= sizeof pending.before && !now.atomic) {
+    pending.address = b.begin + element * b.element;
+    pending.size = b.element;
+    memcpy(pending.before, pending.address, pending.size);
+    pending.text = std::move(text);
+    pending.pc = now.pc;
+    pending.other = before.pc;
+  } else {
+    add("race", std::move(text), now.pc, before.pc);
+  }
+}
+
+void note(const Buffer& b, size_t element, Cell& cell, const Access& now, bool write) {
+  if (races(cell.write, now)) race(b, element, cell.write, "write", now, write ? "write" : "read");
+  if (write) {
+    for (const Access& r : cell.reads)
+      if (races(r, now)) race(b, element, r, "read", now, "write");
+    cell.write = now;
+    cell.reads[0] = cell.reads[1] = {};
+    return;
+  }
+  // Two different readers are kept, the oldest goes.
+  if (cell.reads[0].thread == now.thread && cell.reads[0].group == now.group) {
+    cell.reads[0] = now;
+  } else {
+    cell.reads[1] = cell.reads[0];
+    cell.reads[0] = now;
+  }
+}
+
+}  // namespace
+
+void checker_begin() {
+  shadows.clear();
+  known.clear();
+  shadow_group = ~0u;
+  pending.address = nullptr;
+}
+
+void checker_end() {
+  settle();
+  shadows.clear();
+}
+
+const Buffer* find_buffer(const void* address) {
+  auto* p = static_cast<const char*>(address);
+  for (const Buffer& b : run->buffers)
+    if (p >= b.reserved && p < b.reserved + b.reserved_size) return &b;
+  return nullptr;
+}
+
+extern "C" {
+extern char* msl_section_begin;
+extern char* msl_section_end;
+}
+
+void check_access(const volatile void* address, unsigned size, bool write, bool atomic,
+                  uintptr_t pc) {
+  if (!run) return;
+  settle();
+  auto* p = const_cast<const char*>(static_cast<const volatile char*>(address));
+  const Buffer* b = find_buffer(p);
+  const char* verb = write ? "write" : "read";
+  if (!b && p >= msl_section_begin && p < msl_section_end) {
+    for (const Buffer& v : threadgroup_variables)
+      if (p >= v.begin && p < v.begin + v.size) b = &v;
+    if (!b) {
+      const Buffer* near = nullptr;
+      for (const Buffer& v : threadgroup_variables)
+        if (v.begin <= p && (!near || near->begin < v.begin)) near = &v;
+      add("out of bounds",
+          std::string(verb) + " of threadgroup memory" +
+              (near ? " behind " + near->name + ", at its element " +
+                          std::to_string((p - near->begin) / near->element) + " of " +
+                          std::to_string(near->size / near->element)
+                    : "") +
+              " by thread " + std::to_string(place.thread) + " of threadgroup " +
+              std::to_string(place.group),
+          pc, 0);
+      give_up();
+    }
+  }
+  if (!b) return;  // the thread's own stack, or constants
+  if (p < b->begin || p + size > b->begin + b->size) {
+    long element = (p - b->begin) / static_cast<long>(b->element);
+    add("out of bounds",
+        std::string(verb) + " of " + b->name + "[" + std::to_string(element) + "], which has " +
+            std::to_string(b->size / b->element) + " elements, by thread " +
+            std::to_string(place.thread) + " of threadgroup " + std::to_string(place.group),
+        pc, 0);
+    give_up();
+  }
+  if (b->is_threadgroup && shadow_group != place.group) {
+    for (auto& [begin, cells] : shadows) {
+      const Buffer* of = find_buffer(begin);
+      if (!of || of->is_threadgroup) cells.clear();
+    }
+    shadow_group = place.group;
+  }
+  std::vector<Cell>& cells = shadows[b->begin];
+  if (cells.empty()) cells.resize(b->size / b->element + 1);
+  Access now{place.thread,
+             place.group,
+             place.simdgroup,
+             b->is_threadgroup ? place.threadgroup_epoch : place.device_epoch,
+             b->is_threadgroup ? place.simd_threadgroup_epoch : place.simd_device_epoch,
+             atomic,
+             pc};
+  size_t first = static_cast<size_t>(p - b->begin) / b->element;
+  size_t last = (static_cast<size_t>(p - b->begin) + size - 1) / b->element;
+  for (size_t i = first; i <= last; ++i) note(*b, i, cells[i], now, write);
+}
+
+}  // namespace msl
+
+#define MSL_CALLBACK(name, size, write)                                          \
+  extern "C" void __tsan_##name(void* p) {                                       \
+    msl::check_access(p, size, write, false,                                     \
+                      reinterpret_cast<uintptr_t>(__builtin_return_address(0))); \
+  }
+#define MSL_CALLBACKS(size)                       \
+  MSL_CALLBACK(read##size, size, false)           \
+  MSL_CALLBACK(write##size, size, true)           \
+  MSL_CALLBACK(unaligned_read##size, size, false) \
+  MSL_CALLBACK(unaligned_write##size, size, true) \
+  MSL_CALLBACK(read_write##size, size, true)      \
+  MSL_CALLBACK(unaligned_read_write##size, size, true)
+MSL_CALLBACKS(1)
+MSL_CALLBACKS(2)
+MSL_CALLBACKS(4)
+MSL_CALLBACKS(8)
+MSL_CALLBACKS(16)
+extern "C" {
+void __tsan_init() {}
+void __tsan_func_entry(void*) {}
+void __tsan_func_exit() {}
+void __tsan_vptr_update(void**, void*) {}
+void* __tsan_memcpy(void* to, const void* from, size_t n) { return memcpy(to, from, n); }
+void* __tsan_memmove(void* to, const void* from, size_t n) { return memmove(to, from, n); }
+void* __tsan_memset(void* to, int c, size_t n) { return memset(to, c, n); }
+}
