@@ -34,6 +34,7 @@
 
 #include <span>
 
+#include "enigma/limits.h"
 #include "ir/divergence.h"
 #include "ir/signature.h"
 #include "ir/spelling.h"
@@ -42,8 +43,6 @@
 
 namespace enigma {
 namespace {
-
-constexpr uint64_t kThreadgroupBytes = 32 * 1024;
 
 class Verifier {
  public:
