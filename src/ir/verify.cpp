@@ -386,6 +386,7 @@ Verified verify(Module m) {
   }
   Uniformity uniformity = analyse_uniformity(m);
   check_barriers(m, uniformity);
+  check_loops(m);
   return Verified(std::make_shared<const Module>(std::move(m)), std::move(uniformity));
 }
 

@@ -28,7 +28,8 @@ class Verified {
 constexpr int kMaxDepth = 200;
 
 /// InternalError when a rule of the IR is broken; Error when the kernel itself is wrong (a barrier
-/// that provably not all threads of a threadgroup reach), at the user's line.
+/// that provably not all threads of a threadgroup reach, a loop without an end), at the user's
+/// line.
 Verified verify(Module m);
 
 /// The broken rules of a module, each with the text of its instruction; empty when it is sound.
