@@ -392,6 +392,7 @@ Verified verify(Module m) {
   check_sound(m);
   Uniformity uniformity = analyse_uniformity(m);
   check_barriers(m, uniformity);
+  check_loops(m);
   return Verified(std::make_shared<const Module>(std::move(m)), std::move(uniformity));
 }
 

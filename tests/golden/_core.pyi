@@ -62,6 +62,8 @@ class DType:
         A constant of this type in the kernel that is traced; a traced value is converted.
         """
 
+MAX_PARAMETERS: int = 31
+
 f32: DType = ...
 
 f16: DType = ...
@@ -806,6 +808,10 @@ class Artifact:
 
     @property
     def threadgroup_bytes(self) -> int: ...
+
+    @property
+    def msl_version(self) -> int:
+        """The language version that the MSL needs: 310 is MSL 3.1."""
 
     @property
     def fast_math(self) -> bool: ...

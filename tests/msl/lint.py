@@ -179,6 +179,7 @@ def check_address_spaces(text: str) -> list[str]:
     """The errors of clang in C++ for OpenCL."""
     code = re.sub(r"#\s*pragma[^\n]*", "", msl.strip(text))
     code = re.sub(r"\[\[(?:[^\[\]]|\[[^\]]*\])*\]\]", " ", code)
+    code = msl.vector_declarations(code)
     code = re.sub(r"\bsimd_vote::vote_t\b", "ulong", code)
     code = re.sub(r"(?<=[\d.])bf\b", "h", code)
     command = [compiler().replace(CLANG, CLANG), *_CHECK, "-"]
