@@ -55,6 +55,9 @@ class Builder {
   /// A literal as the given type; integers wrap, as numpy's astype does. Out of range is an Error.
   ValueId constant(DType dtype, Literal x);
   ValueId query(Op op, int dim = 0);
+  /// A number that is given when the kernel is prepared. Error for an index above 65535, and where
+  /// the index has another type already.
+  ValueId function_constant(DType dtype, int64_t index);
   /// The row of this name whose class takes the operands, after promotion of the operands that
   /// share T. Error shows the rows' signatures when none does.
   ValueId apply(std::string_view python_name, std::span<const Operand> operands);
