@@ -145,8 +145,10 @@ std::vector<uint64_t> check_constants(const Artifact& kernel,
     if (found == known.end()) {
       std::string all;
       for (const ConstantInfo& c : known) all += concat(all.empty() ? "" : ", ", described(c));
-      fail("a value is given for function constant ", value.index, ", but the kernel has ",
-           all.empty() ? "none" : concat("only ", all));
+      if (all.empty()) {
+        fail("has no function constants, but a value is given for index ", value.index);
+      }
+      fail("has no function constant ", value.index, "; it has: ", all);
     }
     const auto k = static_cast<size_t>(found - known.begin());
     if (given[k]) fail("two values are given for function constant ", described(*found));

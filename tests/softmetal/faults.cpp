@@ -188,7 +188,7 @@ softmetal_statistics softmetal_get_statistics(void) {
           s.command_buffers,
           s.dispatches,
           s.shared_buffers,
-          {s.msl_version, static_cast<int>(s.fast_math.load()), nullptr, 0}};
+          {s.msl_version, static_cast<int>(s.fast_math.load())}};
 }
 
 }  // extern "C"

@@ -84,7 +84,10 @@ void softmetal_hold(int held);
 // ---- What has happened ----------------------------------------------------------------------
 typedef struct softmetal_statistics {
   uint64_t libraries, pipelines, archive_hits, command_buffers, dispatches, shared_buffers;
-  softmetal_options last_options;  // without function constants
+  struct {
+    uint32_t msl_version;
+    int fast_math;
+  } last_options;
 } softmetal_statistics;
 softmetal_statistics softmetal_get_statistics(void);
 
