@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "enigma/artifact.h"
+#include "enigma/limits.h"
 
 namespace enigma {
 
@@ -18,9 +19,9 @@ struct DeviceCapabilities {
   std::string name;     ///< "Apple M3 Max", "CPU (2 threads, avx512)"
   std::string backend;  ///< "metal" or "cpu"
   std::string family;   ///< "Apple9"; the instruction set on the CPU
-  uint32_t max_threads_per_threadgroup = 1024;
-  uint32_t threadgroup_memory = 32768;  ///< bytes
-  uint32_t simd_width = 32;
+  uint32_t max_threads_per_threadgroup = kMaxThreadsPerThreadgroup;
+  uint32_t threadgroup_memory = kThreadgroupBytes;  ///< bytes
+  uint32_t simd_width = kSimdWidth;
   uint64_t max_buffer_bytes = 0;
   bool unified_memory = true;
 };

@@ -4,12 +4,10 @@
 #include <array>
 
 #include "bindings.h"
+#include "enigma/limits.h"
 #include "enigma/runtime.h"
 
 namespace enigma {
-
-/// MSL has 31 buffer indices.
-inline constexpr size_t kMaxParams = 31;
 
 /// Host memory that an argument lends: an array's own, while this holds it. Left uninitialised by
 /// its constructor, since a direct call makes 31 of them.

@@ -4,13 +4,12 @@
 #include <utility>
 
 #include "enigma/builder.h"
+#include "enigma/limits.h"
 #include "ir/builder_state.h"
 #include "ir/literal.h"
 #include "ir/signature.h"
 
 namespace enigma {
-
-constexpr size_t kMaxParams = 31;  // Metal's buffer indices
 
 Builder::State::State(std::string kernel_name) {
   m.name = std::move(kernel_name);

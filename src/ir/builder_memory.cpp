@@ -1,16 +1,11 @@
 // Memory in the builder: threadgroup allocations, loads, stores, atomics, barriers.
 
 #include "enigma/builder.h"
+#include "enigma/limits.h"
 #include "ir/builder_state.h"
 #include "ir/literal.h"
 
 namespace enigma {
-namespace {
-
-constexpr uint64_t kThreadgroupBytes = 32 * 1024;  // what every Apple GPU has
-
-}  // namespace
-
 ValueId Builder::threadgroup_alloc(DType dtype, int64_t elements) {
   State& s = *state_;
   if (elements <= 0) {

@@ -38,6 +38,7 @@
 #include <span>
 #include <unordered_map>
 
+#include "enigma/limits.h"
 #include "ir/divergence.h"
 #include "ir/signature.h"
 #include "ir/spelling.h"
@@ -46,8 +47,6 @@
 
 namespace enigma {
 namespace {
-
-constexpr uint64_t kThreadgroupBytes = 32 * 1024;
 
 class Verifier {
  public:

@@ -7,7 +7,6 @@ import hashlib
 import inspect
 import os
 import re
-import select
 import shutil
 import struct
 import subprocess
@@ -324,6 +323,19 @@ def server_binary() -> Path:
     return binary
 
 
+def finding(built: Built, kind: str, text: str, numbers: Sequence[int]) -> Finding:
+    """What the server has found, with the lines that its addresses are in."""
+    pc, other_pc, line, other_line, count = numbers
+    lines = [n for n in (line, other_line) if n]
+    addresses = [hex(a - 1) for a in (pc, other_pc) if a]
+    if addresses and shutil.which("addr2line"):
+        told = _call(["addr2line", "-a", "-i", "-e", built.library, *addresses])
+        for frames in re.split(r"^0x", told, flags=re.M)[1:]:  # what was inlined comes first
+            inside = re.search(r"kernel\.metal:(\d+)", frames)
+            lines += [int(inside[1])] if inside else []
+    return Finding(kind, text, lines, [built.origin(n) for n in lines], count)
+
+
 class Lab:
     """Runs kernels in a server process, which is started again when a kernel brought it down."""
 
@@ -390,13 +402,15 @@ class Lab:
                 *_triple(grid),
                 *_triple(threads),
             ),
-            struct.pack("<I", len(slots)),
+            struct.pack("<II", int(self.timeout * 1000), len(slots)),
         ]
         for p, array in zip(given, arrays, strict=True):
-            head += [_string(p.name), struct.pack("<QII", array.nbytes, array.itemsize, 0)]
+            head += [_string(p.name), struct.pack("<QII", array.nbytes, array.itemsize, 1)]
             head.append(array.tobytes())
         for p, size in zip(slots[len(given) :], threadgroup, strict=True):
-            head += [_string(p.name), struct.pack("<QII", size, 4, 1)]
+            head += [_string(p.name), struct.pack("<QII", size, 4, 2)]
+        head.append(struct.pack("<I", len(slots)))
+        head += [struct.pack("<IQ", i, 0) for i in range(len(slots))]  # buffer and offset of each
         with self._lock:
             return self._exchange(b"".join(head), built, arrays)
 
@@ -426,28 +440,13 @@ class Lab:
             for _ in range(count):
                 kind, what = self._read_string(), self._read_string()
                 numbers = struct.unpack("<5Q", self._read(40))
-                findings.append(self._finding(built, kind, what, numbers))
+                findings.append(finding(built, kind, what, numbers))
             divergent, nanoseconds = struct.unpack("<QQ", self._read(16))
-        except TimeoutError:
-            self.close()
-            stuck = Finding("time", f"the kernel did not end within {self.timeout:g} s")
-            return [stuck], 0, 0, True
         except (EOFError, BrokenPipeError):
             code = server.wait()
             self.close()
             return [Finding("fault", f"the server ended with {code}")], 0, 0, True
         return findings, divergent, nanoseconds, status == 2
-
-    def _finding(self, built: Built, kind: str, text: str, numbers: Sequence[int]) -> Finding:
-        pc, other_pc, line, other_line, count = numbers
-        lines = [n for n in (line, other_line) if n]
-        addresses = [hex(a - 1) for a in (pc, other_pc) if a]
-        if addresses and shutil.which("addr2line"):
-            told = _call(["addr2line", "-a", "-i", "-e", built.library, *addresses])
-            for frames in re.split(r"^0x", told, flags=re.M)[1:]:  # what was inlined comes first
-                inside = re.search(r"kernel\.metal:(\d+)", frames)
-                lines += [int(inside[1])] if inside else []
-        return Finding(kind, text, lines, [built.origin(n) for n in lines], count)
 
     def _start(self) -> subprocess.Popen[bytes]:
         if self._server is None or self._server.poll() is not None:
@@ -461,8 +460,6 @@ class Lab:
         descriptor = self._server.stdout.fileno()
         parts = []
         while count:
-            if not select.select([descriptor], [], [], self.timeout)[0]:
-                raise TimeoutError
             part = os.read(descriptor, min(count, 1 << 20))
             if not part:
                 raise EOFError

@@ -458,3 +458,38 @@ def _calls(code: str) -> str:
         out += [code[at:offset], inserts[offset]]
         at = offset
     return "".join([*out, code[at:]])
+
+
+_BYTES = {
+    **dict.fromkeys(("bool", "char", "uchar", "int8_t", "uint8_t"), 1),
+    **dict.fromkeys(("short", "ushort", "half", "bfloat", "int16_t", "uint16_t"), 2),
+    **dict.fromkeys(("int", "uint", "float", "int32_t", "uint32_t"), 4),
+    **dict.fromkeys(("atomic_int", "atomic_uint", "atomic_float", "atomic_bool"), 4),
+    **dict.fromkeys(("long", "ulong", "size_t", "atomic_ulong", "int64_t", "uint64_t"), 8),
+}
+_TYPE = re.compile(r"\b(packed_)?([a-z]\w*?)([234]?)\b(?!\s*\()")
+
+
+def bytes_of(text: str) -> int:
+    """The size of the type that a declaration begins with; 1 when it is none of Metal's own."""
+    for match in _TYPE.finditer(text):
+        if match[2] in _BYTES:
+            lanes = int(match[3] or 1)
+            return _BYTES[match[2]] * (4 if lanes == 3 and not match[1] else lanes)
+    return 1
+
+
+def is_written(parameter: Parameter) -> bool:
+    """Whether a kernel may write to the memory of this parameter."""
+    return not re.search(r"\b(?:const|constant)\b", parameter.text.split("*")[0])
+
+
+def threadgroup_bytes(source: Source, kernel: Kernel) -> int:
+    """The bytes of the threadgroup variables of a kernel, as far as their sizes are numbers."""
+    total = 0
+    for match in _VARIABLE.finditer(source.stripped, *kernel.body):
+        size = bytes_of(match[1])
+        for count in re.findall(r"\[\s*(\d+)u?\s*\]", match[3]):
+            size *= int(count)
+        total += size
+    return total

@@ -23,8 +23,7 @@ double seconds() {
 
 // ---- Running ----------------------------------------------------------------------------------
 
-// Null, or the text of the kernel's fault.
-char* run(const Dispatched& d) {
+softmetal_fault run(const Dispatched& d) {
   ++statistics().dispatches;
   softmetal_launch launch{};
   const NS::UInteger* sizes[] = {&d.grid.width, &d.threads.width};
@@ -72,10 +71,9 @@ void execute(CommandBuffer& c) {
   double start = seconds();
   for (const Dispatched& d : c.dispatches) {
     if (error) break;
-    if (char* fault = run(d)) {
-      error = new_error(kDomain, MTL::CommandBufferErrorPageFault, fault);
-      std::free(fault);
-    }
+    softmetal_fault fault = run(d);
+    if (fault.text) error = new_error(kDomain, fault.code, fault.text);
+    std::free(fault.text);
   }
   {
     std::lock_guard lock(c.mutex);

@@ -22,23 +22,23 @@ float* floats(const softmetal_launch* l, int index) {
   return static_cast<float*>(l->bindings[index].data);
 }
 
-char* saxpy(void*, const softmetal_launch* l) {
+softmetal_fault saxpy(void*, const softmetal_launch* l) {
   const float a = *floats(l, 0);
   for (size_t i = 0; i < threads_of(l); ++i) {
     floats(l, 3)[i] = a * floats(l, 1)[i] + floats(l, 2)[i];
   }
-  return nullptr;
+  return {};
 }
-char* increment(void*, const softmetal_launch* l) {
+softmetal_fault increment(void*, const softmetal_launch* l) {
   for (size_t i = 0; i < threads_of(l); ++i) floats(l, 0)[i] += 1;
-  return nullptr;
+  return {};
 }
-char* spread(void*, const softmetal_launch* l) {
+softmetal_fault spread(void*, const softmetal_launch* l) {
   for (size_t i = 0; i < threads_of(l); ++i) floats(l, 1)[i] = floats(l, 0)[0];
-  return nullptr;
+  return {};
 }
-char* faulty(void*, const softmetal_launch*) {
-  return strdup("faulty: A[9] is out of bounds (A has 4 elements)");
+softmetal_fault faulty(void*, const softmetal_launch*) {
+  return {strdup("faulty: A[9] is out of bounds (A has 4 elements)"), SOFTMETAL_PAGE_FAULT};
 }
 
 std::shared_ptr<Artifact> artifact(const std::string& name, const std::string& parameters,

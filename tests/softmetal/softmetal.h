@@ -44,11 +44,19 @@ typedef struct softmetal_options {
   uint32_t constant_count;
 } softmetal_options;
 
+/// How a kernel has failed: the codes of MTLCommandBufferError.
+enum { SOFTMETAL_INTERNAL = 1, SOFTMETAL_TIMEOUT = 2, SOFTMETAL_PAGE_FAULT = 3 };
+
+typedef struct softmetal_fault {
+  char* text;  // from malloc; null: there is none
+  int code;
+} softmetal_fault;
+
 /// A compiled kernel. `run` and `destroy` are called from any thread, `run` from one at a time.
 typedef struct softmetal_kernel {
   void* context;
-  /// Null, or a fault of the kernel's: its text, from malloc, becomes the command buffer's error.
-  char* (*run)(void* context, const softmetal_launch* launch);
+  /// A fault of the kernel's becomes the command buffer's error.
+  softmetal_fault (*run)(void* context, const softmetal_launch* launch);
   void (*destroy)(void* context);  // may be null
   uint32_t max_threads;            // of the pipeline; 0: as the device
   size_t threadgroup_bytes;

@@ -10,6 +10,16 @@ inline T enigma_div(T a, T b) {
     return b == 0 ? T(0) : b == -1 ? T(W(0) - W(a)) : T(a / b);
 }
 
+// enigma_div (unsigned): Quotient; 0 for a divisor of 0.
+inline T enigma_div(T a, T b) {
+    return b == 0 ? T(0) : T(a / b);
+}
+
+// enigma_mod (unsigned): Remainder; 0 for a divisor of 0.
+inline T enigma_mod(T a, T b) {
+    return b == 0 ? T(0) : T(a % b);
+}
+
 // enigma_floordiv (signed): Quotient rounded toward negative infinity; 0 for a divisor of 0.
 inline T enigma_floordiv(T a, T b) {
     if (b == 0) return T(0);

@@ -129,6 +129,7 @@ extern char* msl_section_end;
 void check_access(const volatile void* address, unsigned size, bool write, bool atomic,
                   uintptr_t pc) {
   if (!run) return;
+  place.pc = pc;
   settle();
   auto* p = const_cast<const char*>(static_cast<const volatile char*>(address));
   const Buffer* b = find_buffer(p);

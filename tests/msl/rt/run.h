@@ -54,6 +54,7 @@ struct Place {
   uint32_t group = 0, thread = 0, simdgroup = 0;
   uint32_t device_epoch = 0, threadgroup_epoch = 0;  // barriers passed, by the memory they order
   uint32_t simd_device_epoch = 0, simd_threadgroup_epoch = 0;
+  uintptr_t pc = 0;  // of its last access that was checked
 };
 
 extern Run* run;

@@ -71,7 +71,8 @@ void enter_place(const Fiber& f) {
            device_epoch,
            threadgroup_epoch,
            s.device_epoch,
-           s.threadgroup_epoch};
+           s.threadgroup_epoch,
+           0};
 }
 
 // Smaller is behind in the program.
