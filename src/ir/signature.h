@@ -17,8 +17,6 @@ Type result_type(const OpInfo& row, Type shared, Type memory);
 /// Fills Param::read and Param::written from the instructions.
 void fill_param_effects(Module& m);
 
-/// The greatest index that a function constant can have in Metal.
-inline constexpr uint32_t kMaxFunctionConstant = 65535;
 /// A function constant, and what stands for it in the kernel.
 struct FunctionConstant {
   uint32_t index;

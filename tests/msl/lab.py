@@ -15,7 +15,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import ml_dtypes
 import numpy as np
 
 from . import source as msl
@@ -240,16 +239,18 @@ def build(
     return Built(library, source, checked)
 
 
-_NUMPY = {
-    **{"bool": np.bool_, "char": np.int8, "uchar": np.uint8, "short": np.int16},
-    **{"ushort": np.uint16, "int": np.int32, "uint": np.uint32, "long": np.int64},
-    **{"ulong": np.uint64, "half": np.float16, "float": np.float32, "bfloat": ml_dtypes.bfloat16},
-}
+# numpy's names of MSL's types; it has none of bfloat.
+_MSL_TYPES = "bool char uchar short ushort int uint long ulong half float bfloat".split()
+_NUMPY = dict(zip(_MSL_TYPES, "? i1 u1 i2 u2 i4 u4 i8 u8 f2 f4 bfloat16".split(), strict=True))
 
 
 def constant_bits(text: str, constants: Mapping[int, object]) -> dict[int, int]:
     """Values of function constants as bits. Errors: LabError for one that the text lacks."""
-    declared = {c.index: c for c in msl.scan(text).constants} if constants else {}
+    if not constants:
+        return {}
+    import ml_dtypes  # noqa: F401  # numpy knows bfloat16 from here on
+
+    declared = {c.index: c for c in msl.scan(text).constants}
     out = {}
     for index, value in constants.items():
         if index not in declared:

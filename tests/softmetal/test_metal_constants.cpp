@@ -4,7 +4,6 @@
 
 #include <filesystem>
 #include <map>
-#include <type_traits>
 
 #include "enigma/builder.h"
 #include "enigma/compile.h"
@@ -18,10 +17,8 @@ namespace {
 using Values = std::map<uint32_t, std::pair<uint32_t, uint64_t>>;  // by index: bytes, bits
 Values last_values;                                                // that the compiler was given
 
-using Fault = std::invoke_result_t<decltype(softmetal_kernel::run), void*, const softmetal_launch*>;
-
 // Out[i] = the value of constant 0, which the context holds.
-Fault fill(void* context, const softmetal_launch* l) {
+softmetal_fault fill(void* context, const softmetal_launch* l) {
   for (uint32_t i = 0; i < l->grid[0]; ++i) {
     static_cast<uint32_t*>(l->bindings[0].data)[i] = *static_cast<uint32_t*>(context);
   }
