@@ -250,7 +250,10 @@ def constant_bits(text: str, constants: Mapping[int, object]) -> dict[int, int]:
         return {}
     import ml_dtypes  # noqa: F401  # numpy knows bfloat16 from here on
 
-    declared = {c.index: c for c in msl.scan(text).constants}
+    try:
+        declared = {c.index: c for c in msl.scan(text).constants}
+    except msl.SourceError as error:
+        raise CompileError(str(error)) from None
     out = {}
     for index, value in constants.items():
         if index not in declared:
