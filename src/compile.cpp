@@ -14,6 +14,7 @@
 namespace enigma {
 
 std::shared_ptr<const Artifact> compile(Module module, const CompileOptions& options) {
+  check_sound(module);  // it may come from anywhere, and the passes follow its ids
   run_passes(module, options);
   const Verified verified = verify(std::move(module));
   const Module& m = verified.module();

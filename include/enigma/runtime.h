@@ -4,10 +4,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <iterator>
 #include <memory>
 #include <span>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <vector>
 
 #include "enigma/artifact.h"
@@ -26,11 +28,26 @@ struct DeviceCapabilities {
   bool unified_memory = true;
 };
 
-/// Host memory bound to a parameter. `owner` keeps it alive for as long as the binding lasts.
+/// Host memory bound to a parameter: a whole number of elements of the parameter's type, aligned as
+/// they are, which the device reads and writes where it lies. `owner` keeps it alive for as long as
+/// the binding lasts; without one the caller does, and does not move it.
 struct Binding {
   void* data = nullptr;
   size_t bytes = 0;
   std::shared_ptr<void> owner;
+
+  /// The elements of a vector, an array or a span, without an owner.
+  template <class Range>
+    requires requires(Range& r) { static_cast<void*>(std::span(r).data()); }
+  static Binding of(Range& elements) {
+    return {std::data(elements), std::size(elements) * sizeof(*std::data(elements)), nullptr};
+  }
+  /// A scalar, which prepare() and bind() copy. Its C++ type has the parameter's width.
+  template <class Number>
+    requires std::is_arithmetic_v<Number>
+  static Binding of(const Number& scalar) {
+    return {const_cast<Number*>(&scalar), sizeof scalar, nullptr};
+  }
 };
 
 /// The value of a function constant: its bits, in the low bytes.

@@ -88,7 +88,12 @@ class CompiledKernel:
             )
         with tempfile.TemporaryDirectory() as folder:
             source = self.export_metal(Path(folder) / f"{self.kernel_name}.metal")
-            command = ["xcrun", "-sdk", "macosx", "metal", "-o", os.fspath(path), source]
+            version = self._artifact.msl_version
+            command = ["xcrun", "-sdk", "macosx", "metal"]
+            command += [f"-std=metal{version // 100}.{version // 10 % 10}"]
+            # Without a flag Apple's compiler takes it that there are no NaN and infinities.
+            command += ["-ffast-math" if self._artifact.fast_math else "-fno-fast-math"]
+            command += ["-o", os.fspath(path), source]
             done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise error(f"Apple's Metal compiler refused the kernel:\n{done.stderr.strip()}")

@@ -110,6 +110,9 @@ void bind_compile(nb::module_& m) {
       .def_prop_ro("constants", &constants, nb::sig("def constants(self) -> list[ConstantInfo]"))
       .def_prop_ro("threadgroup_bytes",
                    [](const Compiled& c) { return c.artifact->threadgroup_bytes; })
+      .def_prop_ro(
+          "msl_version", [](const Compiled& c) { return c.artifact->msl_version; },
+          "The language version that the MSL needs: 310 is MSL 3.1.")
       .def_prop_ro("fast_math", [](const Compiled& c) { return c.artifact->fast_math; })
       .def_prop_ro("warnings", &warnings,
                    nb::sig("def warnings(self) -> list[tuple[str, str, int]]"),

@@ -6,6 +6,13 @@
 
 namespace enigma {
 
+bool exists(Type t) {
+  if (static_cast<int>(t.dtype) >= kNumDTypes || t.kind > Type::Kind::Memory) return false;
+  if (t.is_memory()) return t.space() <= AddressSpace::Thread;
+  auto is_size = [](int n) { return 1 <= n && n <= 16; };
+  return is_size(t.rows) && is_size(t.cols);
+}
+
 Type shared_type(const Module& m, const Instruction& inst) {
   const OpInfo& row = info(inst.op);
   for (size_t k = 0; k < row.operands.size() && k < inst.operands.size(); ++k) {

@@ -7,6 +7,8 @@ namespace enigma {
 
 constexpr bool is_class_letter(char c) { return c >= 'A' && c <= 'Z'; }
 
+/// Whether the fields of a type are within their ranges; a caller may have put any number there.
+bool exists(Type t);
 /// The type that the capitals of the row stand for, read off an instruction's operands: the first
 /// capital's; none when the row has no capitals.
 Type shared_type(const Module& m, const Instruction& inst);

@@ -97,14 +97,17 @@ class Verifier {
       if (l.line && l.file >= m_.files.size()) broken("a location's file does not exist");
     }
     for (const Value& v : m_.values) {
+      if (!exists(v.type)) broken("a value's type does not exist");
       if (v.def && v.def.index >= m_.insts.size()) broken("a value's instruction does not exist");
       if (v.region && v.region.index >= m_.regions.size())
         broken("a value's region does not exist");
     }
     for (const Param& p : m_.params) {
       if (p.value.index >= values) broken("a parameter's value does not exist");
+      if (!exists(Type::scalar(p.dtype))) broken("a parameter's type does not exist");
     }
     for (const Instruction& inst : m_.insts) {
+      if (static_cast<size_t>(inst.op) >= all_ops().size()) broken("an operation does not exist");
       for (ValueId v : inst.operands) {
         if (v.index >= values) broken("an operand does not exist");
       }
@@ -390,15 +393,19 @@ class Verifier {
 
 std::vector<std::string> broken_rules(const Module& m) { return Verifier(m).run(); }
 
+void check_sound(const Module& m) {
+  const std::vector<std::string> broken = broken_rules(m);
+  if (broken.empty()) return;
+  Text all;
+  for (const std::string& rule : broken) all.add("\n  ", rule);
+  throw InternalError(concat("the IR of ", m.name, " is not sound:", all.str()));
+}
+
 Verified verify(Module m) {
-  std::vector<std::string> broken = broken_rules(m);
-  if (!broken.empty()) {
-    Text all;
-    for (const std::string& rule : broken) all.add("\n  ", rule);
-    throw InternalError(concat("the IR of ", m.name, " is not sound:", all.str()));
-  }
+  check_sound(m);
   Uniformity uniformity = analyse_uniformity(m);
   check_barriers(m, uniformity);
+  check_loops(m);
   return Verified(std::make_shared<const Module>(std::move(m)), std::move(uniformity));
 }
 

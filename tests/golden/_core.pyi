@@ -840,6 +840,10 @@ class Artifact:
     def threadgroup_bytes(self) -> int: ...
 
     @property
+    def msl_version(self) -> int:
+        """The language version that the MSL needs: 310 is MSL 3.1."""
+
+    @property
     def fast_math(self) -> bool: ...
 
     @property

@@ -181,6 +181,7 @@ def check_address_spaces(text: str) -> list[str]:
     code = msl.with_constants(msl.scan(text), lambda c: f"extern constant {c.type} {c.name}")
     code = re.sub(r"#\s*pragma[^\n]*", "", code)
     code = re.sub(r"\[\[(?:[^\[\]]|\[[^\]]*\])*\]\]", " ", code)
+    code = msl.vector_declarations(code)
     code = re.sub(r"\bsimd_vote::vote_t\b", "ulong", code)
     code = re.sub(r"(?<=[\d.])bf\b", "h", code)
     command = [compiler().replace(CLANG, CLANG), *_CHECK, "-"]

@@ -6,7 +6,7 @@ answers alternate on the standard input and output, until the input ends.
     compile, text, function,   ok, server, library, symbol, fibers, most threads, threadgroup bytes,
       then index and bits of   then name, index, bytes of an element and written of each buffer
       each function constant   | refused, messages as of Metal's compiler
-    findings, text, library,   their text
+    findings, text, library,   their text, the line of the first
       then kind, text and five numbers of each
 """
 
@@ -94,14 +94,16 @@ def compile_kernel(text: str, function: str, *constants: str) -> list[str]:
 def findings(text: str, library: str, parts: list[str]) -> list[str]:
     """The answer to `findings`."""
     built = lab.Built(Path(library), msl.Source(text, text), True)
-    told = []
+    told, first = [], 0
     for at in range(0, len(parts), 7):
         kind, what, *numbers = parts[at : at + 7]
-        told.append(str(lab.finding(built, kind, what, [int(n) for n in numbers])))
+        found = lab.finding(built, kind, what, [int(n) for n in numbers])
+        told.append(str(found))
+        first = first or next(iter(found.lines), 0)
         if len(told) == MOST_FINDINGS < len(parts) // 7:
             told.append(f"and {len(parts) // 7 - MOST_FINDINGS} more")
             break
-    return ["; ".join(told)]
+    return ["; ".join(told), str(first)]
 
 
 def answer(request: list[str]) -> list[str]:

@@ -312,6 +312,7 @@ def translate(
         return f"constant {constant.type} {constant.name} = {value}"
 
     code = _attributes(with_constants(source, spell))
+    code = vector_declarations(code)
     code = _threadgroup_variables(code)
     if _CROSS_LANE.search(code):
         code = _loops(code)
@@ -323,6 +324,22 @@ def translate(
         entries.append(_entry(kernel, number, instance))
     entries.append(_TAIL)
     return '#line 1 "kernel.metal"\n' + code + "\n" + "\n".join(entries) + "\n"
+
+
+_VECTOR = re.compile(r"(?<=[;{}])(\s*(?:const\s+)?)([a-z]+[234])\s+(\w+)\s*(?=\()")
+_PARAMETERS = re.compile(r"\(\s*(?:const\s+)?[A-Za-z_][\w:]*\s+[*&]?\w")
+
+
+def vector_declarations(code: str) -> str:
+    """`float2 v(1.0f, 2.0f);` as `float2 v = float2(1.0f, 2.0f);`, which clang's vectors need."""
+
+    def rewrite(match: re.Match[str]) -> str:
+        is_variable = re.compile(r"\s*;").match(code, closing(code, match.end()) + 1)
+        if not is_variable or _PARAMETERS.match(code, match.end()):
+            return match[0]
+        return f"{match[1]}{match[2]} {match[3]} = {match[2]}"
+
+    return _VECTOR.sub(rewrite, code)
 
 
 _TAIL = """extern "C" {

@@ -29,7 +29,7 @@ def devices() -> list[str]:
     names = ["cpu"]
     if LINUX:
         names.append("msl")
-        control.use_lab()
+        control.use_msl_lab()
     if testing.is_metal_available():
         names.append(METAL)
     return names
@@ -98,6 +98,5 @@ def pytest_sessionfinish() -> None:
         return
     runtime._default.clear()
     gc.collect()
-    left = control.describe_live_objects()
-    if left:
-        raise RuntimeError(f"objects of Metal's are still alive: {left}")
+    if control.live_objects():
+        raise RuntimeError(f"objects of Metal's are still alive: {control.describe()}")

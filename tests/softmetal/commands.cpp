@@ -1,5 +1,6 @@
 // Queues, command buffers and encoders: what is encoded is checked, then run on the queue's thread.
 
+#include <algorithm>
 #include <chrono>
 #include <cstdlib>
 #include <cstring>
@@ -64,6 +65,7 @@ constexpr Injected kInjected[] = {
 
 void execute(CommandBuffer& c) {
   NS::Error* error = nullptr;
+  std::vector<Ref<FunctionLog>> logs;
   for (const Injected& i : kInjected) {
     if (!error && strikes(i.fault)) error = new_error(kDomain, i.code, i.text);
   }
@@ -72,7 +74,9 @@ void execute(CommandBuffer& c) {
   for (const Dispatched& d : c.dispatches) {
     if (error) break;
     softmetal_fault fault = run(d);
-    if (fault.text) error = new_error(kDomain, fault.code, fault.text);
+    if (!fault.text) continue;
+    if (fault.code) error = new_error(kDomain, fault.code, fault.text);
+    logs.emplace_back(autoreleased(make<FunctionLog>(d.pipeline->code, fault.text, fault.line)));
     std::free(fault.text);
   }
   {
@@ -80,6 +84,7 @@ void execute(CommandBuffer& c) {
     c.start = start;
     c.end = seconds();
     c.error = Ref(as<Error*>(error));
+    c.logs = std::move(logs);
     c.status = error ? MTL::CommandBufferStatusError : MTL::CommandBufferStatusCompleted;
   }
   c.dispatches.clear();  // what it has kept alive
@@ -88,11 +93,6 @@ void execute(CommandBuffer& c) {
     _Block_release(handler);
   }
   c.handlers.clear();
-  {
-    std::lock_guard lock(c.mutex);
-    c.finished = true;
-  }
-  c.ended.notify_all();
 }
 
 void work(const std::shared_ptr<Work>& work) {
@@ -106,8 +106,17 @@ void work(const std::shared_ptr<Work>& work) {
       work->committed.pop_front();
     }
     wait_while_held();
-    PoolScope pool;
-    execute(*next.get());
+    {
+      PoolScope pool;
+      execute(*next.get());
+    }
+    auto progress = next->progress;
+    next = {};
+    {
+      std::lock_guard lock(progress->mutex);
+      progress->finished = true;
+    }
+    progress->ended.notify_all();
   }
 }
 
@@ -183,22 +192,32 @@ void define_command_buffer() {
   method<decltype(&MTL::CommandBuffer::commit)>(c, "commit", [](CommandBuffer* b) { commit(b); });
   method<decltype(&MTL::CommandBuffer::waitUntilCompleted)>(
       c, "waitUntilCompleted", [](CommandBuffer* b) {
-        std::unique_lock lock(b->mutex);
-        if (b->status < MTL::CommandBufferStatusCommitted) {
-          fail("not committed", "waitUntilCompleted of a command buffer that is not committed");
+        {
+          std::lock_guard lock(b->mutex);
+          if (b->status < MTL::CommandBufferStatusCommitted) {
+            fail("not committed", "waitUntilCompleted of a command buffer that is not committed");
+          }
         }
-        b->ended.wait(lock, [&] { return b->finished; });
+        std::unique_lock lock(b->progress->mutex);
+        b->progress->ended.wait(lock, [&] { return b->progress->finished; });
       });
-  method<decltype(&MTL::CommandBuffer::status)>(c, "status",
-                                                [](CommandBuffer* b) -> MTL::CommandBufferStatus {
-                                                  std::lock_guard lock(b->mutex);
-                                                  return b->status;
-                                                });
+  method<decltype(&MTL::CommandBuffer::status)>(
+      c, "status", [](CommandBuffer* b) -> MTL::CommandBufferStatus {
+        std::scoped_lock lock(b->mutex, b->progress->mutex);
+        const bool ended = b->progress->finished ||
+                           b->queue->thread.get_id() == std::this_thread::get_id();  // a handler
+        return ended ? b->status : std::min(b->status, MTL::CommandBufferStatusScheduled);
+      });
   method<decltype(&MTL::CommandBuffer::error)>(c, "error", [](CommandBuffer* b) -> NS::Error* {
     std::lock_guard lock(b->mutex);
     if (!b->error) return nullptr;
     retain(b->error.get());
     return as<NS::Error*>(autoreleased(b->error.get()));
+  });
+  method<decltype(&MTL::CommandBuffer::logs)>(c, "logs", [](CommandBuffer* b) {
+    std::lock_guard lock(b->mutex);
+    if (b->status < MTL::CommandBufferStatusCompleted) fail("too early", "logs before the end");
+    return as<MTL::LogContainer*>(autoreleased(make<LogContainer>(b->logs)));
   });
   auto times = [](CommandBuffer* b) {
     if (b->status < MTL::CommandBufferStatusCompleted) fail("too early", "GPU time before the end");
@@ -319,6 +338,7 @@ void define_commands() {
     return as<MTL::CommandBuffer*>(autoreleased(make<CommandBuffer>(Ref(q))));
   });
   define_command_buffer();
+  define_logs();
   define_encoder();
 }
 

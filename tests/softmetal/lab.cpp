@@ -300,6 +300,10 @@ Outcome run_in_server(const Kernel& kernel, const softmetal_launch& launch) {
   return outcome;
 }
 
+uint32_t number(const std::string& digits) {
+  return static_cast<uint32_t>(std::strtoul(digits.c_str(), nullptr, 10));
+}
+
 softmetal_fault run(void* context, const softmetal_launch* launch) {
   const auto& kernel = *static_cast<const Kernel*>(context);
   Outcome outcome = run_in_server(kernel, *launch);
@@ -308,14 +312,11 @@ softmetal_fault run(void* context, const softmetal_launch* launch) {
   Strings request = {"findings", kernel.source, kernel.library};
   request.insert(request.end(), outcome.findings.begin(), outcome.findings.end());
   Strings answer = ask(request);
-  std::string text = answer.size() == 1 ? answer[0] : kind + ": " + outcome.findings[1];
-  return {copied(text), kind == "time"            ? SOFTMETAL_TIMEOUT
-                        : kind == "out of bounds" ? SOFTMETAL_PAGE_FAULT
-                                                  : SOFTMETAL_INTERNAL};
-}
-
-uint32_t number(const std::string& digits) {
-  return static_cast<uint32_t>(std::strtoul(digits.c_str(), nullptr, 10));
+  if (answer.size() != 2) answer = {kind + ": " + outcome.findings[1], "0"};
+  const int code = kind == "time"            ? SOFTMETAL_TIMEOUT
+                   : kind == "out of bounds" ? SOFTMETAL_PAGE_FAULT
+                                             : SOFTMETAL_INTERNAL;
+  return {copied(answer[0]), code, number(answer[1])};
 }
 
 }  // namespace

@@ -118,17 +118,41 @@ struct Dispatched {
 
 struct CommandQueue;
 
+struct DebugLocation : Object {
+  static constexpr const char* kName = "MTLFunctionLogDebugLocation";
+  uint32_t line;
+};
+
+struct FunctionLog : Object {
+  static constexpr const char* kName = "MTLFunctionLog";
+  std::shared_ptr<Code> code;
+  std::string text;
+  uint32_t line;
+};
+
+struct LogContainer : Object {
+  static constexpr const char* kName = "MTLLogContainer";
+  std::vector<Ref<FunctionLog>> logs;
+};
+
+// How far a command buffer is. Whoever waits for its end finds no reference of ours left.
+struct Progress {
+  std::mutex mutex;
+  std::condition_variable ended;
+  bool finished = false;  // and the handlers have run
+};
+
 struct CommandBuffer : Object {
   static constexpr const char* kName = "MTLCommandBuffer";
   Ref<CommandQueue> queue;
   std::vector<Dispatched> dispatches;
   std::vector<void*> handlers;  // copied blocks
   Object* encoder = nullptr;    // open; it holds us
+  std::shared_ptr<Progress> progress = std::make_shared<Progress>();
   std::mutex mutex;
-  std::condition_variable ended;
   MTL::CommandBufferStatus status = MTL::CommandBufferStatusNotEnqueued;
-  bool finished = false;  // and the handlers have run
   Ref<Error> error;
+  std::vector<Ref<FunctionLog>> logs;
   double start = 0, end = 0;
   ~CommandBuffer();
 };
@@ -170,5 +194,6 @@ MTL::ComputePipelineState* make_pipeline(PipelineDescriptor* descriptor,
                                          MTL::PipelineOption options, NS::Error** error);
 MTL::BinaryArchive* make_archive(ArchiveDescriptor* descriptor, NS::Error** error);
 MTL::CommandQueue* make_queue();
+void define_logs();
 
 }  // namespace softmetal

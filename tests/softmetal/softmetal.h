@@ -44,18 +44,20 @@ typedef struct softmetal_options {
   uint32_t constant_count;
 } softmetal_options;
 
-/// How a kernel has failed: the codes of MTLCommandBufferError.
+/// How a kernel has failed: the codes of MTLCommandBufferError. With 0 the command buffer completes
+/// and the fault is only logged, as under shader validation.
 enum { SOFTMETAL_INTERNAL = 1, SOFTMETAL_TIMEOUT = 2, SOFTMETAL_PAGE_FAULT = 3 };
 
 typedef struct softmetal_fault {
   char* text;  // from malloc; null: there is none
   int code;
+  uint32_t line;  // of the MSL; 0: not known
 } softmetal_fault;
 
 /// A compiled kernel. `run` and `destroy` are called from any thread, `run` from one at a time.
 typedef struct softmetal_kernel {
   void* context;
-  /// A fault of the kernel's becomes the command buffer's error.
+  /// A fault of the kernel's becomes the command buffer's error, and an entry of its logs.
   softmetal_fault (*run)(void* context, const softmetal_launch* launch);
   void (*destroy)(void* context);  // may be null
   uint32_t max_threads;            // of the pipeline; 0: as the device

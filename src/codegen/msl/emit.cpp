@@ -26,8 +26,10 @@ std::string base_name(std::string_view path) {
 
 }  // namespace
 
-Writer::Writer(const Module& m)
+Writer::Writer(const Module& m, const Uniformity& uniformity, bool fast_math)
     : m_(m),
+      uniformity_(uniformity),
+      fast_math_(fast_math),
       uses_(m),
       variables_(m, uses_),
       ranges_(m),
@@ -93,15 +95,18 @@ std::string Writer::parameters() {
   for (const OpInfo& row : all_ops()) {
     if (row.shape != Shape::Query) continue;
     std::string name;
+    std::string_view attribute = spelling(row.op).text;
+    bool xyz = row.has(flag::XYZ), is_lane = row.op == Op::ThreadIndexInSimdgroup;
     for (size_t i = 0; i < m_.insts.size(); ++i) {
       const Instruction& inst = m_.insts[i];
-      if (inst.op != row.op || !uses_.live[i]) continue;
-      std::string_view attribute = spelling(row.op).text;
-      bool xyz = row.has(flag::XYZ);
+      bool asks = inst.op == row.op, needs = is_lane && needs_lane(inst);
+      if (!uses_.live[i] || !(asks || needs)) continue;
       if (name.empty()) {
         name = names_.declare_legal(attribute);
         out.push_back(concat(xyz ? "uint3 " : "uint ", name, " [[", attribute, "]]"));
+        if (is_lane) lane_ = name;
       }
+      if (!asks) continue;
       name_value(inst.results[0], xyz ? concat(name, ".", "xyz"[inst.attr % 3]) : name,
                  Prec::Primary);
     }
@@ -167,7 +172,7 @@ bool Writer::may_contract() const {
   return false;
 }
 
-MslCode Writer::kernel(bool fast_math) {
+MslCode Writer::kernel() {
   scan_memory();
   function_ = names_.declare(m_.name);
   std::string params = parameters();
@@ -178,7 +183,7 @@ MslCode Writer::kernel(bool fast_math) {
 
   Text out;
   out.add("#include <metal_stdlib>\nusing namespace metal;\n");
-  if (!fast_math && may_contract()) out.add("#pragma STDC FP_CONTRACT OFF\n");
+  if (!fast_math_ && may_contract()) out.add("#pragma STDC FP_CONTRACT OFF\n");
   out.add("\n", constants, prelude_text(prelude_));
   out.add("kernel void ", function_, "(", params, ") {\n", text_.str(), "}\n");
   return {std::move(out.str()), function_, version_};
@@ -187,7 +192,7 @@ MslCode Writer::kernel(bool fast_math) {
 }  // namespace msl
 
 MslCode emit_msl(const Verified& kernel, bool fast_math) {
-  return msl::Writer(kernel.module()).kernel(fast_math);
+  return msl::Writer(kernel.module(), kernel.uniformity(), fast_math).kernel();
 }
 
 }  // namespace enigma
