@@ -50,6 +50,13 @@ struct Binding {
   }
 };
 
+/// The value of a function constant: its bits, in the low bytes.
+struct ConstantValue {
+  uint32_t index;
+  DType dtype;
+  uint64_t bits;
+};
+
 /// A kernel with its arguments bound, ready to be dispatched any number of times.
 class Prepared {
  public:
@@ -77,9 +84,10 @@ class Runtime {
   virtual ~Runtime() = default;
   virtual const DeviceCapabilities& capabilities() const = 0;
   /// One binding per parameter; scalars are bindings of one element, copied here. The device works
-  /// on the bound memory itself.
+  /// on the bound memory itself. `constants` has a value for each function constant, in any order.
   virtual std::unique_ptr<Prepared> prepare(std::shared_ptr<const Artifact> kernel,
-                                            std::vector<Binding> arguments) = 0;
+                                            std::vector<Binding> arguments,
+                                            std::vector<ConstantValue> constants = {}) = 0;
   /// Runs in order, as one submission.
   virtual void dispatch_batch(std::span<const Launch> launches) = 0;
   virtual void synchronize() = 0;

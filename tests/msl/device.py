@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import ml_dtypes
@@ -51,6 +52,7 @@ class MslDevice:
         after: list[Any],
         grid: Any,
         threads: Any,
+        constants: Mapping[int, Any] | None = None,
     ) -> None:
         """The lab's results from `before` must be `after`. Errors: AssertionError."""
         arguments = []
@@ -60,10 +62,19 @@ class MslDevice:
                 arguments.append(_scalar(value, numpy))
             else:
                 arguments.append(value)
+        given = {
+            c.index: _scalar(constants[c.index], c.dtype.numpy)[()] for c in compiled.constants
+        }
         text = compiled.metal_source
         try:
             result = self.lab.run(
-                text, arguments, grid, threads, schedule=self.schedule, checked=True
+                text,
+                arguments,
+                grid,
+                threads,
+                schedule=self.schedule,
+                checked=True,
+                constants=given,
             )
         except LabError as error:
             raise AssertionError(f"MSL execution of {compiled!r}:\n{error}\n{text}") from None

@@ -3,9 +3,9 @@
 A message is a number of strings, each with its length before it; numbers are 32 bits. Requests and
 answers alternate on the standard input and output, until the input ends.
 
-    compile, text, function    ok, server, library, symbol, fibers, most threads, threadgroup bytes,
-                               then name, index, bytes of an element and written of each buffer
-                               | refused, messages as of Metal's compiler
+    compile, text, function,   ok, server, library, symbol, fibers, most threads, threadgroup bytes,
+      then index and bits of   then name, index, bytes of an element and written of each buffer
+      each function constant   | refused, messages as of Metal's compiler
     findings, text, library,   their text, the line of the first
       then kind, text and five numbers of each
 """
@@ -49,8 +49,10 @@ def write(stream: BinaryIO, strings: list[str]) -> None:
 
 
 @functools.lru_cache(maxsize=1024)
-def build(text: str) -> lab.Built:
-    return lab.build(text, checked=True)
+def build(text: str, constants: tuple[str, ...]) -> lab.Built:
+    numbers = [int(n) for n in constants]
+    bits = dict(zip(numbers[::2], numbers[1::2], strict=True))
+    return lab.build(text, checked=True, constants=bits)
 
 
 def as_metal_says(error: lab.CompileError) -> str:
@@ -62,10 +64,10 @@ def as_metal_says(error: lab.CompileError) -> str:
     return text.replace("kernel.metal:", "program_source:").rstrip() + "\n"
 
 
-def compile_kernel(text: str, function: str) -> list[str]:
+def compile_kernel(text: str, function: str, *constants: str) -> list[str]:
     """The answer to `compile`."""
     try:
-        built = build(text)
+        built = build(text, constants)
         kernel = built.source.kernel(function)
         server = lab.server_binary()
     except (lab.CompileError, msl.SourceError) as error:

@@ -27,6 +27,7 @@ FAULTS = (
     "no command buffer",
     "library error",
     "library warning",
+    "function error",
     "pipeline error",
     "buffer allocation",
     "no-copy refused",

@@ -112,6 +112,12 @@ void fail_library(const Artifact& kernel, NS::Error* error) {
               python_place(kernel, found.line));
 }
 
+void fail_function(const Artifact& kernel, NS::Error* error) {
+  throw Error(concat(kernel.kernel_name,
+                     ": Metal did not compile the kernel for these values of its function ",
+                     "constants: ", describe(error)));
+}
+
 void fail_pipeline(const Artifact& kernel, NS::Error* error) {
   throw Error(concat(kernel.kernel_name,
                      ": Metal made no pipeline of the compiled kernel: ", describe(error)));
