@@ -27,6 +27,8 @@ constexpr std::string_view kFaults[] = {
     "page fault",
     "out of memory",
     "command buffer error",
+    "async copy refused",
+    "async copy escaped only",
 };
 
 struct Plan {

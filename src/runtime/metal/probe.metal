@@ -1,8 +1,8 @@
-// Tries AIR's copies (src/support/async_copy.metal, which the text of this file follows): a line and
-// a ragged tile come into threadgroup memory, are changed there, and go back.
+// Tries AIR's copies, which the text before this one declares: a line and a ragged tile come into
+// threadgroup memory, are changed there, and go back. probe.cpp knows what must come of it.
 
 constexpr constant uint kThreads = 64;
-constexpr constant uint kPitchIn = 16;    // of the tile in In
+constexpr constant uint kPitchIn = 16;   // of the tile in In
 constexpr constant uint kPitch = 13;      // in threadgroup memory
 constexpr constant uint kPitchOut = 20;   // in Out
 constexpr constant uint kColumns = 12;    // of the tile; the source has 2 less
