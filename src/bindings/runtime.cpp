@@ -331,6 +331,16 @@ void bind_capabilities(nb::module_& m) {
       .def_ro("simd_width", &C::simd_width)
       .def_ro("max_buffer_bytes", &C::max_buffer_bytes)
       .def_ro("unified_memory", &C::unified_memory)
+      .def_prop_ro(
+          "async_copy",
+          [](const C& c) {
+            std::string_view name = to_string(c.async_copy);
+            return nb::str(name.data(), name.size());
+          },
+          nb::sig("def async_copy(self) -> str"),
+          "How async_copy_* are done: \"air\" or \"escaped air\" where Metal's undocumented "
+          "functions, under one of two names, were tried and found to work; \"cooperative\", by "
+          "the lanes of a SIMD-group, everywhere else.")
       .def("__repr__", [](const C& c) {
         return "DeviceCapabilities(name='" + c.name + "', backend='" + c.backend + "', family='" +
                c.family + "')";
@@ -379,6 +389,7 @@ void bind_runtime(nb::module_& m) {
       "metal_runtime",
       []() {
         PyRuntime out;
+        nb::gil_scoped_release release;  // it may compile
         out.runtime = make_metal_runtime();
         return out;
       },

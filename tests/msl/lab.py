@@ -31,7 +31,11 @@ MEANING = [
     *["-w", "-Wno-reserved-user-defined-literal", "-nostdinc", "-isystem", str(HERE / "shim")],
 ]
 CHECKED = ["-fsanitize=thread", "-gline-tables-only", "-fno-omit-frame-pointer"]
-PASSES = ["-mllvm", "-tsan-instrument-func-entry-exit=0", "-mllvm", "-tsan-instrument-atomics=0"]
+PASSES = [
+    *["-mllvm", "-tsan-instrument-func-entry-exit=0", "-mllvm", "-tsan-instrument-atomics=0"],
+    # Of `x += 1` the read counts too: see async_copy.cpp.
+    *["-mllvm", "-tsan-instrument-read-before-write=1"],
+]
 SCHEDULES = ("forward", "reverse", "random")
 
 

@@ -27,6 +27,7 @@ _FORBIDDEN = {
     r"\bstd::": "there is no C++ standard library in Metal",
     r"\bprintf\b": "there is no printf in Metal",
     r"\basm\b": "inline assembly is refused",
+    r"__asm(?!\(\"(?:\\01)?air\.)": "a label names a function of AIR",
     r"\[\s*[=&]?[\w\s,&=]*\]\s*\([^()]*\)\s*(?:->\s*\w+\s*)?\{": "lambdas need MSL 3.2",
     r"\b\d+\.?\d*(?:e[+-]?\d+)?[lL]\b(?<=[.e]\w)": "there is no long double in Metal",
     r"\b\d*\.\d*(?:e[+-]?\d+)?L\b": "there is no long double in Metal",

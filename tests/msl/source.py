@@ -32,8 +32,8 @@ ATTRIBUTES_INDEX = (
 )
 FUNCTION_ATTRIBUTES = ("kernel", "max_total_threads_per_threadgroup", "host_name", "unroll")
 _FLOATS = re.compile(r"\b(?:float|half|bfloat)[234]?\b")
-_MEET = re.compile(r"\b(?:simd_|quad_|simdgroup_|threadgroup_barrier|atomic_load)")
-_CROSS_LANE = re.compile(r"\b(?:simd_|quad_|simdgroup_)")
+_MEET = re.compile(r"\b(?:simd_|quad_|simdgroup_|threadgroup_barrier|atomic_load|__asm)")
+_CROSS_LANE = re.compile(r"\b(?:simd_|quad_|simdgroup_|__asm)")
 
 
 # Types that a function constant can have, and the integer of the same bytes.
@@ -453,11 +453,13 @@ def _semicolons(head: str) -> list[str]:
 
 
 _FUNCTION = re.compile(r"\binline\s+[\w:<>]+[\s*&]+(\w+)\s*\(")
+_LABELLED = re.compile(r"\b(\w+)\s*\([^()]*\)\s*__asm\b")  # a function of the compiler's own
 
 
 def _calls(code: str) -> str:
     """Marks calls of helpers, so that threads meet in one only when they came from one place."""
-    definitions = {m.start(1): m[1] for m in _FUNCTION.finditer(code)}
+    found = [*_FUNCTION.finditer(code), *_LABELLED.finditer(code)]
+    definitions = {m.start(1): m[1] for m in found}
     names = set(definitions.values())
     if not names:
         return code

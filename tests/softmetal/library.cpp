@@ -1,5 +1,6 @@
 // Compilation, in Metal's two stages: MSL text to a library, a function of it to a pipeline.
 
+#include <algorithm>
 #include <cstdlib>
 #include <fstream>
 #include <functional>
@@ -52,6 +53,17 @@ softmetal_options options_of(const CompileOptions& options) {
 }
 
 uint32_t newest_msl() { return os().major >= 26 ? 400 : os().major >= 15 ? 320 : 310; }
+
+// Where a text names a function of AIR that the compiler takes no name for: an offset, or npos.
+size_t refused_label(const std::string& source) {
+  const size_t bare = source.find("__asm(\"air.");
+  const size_t label = std::min(bare, source.find("__asm(\"\\01air."));
+  if (label == source.npos) return label;
+  if (os().major >= 27 || strikes("async copy refused")) return label;
+  return bare != source.npos && (os().major >= 26 || strikes("async copy escaped only"))
+             ? bare
+             : source.npos;
+}
 
 void define_options() {
   Class c = define<CompileOptions>();
@@ -249,6 +261,12 @@ MTL::Library* compile_library(const char* text, CompileOptions* options, NS::Err
         "injected error\n    int x = y;\n    ^\n";
   } else if (strikes("library warning")) {
     messages = "program_source:5:1: warning: unused variable 'injected'\n";
+  }
+  if (size_t label = failed ? source.npos : refused_label(source); label != source.npos) {
+    failed = true;
+    const auto head = source.substr(0, label);
+    messages = "program_source:" + std::to_string(1 + std::count(head.begin(), head.end(), '\n')) +
+               ":11: error: illegal string literal in 'asm'\n";
   }
   if (!failed && !kernel_compiler()) {
     failed = true;

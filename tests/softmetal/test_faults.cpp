@@ -216,7 +216,7 @@ TEST_CASE("every fault at every moment frees everything") {
                           "archive error",  "timeout",           "page fault",
                           "out of memory",  "library warning",   "command buffer error"};
   for (const char* fault : faults) {
-    for (uint32_t skip = 0; skip < 6; ++skip) {
+    for (uint32_t skip = 0; skip < 9; ++skip) {
       CAPTURE(fault);
       CAPTURE(skip);
       softmetal_inject(fault, 1, skip);

@@ -10,6 +10,7 @@
 #include "runtime/check.h"
 #include "runtime/metal/device.h"
 #include "runtime/metal/pipelines.h"
+#include "runtime/metal/probe.h"
 #include "runtime/metal/queue.h"
 #include "support/text.h"
 
@@ -21,11 +22,13 @@ using metal::Pool;
 
 // What the prepared kernels of one runtime share. The queue goes first: it waits.
 struct Shared {
-  const metal::Device device = metal::open_device();
+  metal::Device device = metal::open_device();
   metal::PipelineCache pipelines{device};
   metal::MemoryTable memory;
   metal::Queue queue{device};
   std::atomic<uint64_t> owners = 1;
+
+  Shared() { device.capabilities.async_copy = metal::probe_async_copy(device, pipelines); }
 };
 
 class MetalPrepared final : public Prepared {
