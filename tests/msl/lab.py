@@ -26,7 +26,7 @@ CLANG = "clang++-19"
 STANDARD = ["-std=c++17", "-Xclang", "-cl-single-precision-constant"]
 MEANING = [
     *["-fPIC", "-fno-exceptions", "-fno-rtti", "-fno-strict-aliasing", "-ffp-contract=off"],
-    "-fsigned-char",
+    *["-fsigned-char", "-fno-finite-loops"],
     *["-Xclang", "-ffloat16-excess-precision=none", "-Xclang", "-fbfloat16-excess-precision=none"],
     *["-w", "-Wno-reserved-user-defined-literal", "-nostdinc", "-isystem", str(HERE / "shim")],
 ]

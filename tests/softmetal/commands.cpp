@@ -40,7 +40,10 @@ softmetal_fault run(const Dispatched& d) {
   for (size_t i = 0; i < kMaxBuffers; ++i) {
     const Bound& b = d.arguments[i];
     if (b.buffer) {
-      launch.bindings[i] = {b.buffer->data + b.offset, b.buffer->length - b.offset};
+      // What lies behind the memory that is marked is not the kernel's.
+      const size_t marked = b.buffer->marked;
+      const size_t end = marked > b.offset ? marked : b.buffer->length;
+      launch.bindings[i] = {b.buffer->data + b.offset, end - b.offset};
     } else if (b.is_set) {
       launch.bindings[i] = {const_cast<char*>(b.bytes.data()), b.bytes.size()};
     }

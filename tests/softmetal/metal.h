@@ -31,6 +31,7 @@ struct Buffer : Object {
   size_t length;
   bool owned;
   void (^deallocator)(void*, NS::UInteger) = nullptr;  // a copied block
+  std::atomic<size_t> marked{0};  // bytes that belong to a debug marker; 0: nothing is marked
   ~Buffer();
 };
 
