@@ -103,7 +103,7 @@ std::optional<AsyncCopy> attempt(const Device& device, PipelineCache& pipelines)
   for (bool escaped : {false, true}) {
     std::shared_ptr<const Pipeline> pipeline;
     try {
-      pipeline = pipelines.get(kernel(escaped));
+      pipeline = pipelines.get(kernel(escaped), {});
     } catch (...) {
       continue;  // refused, by one of the two compilers
     }
