@@ -30,6 +30,9 @@ std::shared_ptr<const Artifact> compile(Module module, const CompileOptions& opt
     const auto index = static_cast<uint32_t>(artifact->params.size());
     artifact->params.push_back({p.name, index, p.dtype, p.is_scalar, p.read, p.written});
   }
+  for (const FunctionConstant& c : function_constants(m)) {
+    artifact->constants.push_back({c.index, c.dtype, m.name_of(c.values[0])});
+  }
   artifact->threadgroup_bytes = threadgroup_bytes(m);
   for (InstId i : m[m.body].insts) {
     if (m[i].op != Op::ThreadgroupAlloc) continue;

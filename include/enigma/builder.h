@@ -119,6 +119,9 @@ class Builder {
   ValueId constant(DType dtype, Literal x);
   /// A position or size of the grid, a u32; dim 0, 1, 2 is x, y, z.
   ValueId query(Op op, int dim = 0);
+  /// A number that is given when the kernel is prepared. Error for an index above 65535, and where
+  /// the index has another type already.
+  ValueId function_constant(DType dtype, int64_t index);
   /// The row of this name whose class takes the operands, after promotion of the operands that
   /// share T. Error shows the rows' signatures when none does. None in a row without a result.
   ValueId apply(std::string_view name, Operands operands);

@@ -13,18 +13,31 @@
 #include <vector>
 
 #include "enigma/artifact.h"
+#include "enigma/limits.h"
 
 namespace enigma {
+
+/// How copies between device and threadgroup memory are made that a SIMD-group waits for.
+enum class AsyncCopy : uint8_t {
+  Cooperative,  ///< by the SIMD-group's own lanes: on every device
+  Air,          ///< by AIR's functions, which Metal does not document
+  EscapedAir,   ///< by the same, under names that a front end which refuses AIR's own lets pass
+};
+constexpr std::string_view to_string(AsyncCopy a) {
+  return a == AsyncCopy::Air ? "air" : a == AsyncCopy::EscapedAir ? "escaped air" : "cooperative";
+}
 
 struct DeviceCapabilities {
   std::string name;     ///< "Apple M3 Max", "CPU (2 threads, avx512)"
   std::string backend;  ///< "metal" or "cpu"
   std::string family;   ///< "Apple9"; the instruction set on the CPU
-  uint32_t max_threads_per_threadgroup = 1024;
-  uint32_t threadgroup_memory = 32768;  ///< bytes
-  uint32_t simd_width = 32;
+  uint32_t max_threads_per_threadgroup = kMaxThreadsPerThreadgroup;
+  uint32_t threadgroup_memory = kThreadgroupBytes;  ///< bytes
+  uint32_t simd_width = kSimdWidth;
   uint64_t max_buffer_bytes = 0;
   bool unified_memory = true;
+  /// The best that has been tried on this device and found to work.
+  AsyncCopy async_copy = AsyncCopy::Cooperative;
 };
 
 /// Host memory bound to a parameter: a whole number of elements of the parameter's type, aligned as
@@ -47,6 +60,13 @@ struct Binding {
   static Binding of(const Number& scalar) {
     return {const_cast<Number*>(&scalar), sizeof scalar, nullptr};
   }
+};
+
+/// The value of a function constant: its bits, in the low bytes.
+struct ConstantValue {
+  uint32_t index;
+  DType dtype;
+  uint64_t bits;
 };
 
 /// A kernel with its arguments bound, ready to be dispatched any number of times.
@@ -76,9 +96,10 @@ class Runtime {
   virtual ~Runtime() = default;
   virtual const DeviceCapabilities& capabilities() const = 0;
   /// One binding per parameter; scalars are bindings of one element, copied here. The device works
-  /// on the bound memory itself.
+  /// on the bound memory itself. `constants` has a value for each function constant, in any order.
   virtual std::unique_ptr<Prepared> prepare(std::shared_ptr<const Artifact> kernel,
-                                            std::vector<Binding> arguments) = 0;
+                                            std::vector<Binding> arguments,
+                                            std::vector<ConstantValue> constants = {}) = 0;
   /// Runs in order, as one submission.
   virtual void dispatch_batch(std::span<const Launch> launches) = 0;
   virtual void synchronize() = 0;

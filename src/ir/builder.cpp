@@ -5,13 +5,12 @@
 #include <utility>
 
 #include "enigma/builder.h"
+#include "enigma/limits.h"
 #include "ir/builder_state.h"
 #include "ir/literal.h"
 #include "ir/signature.h"
 
 namespace enigma {
-
-constexpr size_t kMaxParams = 31;  // Metal's buffer indices
 
 namespace {
 
@@ -82,6 +81,17 @@ ValueId Builder::State::argument(RegionId r, Type type) {
 
 ValueId Builder::State::parameter(Type type) {
   return value({type, {}, {}, static_cast<uint32_t>(m.params.size())}, m.body);
+}
+
+ValueId Builder::State::declare(Op op, Type type, uint64_t attr, size_t position) {
+  InstId id{static_cast<uint32_t>(m.insts.size())};
+  m.insts.push_back({op, attr, {}, {}, {}});
+  m.locs.push_back(loc);
+  auto& body = m[m.body].insts;
+  body.insert(body.begin() + static_cast<ptrdiff_t>(position), id);
+  ValueId v = result(id, type);
+  home[v.index] = m.body;
+  return v;
 }
 
 void Builder::State::set_name(ValueId v, std::string_view name) {
@@ -247,6 +257,22 @@ ValueId Builder::query(Op op, int dim) {
   return state_->emit(op, {}, Type::scalar(DType::U32), static_cast<uint64_t>(dim));
 }
 
+ValueId Builder::function_constant(DType dtype, int64_t index) {
+  State& s = *state_;
+  if (index < 0 || index > kMaxFunctionConstant) {
+    s.fail("function_constant takes an index from 0 to ", kMaxFunctionConstant, ", not ", index);
+  }
+  const auto number = static_cast<uint32_t>(index);
+  for (const FunctionConstant& c : function_constants(s.m)) {
+    if (c.index != number || c.dtype == dtype) continue;
+    const uint32_t line = s.m.location(c.first).line;
+    s.fail("function constant ", number, " is ", info(c.dtype).mnemonic,
+           line ? concat(" (line ", line, ")") : "", " and cannot be ", info(dtype).mnemonic,
+           " as well; give one of them another index");
+  }
+  return s.declare(Op::FunctionConstant, Type::scalar(dtype), number, s.allocs + s.constants++);
+}
+
 int Builder::depth() const { return static_cast<int>(state_->open.size()); }
 
 void Builder::abandon() {
@@ -265,6 +291,7 @@ void Builder::abandon() {
   s.is_open.resize(s.mark.regions);
   s.threadgroup_bytes = s.mark.threadgroup_bytes;
   s.allocs = s.mark.allocs;
+  s.constants = s.mark.constants;
   s.open.clear();
   s.at = m.body;
 }

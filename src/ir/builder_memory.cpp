@@ -1,16 +1,11 @@
 // Memory in the builder: threadgroup allocations, loads, stores, atomics, barriers.
 
 #include "enigma/builder.h"
+#include "enigma/limits.h"
 #include "ir/builder_state.h"
 #include "ir/literal.h"
 
 namespace enigma {
-namespace {
-
-constexpr uint64_t kThreadgroupBytes = 32 * 1024;  // what every Apple GPU has
-
-}  // namespace
-
 ValueId Builder::threadgroup_alloc(DType dtype, int64_t elements) {
   State& s = *state_;
   s.check_dtype(dtype);
@@ -26,15 +21,8 @@ ValueId Builder::threadgroup_alloc(DType dtype, int64_t elements) {
            ", and ", s.threadgroup_bytes, " bytes are allocated already");
   }
   s.threadgroup_bytes += count * size;
-  // All allocations stand first in the kernel's body, so that each is visible wherever it is used.
-  InstId id{static_cast<uint32_t>(s.m.insts.size())};
-  s.m.insts.push_back({Op::ThreadgroupAlloc, count, {}, {}, {}});
-  s.m.locs.push_back(s.loc);
-  auto& body = s.m[s.m.body].insts;
-  body.insert(body.begin() + static_cast<ptrdiff_t>(s.allocs++), id);
-  ValueId v = s.result(id, Type::memory(dtype, AddressSpace::Threadgroup));
-  s.home[v.index] = s.m.body;
-  return v;
+  return s.declare(Op::ThreadgroupAlloc, Type::memory(dtype, AddressSpace::Threadgroup), count,
+                   s.allocs++);
 }
 
 namespace {

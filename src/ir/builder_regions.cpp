@@ -26,7 +26,8 @@ InstId Builder::State::begin(Op op, std::vector<ValueId> operands, Open::Kind ki
          " deep; move a part of it out of the loops and conditions around it");
   }
   if (open.empty()) {
-    mark = {m.values.size(), m.insts.size(), m.regions.size(), allocs, threadgroup_bytes};
+    mark = {m.values.size(), m.insts.size(), m.regions.size(),
+            allocs,          constants,      threadgroup_bytes};
   }
   InstId inst = append(op, std::move(operands));
   RegionId r = region(inst);

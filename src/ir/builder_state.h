@@ -31,7 +31,7 @@ struct Builder::State {
 
   /// What abandon() goes back to: sizes from before the outermost region was opened.
   struct Mark {
-    size_t values, insts, regions, allocs;
+    size_t values, insts, regions, allocs, constants;
     uint64_t threadgroup_bytes;
   };
 
@@ -47,7 +47,8 @@ struct Builder::State {
   Mark mark{};
   std::unordered_map<std::string, uint32_t> name_numbers;
   uint64_t threadgroup_bytes = 0;
-  size_t allocs = 0;
+  size_t allocs = 0;     // threadgroup allocations, which stand first in the body
+  size_t constants = 0;  // function constants, which follow
 
   template <class... Ts>
   [[noreturn]] void fail(const Ts&... pieces) const {
@@ -65,6 +66,8 @@ struct Builder::State {
   ValueId value(const Value& v, RegionId lives_in);
   ValueId argument(RegionId r, Type type);
   ValueId parameter(Type type);
+  /// The result of a new instruction at this position of the kernel's body, visible everywhere.
+  ValueId declare(Op op, Type type, uint64_t attr, size_t position);
   ValueId constant(Type type, uint64_t bits) { return emit(Op::Constant, {}, type, bits); }
   void set_name(ValueId v, std::string_view name);
 

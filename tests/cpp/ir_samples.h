@@ -54,6 +54,9 @@ inline Module sample(Op op, DType t) {
     case Shape::Constant:
       v = b.constant(t, whole(1));
       break;
+    case Shape::FunctionConstant:
+      v = b.function_constant(t, 3);
+      break;
     case Shape::Query:
       v = b.query(op, row.has(flag::XYZ) ? 2 : 0);
       break;

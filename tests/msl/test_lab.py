@@ -229,3 +229,17 @@ def test_quads_and_prefixes(lab: msl.Lab, schedule: str) -> None:
     want = np.stack([quads, np.cumsum(x), np.cumsum(x) - x, shifted], 1)
     # Lanes 0 and 1 are filled from lanes 30 and 31, which do not exist here.
     np.testing.assert_array_equal(got.reshape(-1, 4)[2:], want[2:])
+
+
+def test_kernels_that_do_not_end_are_stopped() -> None:
+    body = """kernel void f(device float* Out [[buffer(0)]], uint3 t [[thread_position_in_grid]]) {
+    while (Out[t.x] >= 0.0f) {
+        Out[t.x] = 1.0f;
+    }
+}
+"""
+    with msl.Lab(timeout=0.5) as impatient:
+        for checked in (False, True):
+            found = fault(impatient, body, np.zeros(64, np.float32), checked=checked)
+            assert found.kind == "time" and set(found.lines) <= {4, 5}
+            assert found.text == "the kernel did not end within 0.5 s"
