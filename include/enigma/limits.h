@@ -6,7 +6,8 @@
 
 namespace enigma {
 
-inline constexpr size_t kMaxParams = 31;  ///< buffer indices of a kernel
+inline constexpr size_t kMaxParams = 31;                 ///< buffer indices of a kernel
+inline constexpr uint32_t kMaxFunctionConstant = 65535;  ///< the greatest index
 inline constexpr uint32_t kThreadgroupBytes = 32 * 1024;
 inline constexpr uint32_t kMaxThreadsPerThreadgroup = 1024;
 inline constexpr uint32_t kSimdWidth = 32;

@@ -60,6 +60,11 @@ class CompiledKernel:
         return self._artifact.params
 
     @property
+    def constants(self) -> list[_core.ConstantInfo]:
+        """The function constants by index: index, dtype, name. Running the kernel needs them."""
+        return self._artifact.constants
+
+    @property
     def artifact(self) -> _core.Artifact:
         """What the C++ core made of the kernel."""
         return self._artifact

@@ -7,12 +7,11 @@ import hashlib
 import inspect
 import os
 import re
-import select
 import shutil
 import struct
 import subprocess
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -27,12 +26,16 @@ CLANG = "clang++-19"
 STANDARD = ["-std=c++17", "-Xclang", "-cl-single-precision-constant"]
 MEANING = [
     *["-fPIC", "-fno-exceptions", "-fno-rtti", "-fno-strict-aliasing", "-ffp-contract=off"],
-    "-fsigned-char",
+    *["-fsigned-char", "-fno-finite-loops"],
     *["-Xclang", "-ffloat16-excess-precision=none", "-Xclang", "-fbfloat16-excess-precision=none"],
     *["-w", "-Wno-reserved-user-defined-literal", "-nostdinc", "-isystem", str(HERE / "shim")],
 ]
 CHECKED = ["-fsanitize=thread", "-gline-tables-only", "-fno-omit-frame-pointer"]
-PASSES = ["-mllvm", "-tsan-instrument-func-entry-exit=0", "-mllvm", "-tsan-instrument-atomics=0"]
+PASSES = [
+    *["-mllvm", "-tsan-instrument-func-entry-exit=0", "-mllvm", "-tsan-instrument-atomics=0"],
+    # Of `x += 1` the read counts too: see async_copy.cpp.
+    *["-mllvm", "-tsan-instrument-read-before-write=1"],
+]
 SCHEDULES = ("forward", "reverse", "random")
 
 
@@ -205,23 +208,30 @@ def as_metal_means(ir: str) -> str:
 
 
 def build(
-    text: str, checked: bool = False, optimise: str = "-O1", kernel: str = "", instance: str = ""
+    text: str,
+    checked: bool = False,
+    optimise: str = "-O1",
+    kernel: str = "",
+    instance: str = "",
+    constants: Mapping[int, int] | None = None,
 ) -> Built:
     """Compiles MSL text, or finds it in the cache. Errors: CompileError.
 
     Of a text with templates one ``kernel`` is chosen and made an ``instance``, as ``<float, 4>``.
+    ``constants`` has the bits of the function constants by index.
     """
     try:
         source = msl.scan(text)
         if instance:
             source.kernels = [source.kernel(kernel)]
-        key = _key(text, checked, optimise, kernel if instance else "", instance)
+        given = sorted((constants or {}).items())
+        key = _key(text, checked, optimise, kernel if instance else "", instance, given)
         library = BUILD / "kernels" / key[:2] / f"{key}.so"
         refused = library.with_suffix(".refused")
         if refused.exists():
             raise CompileError(refused.read_text())
         if not library.exists():
-            code = msl.translate(source, instance)
+            code = msl.translate(source, instance, constants)
             try:
                 _compile(code, library, checked, optimise)
             except CompileError as error:
@@ -231,6 +241,34 @@ def build(
     except msl.SourceError as error:
         raise CompileError(str(error)) from None
     return Built(library, source, checked)
+
+
+# numpy's names of MSL's types; it has none of bfloat.
+_MSL_TYPES = "bool char uchar short ushort int uint long ulong half float bfloat".split()
+_NUMPY = dict(zip(_MSL_TYPES, "? i1 u1 i2 u2 i4 u4 i8 u8 f2 f4 bfloat16".split(), strict=True))
+
+
+def constant_bits(text: str, constants: Mapping[int, object]) -> dict[int, int]:
+    """Values of function constants as bits. Errors: LabError for one that the text lacks."""
+    if not constants:
+        return {}
+    import ml_dtypes  # noqa: F401  # numpy knows bfloat16 from here on
+
+    try:
+        declared = {c.index: c for c in msl.scan(text).constants}
+    except msl.SourceError as error:
+        raise CompileError(str(error)) from None
+    out = {}
+    for index, value in constants.items():
+        if index not in declared:
+            raise LabError(f"the text has no function constant {index}")
+        wanted = np.dtype(_NUMPY[declared[index].type])
+        number = value if isinstance(value, np.generic) else np.array(value).astype(wanted)[()]
+        if number.dtype.itemsize != wanted.itemsize:
+            name, kind = declared[index].name, declared[index].type
+            raise LabError(f"function constant '{name}' is {kind}, not {number.dtype}")
+        out[index] = int.from_bytes(number.tobytes(), "little")
+    return out
 
 
 _MAY_TRAP = re.compile(r"[/%]|<<|>>")
@@ -293,6 +331,19 @@ def server_binary() -> Path:
     return binary
 
 
+def finding(built: Built, kind: str, text: str, numbers: Sequence[int]) -> Finding:
+    """What the server has found, with the lines that its addresses are in."""
+    pc, other_pc, line, other_line, count = numbers
+    lines = [n for n in (line, other_line) if n]
+    addresses = [hex(a - 1) for a in (pc, other_pc) if a]
+    if addresses and shutil.which("addr2line"):
+        told = _call(["addr2line", "-a", "-i", "-e", built.library, *addresses])
+        for frames in re.split(r"^0x", told, flags=re.M)[1:]:  # what was inlined comes first
+            inside = re.search(r"kernel\.metal:(\d+)", frames)
+            lines += [int(inside[1])] if inside else []
+    return Finding(kind, text, lines, [built.origin(n) for n in lines], count)
+
+
 class Lab:
     """Runs kernels in a server process, which is started again when a kernel brought it down."""
 
@@ -329,13 +380,17 @@ class Lab:
         checked: bool = False,
         threadgroup: Sequence[int] = (),
         instance: str = "",
+        constants: Mapping[int, object] | None = None,
     ) -> Result:
         """Runs a kernel on copies of its arguments, arrays and numpy scalars in buffer order.
 
         ``threadgroup`` are the bytes of threadgroup arguments. With ``checked`` races and accesses
-        out of bounds are looked for. Errors: CompileError; KernelFault for what must not happen.
+        out of bounds are looked for. ``constants`` are the function constants by index: numbers of
+        the declared type, or numpy scalars of as many bytes. Errors: CompileError; KernelFault for
+        what must not happen.
         """
-        built = build(text, checked, kernel=kernel or "", instance=instance)
+        bits = constant_bits(text, constants or {})
+        built = build(text, checked, kernel=kernel or "", instance=instance, constants=bits)
         chosen = built.source.kernel(kernel)
         number = built.source.kernels.index(chosen)
         slots = chosen.slots()
@@ -355,13 +410,15 @@ class Lab:
                 *_triple(grid),
                 *_triple(threads),
             ),
-            struct.pack("<I", len(slots)),
+            struct.pack("<II", int(self.timeout * 1000), len(slots)),
         ]
         for p, array in zip(given, arrays, strict=True):
-            head += [_string(p.name), struct.pack("<QII", array.nbytes, array.itemsize, 0)]
+            head += [_string(p.name), struct.pack("<QII", array.nbytes, array.itemsize, 1)]
             head.append(array.tobytes())
         for p, size in zip(slots[len(given) :], threadgroup, strict=True):
-            head += [_string(p.name), struct.pack("<QII", size, 4, 1)]
+            head += [_string(p.name), struct.pack("<QII", size, 4, 2)]
+        head.append(struct.pack("<I", len(slots)))
+        head += [struct.pack("<IQ", i, 0) for i in range(len(slots))]  # buffer and offset of each
         with self._lock:
             return self._exchange(b"".join(head), built, arrays)
 
@@ -391,28 +448,13 @@ class Lab:
             for _ in range(count):
                 kind, what = self._read_string(), self._read_string()
                 numbers = struct.unpack("<5Q", self._read(40))
-                findings.append(self._finding(built, kind, what, numbers))
+                findings.append(finding(built, kind, what, numbers))
             divergent, nanoseconds = struct.unpack("<QQ", self._read(16))
-        except TimeoutError:
-            self.close()
-            stuck = Finding("time", f"the kernel did not end within {self.timeout:g} s")
-            return [stuck], 0, 0, True
         except (EOFError, BrokenPipeError):
             code = server.wait()
             self.close()
             return [Finding("fault", f"the server ended with {code}")], 0, 0, True
         return findings, divergent, nanoseconds, status == 2
-
-    def _finding(self, built: Built, kind: str, text: str, numbers: Sequence[int]) -> Finding:
-        pc, other_pc, line, other_line, count = numbers
-        lines = [n for n in (line, other_line) if n]
-        addresses = [hex(a - 1) for a in (pc, other_pc) if a]
-        if addresses and shutil.which("addr2line"):
-            told = _call(["addr2line", "-a", "-i", "-e", built.library, *addresses])
-            for frames in re.split(r"^0x", told, flags=re.M)[1:]:  # what was inlined comes first
-                inside = re.search(r"kernel\.metal:(\d+)", frames)
-                lines += [int(inside[1])] if inside else []
-        return Finding(kind, text, lines, [built.origin(n) for n in lines], count)
 
     def _start(self) -> subprocess.Popen[bytes]:
         if self._server is None or self._server.poll() is not None:
@@ -426,8 +468,6 @@ class Lab:
         descriptor = self._server.stdout.fileno()
         parts = []
         while count:
-            if not select.select([descriptor], [], [], self.timeout)[0]:
-                raise TimeoutError
             part = os.read(descriptor, min(count, 1 << 20))
             if not part:
                 raise EOFError

@@ -29,6 +29,7 @@ _FORBIDDEN = {
     r"\bprintf\b": "there is no printf in Metal",
     r"\b(?:struct|class)\s+\w+\s*:\s*(?!:)": "there are no derived classes in Metal",
     r"\basm\b": "inline assembly is refused",
+    r"__asm(?!\(\"(?:\\01)?air\.)": "a label names a function of AIR",
     r"\[\s*[=&]?[\w\s,&=]*\]\s*\([^()]*\)\s*(?:->\s*\w+\s*)?\{": "lambdas need MSL 3.2",
     r"\b\d+\.?\d*(?:e[+-]?\d+)?[lL]\b(?<=[.e]\w)": "there is no long double in Metal",
     r"\b\d*\.\d*(?:e[+-]?\d+)?L\b": "there is no long double in Metal",
@@ -222,7 +223,9 @@ def _vector_choices(tree: str) -> list[str]:
 
 def check_address_spaces(text: str) -> list[str]:
     """The errors of clang in C++ for OpenCL."""
-    code = re.sub(r"#\s*pragma[^\n]*", "", msl.strip(text))
+    # A function constant is no constant expression: it is as if it were defined elsewhere.
+    code = msl.with_constants(msl.scan(text), lambda c: f"extern constant {c.type} {c.name}")
+    code = re.sub(r"#\s*pragma[^\n]*", "", code)
     code = re.sub(r"\[\[(?:[^\[\]]|\[[^\]]*\])*\]\]", " ", code)
     code = _OPENCL.sub(r"\1__", msl.vector_declarations(code))
     code = re.sub(r"\bsimd_vote::vote_t\b", "ulong", code)
@@ -242,7 +245,7 @@ def refused(text: str, execute: bool = True) -> list[str]:
     found = lint(text) or check_address_spaces(text)
     if not found and execute:
         try:
-            build(text)
+            build(text, constants={c.index: 0 for c in msl.scan(text).constants})
         except CompileError as error:
             found = [str(error)]
     return found

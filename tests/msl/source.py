@@ -6,6 +6,7 @@ Line numbers stay as they are, so that whatever is reported names a line of the 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 ATTRIBUTES_XYZ = (
@@ -42,8 +43,17 @@ _OF_ONE_TYPE = (
 )
 FUNCTION_ATTRIBUTES = ("kernel", "max_total_threads_per_threadgroup", "host_name", "unroll")
 _FLOATS = re.compile(r"\b(?:float|half|bfloat)[234]?\b")
-_MEET = re.compile(r"\b(?:simd_|quad_|simdgroup_|threadgroup_barrier|atomic_load)")
-_CROSS_LANE = re.compile(r"\b(?:simd_|quad_|simdgroup_)")
+_MEET = re.compile(r"\b(?:simd_|quad_|simdgroup_|threadgroup_barrier|atomic_load|__asm)")
+_CROSS_LANE = re.compile(r"\b(?:simd_|quad_|simdgroup_|__asm)")
+
+
+# Types that a function constant can have, and the integer of the same bytes.
+SCALARS = {
+    **dict.fromkeys(("bool", "char", "uchar"), "uchar"),
+    **dict.fromkeys(("short", "ushort", "half", "bfloat"), "ushort"),
+    **dict.fromkeys(("int", "uint", "float"), "uint"),
+    **dict.fromkeys(("long", "ulong"), "ulong"),
+}
 
 
 class SourceError(Exception):
@@ -81,10 +91,21 @@ class Kernel:
 
 
 @dataclass
+class Constant:
+    """A function constant: its value is known when the kernel is compiled for running."""
+
+    index: int
+    type: str
+    name: str
+    span: tuple[int, int]  # offsets of its declaration, without the semicolon
+
+
+@dataclass
 class Source:
     text: str
     stripped: str
     kernels: list[Kernel] = field(default_factory=list)
+    constants: list[Constant] = field(default_factory=list)
 
     def kernel(self, name: str | None = None) -> Kernel:
         found = [k for k in self.kernels if name in (None, k.name)]
@@ -149,6 +170,7 @@ def scan(text: str) -> Source:
     """Finds the kernels and what their parameters are bound to."""
     source = Source(text, strip(text))
     code = source.stripped
+    source.constants = _constants(code)
     for match in _KERNEL.finditer(code):
         line = line_of(code, match.start())
         if match[1] != "void":
@@ -168,6 +190,43 @@ def scan(text: str) -> Source:
             kernel.body = (brace, closing(code, brace))
         source.kernels.append(kernel)
     return source
+
+
+_CONSTANT = re.compile(
+    r"\bconstant\s+(\w+)\s+(\w+)\s*\[\[\s*function_constant\s*\(\s*(\d+)\s*\)\s*\]\]"
+)
+
+
+def _constants(code: str) -> list[Constant]:
+    found = {match.end(): match for match in _CONSTANT.finditer(code)}
+    constants = []
+    for use in re.finditer(r"\bfunction_constant\s*\(", code):
+        line = line_of(code, use.start())
+        match = next((m for m in found.values() if m.start() < use.start() < m.end()), None)
+        if not match:
+            raise SourceError("a function constant is declared as `constant T x [[...]];`", line)
+        kind, name, index = match[1], match[2], int(match[3])
+        if kind not in SCALARS:
+            raise SourceError(f"function constant '{name}' must be a scalar, not {kind}", line)
+        if index > 65535:
+            raise SourceError(f"the index of function constant '{name}' is above 65535", line)
+        if code.count("{", 0, match.start()) != code.count("}", 0, match.start()):
+            raise SourceError(f"function constant '{name}' must be at program scope", line)
+        if not re.compile(r"\s*;").match(code, match.end()):
+            raise SourceError(f"function constant '{name}' cannot be initialised", line)
+        constants.append(Constant(index, kind, name, match.span()))
+    return constants
+
+
+def with_constants(source: Source, spell: Callable[[Constant], str]) -> str:
+    """The stripped text, in which `spell` says what stands for each function constant."""
+    out, at = [], 0
+    for constant in source.constants:
+        start, end = constant.span
+        lines = "\n" * source.stripped.count("\n", start, end)
+        out += [source.stripped[at:start], spell(constant), lines]
+        at = end
+    return "".join([*out, source.stripped[at:]])
 
 
 def _parameter(part: str, line: int) -> Parameter:
@@ -255,12 +314,25 @@ def needs_fibers(source: Source) -> bool:
     return bool(_MEET.search(source.stripped))
 
 
-def translate(source: Source, instance: str = "") -> str:
+def translate(
+    source: Source, instance: str = "", constants: Mapping[int, int] | None = None
+) -> str:
     """C++ for the execution shim, with an entry for each kernel.
 
-    ``instance`` are the arguments of kernels that are templates, as in ``<float, 4>``.
+    ``instance`` are the arguments of kernels that are templates, as in ``<float, 4>``,
+    ``constants`` the bits of the function constants by index.
     """
-    code = _attributes(source.stripped)
+    given = constants or {}
+
+    def spell(constant: Constant) -> str:
+        if constant.index not in given:
+            line = line_of(source.stripped, constant.span[0])
+            raise SourceError(f"function constant '{constant.name}' has no value", line)
+        bits = f"static_cast<{SCALARS[constant.type]}>({given[constant.index]}ul)"
+        value = bits + " != 0" if constant.type == "bool" else f"as_type<{constant.type}>({bits})"
+        return f"constant {constant.type} {constant.name} = {value}"
+
+    code = _attributes(with_constants(source, spell))
     code = vector_declarations(code)
     code = _threadgroup_variables(code)
     if _CROSS_LANE.search(code):
@@ -324,7 +396,6 @@ def _attributes(code: str) -> str:
         known = (
             "buffer",
             "threadgroup",
-            "function_constant",
             *FUNCTION_ATTRIBUTES,
             *ATTRIBUTES_XYZ,
             *ATTRIBUTES_INDEX,
@@ -403,11 +474,13 @@ def _semicolons(head: str) -> list[str]:
 
 
 _FUNCTION = re.compile(r"\binline\s+[\w:<>]+[\s*&]+(\w+)\s*\(")
+_LABELLED = re.compile(r"\b(\w+)\s*\([^()]*\)\s*__asm\b")  # a function of the compiler's own
 
 
 def _calls(code: str) -> str:
     """Marks calls of helpers, so that threads meet in one only when they came from one place."""
-    definitions = {m.start(1): m[1] for m in _FUNCTION.finditer(code)}
+    found = [*_FUNCTION.finditer(code), *_LABELLED.finditer(code)]
+    definitions = {m.start(1): m[1] for m in found}
     names = set(definitions.values())
     if not names:
         return code
@@ -425,3 +498,38 @@ def _calls(code: str) -> str:
         out += [code[at:offset], inserts[offset]]
         at = offset
     return "".join([*out, code[at:]])
+
+
+_BYTES = {
+    **dict.fromkeys(("bool", "char", "uchar", "int8_t", "uint8_t"), 1),
+    **dict.fromkeys(("short", "ushort", "half", "bfloat", "int16_t", "uint16_t"), 2),
+    **dict.fromkeys(("int", "uint", "float", "int32_t", "uint32_t"), 4),
+    **dict.fromkeys(("atomic_int", "atomic_uint", "atomic_float", "atomic_bool"), 4),
+    **dict.fromkeys(("long", "ulong", "size_t", "atomic_ulong", "int64_t", "uint64_t"), 8),
+}
+_TYPE = re.compile(r"\b(packed_)?([a-z]\w*?)([234]?)\b(?!\s*\()")
+
+
+def bytes_of(text: str) -> int:
+    """The size of the type that a declaration begins with; 1 when it is none of Metal's own."""
+    for match in _TYPE.finditer(text):
+        if match[2] in _BYTES:
+            lanes = int(match[3] or 1)
+            return _BYTES[match[2]] * (4 if lanes == 3 and not match[1] else lanes)
+    return 1
+
+
+def is_written(parameter: Parameter) -> bool:
+    """Whether a kernel may write to the memory of this parameter."""
+    return not re.search(r"\b(?:const|constant)\b", parameter.text.split("*")[0])
+
+
+def threadgroup_bytes(source: Source, kernel: Kernel) -> int:
+    """The bytes of the threadgroup variables of a kernel, as far as their sizes are numbers."""
+    total = 0
+    for match in _VARIABLE.finditer(source.stripped, *kernel.body):
+        size = bytes_of(match[1])
+        for count in re.findall(r"\[\s*(\d+)u?\s*\]", match[3]):
+            size *= int(count)
+        total += size
+    return total

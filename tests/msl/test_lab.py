@@ -257,3 +257,17 @@ def test_lanes_that_do_not_exist_read_poison(lab: msl.Lab, schedule: str) -> Non
     inside = np.where(np.arange(8) < 4, np.arange(8) * 2, np.nan)
     np.testing.assert_array_equal(result.arrays[0][:40], np.concatenate([want, inside]))
     assert result.divergent_simd == 1
+
+
+def test_kernels_that_do_not_end_are_stopped() -> None:
+    body = """kernel void f(device float* Out [[buffer(0)]], uint3 t [[thread_position_in_grid]]) {
+    while (Out[t.x] >= 0.0f) {
+        Out[t.x] = 1.0f;
+    }
+}
+"""
+    with msl.Lab(timeout=0.5) as impatient:
+        for checked in (False, True):
+            found = fault(impatient, body, np.zeros(64, np.float32), checked=checked)
+            assert found.kind == "time" and set(found.lines) <= {4, 5}
+            assert found.text == "the kernel did not end within 0.5 s"

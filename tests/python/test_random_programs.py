@@ -1,5 +1,7 @@
 """Random programs: expressions, loops, conditions and carried values give numpy's numbers.
 
+pytestmark = pytest.mark.usefixtures("device")
+
 One program is printed twice, as a kernel and as plain Python over numpy scalars, and both are run.
 """
 
@@ -7,6 +9,7 @@ import linecache
 from dataclasses import dataclass, field
 
 import numpy as np
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 

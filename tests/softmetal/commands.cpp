@@ -1,5 +1,6 @@
 // Queues, command buffers and encoders: what is encoded is checked, then run on the queue's thread.
 
+#include <algorithm>
 #include <chrono>
 #include <cstdlib>
 #include <cstring>
@@ -23,8 +24,7 @@ double seconds() {
 
 // ---- Running ----------------------------------------------------------------------------------
 
-// Null, or the text of the kernel's fault.
-char* run(const Dispatched& d) {
+softmetal_fault run(const Dispatched& d) {
   ++statistics().dispatches;
   softmetal_launch launch{};
   const NS::UInteger* sizes[] = {&d.grid.width, &d.threads.width};
@@ -40,7 +40,10 @@ char* run(const Dispatched& d) {
   for (size_t i = 0; i < kMaxBuffers; ++i) {
     const Bound& b = d.arguments[i];
     if (b.buffer) {
-      launch.bindings[i] = {b.buffer->data + b.offset, b.buffer->length - b.offset};
+      // What lies behind the memory that is marked is not the kernel's.
+      const size_t marked = b.buffer->marked;
+      const size_t end = marked > b.offset ? marked : b.buffer->length;
+      launch.bindings[i] = {b.buffer->data + b.offset, end - b.offset};
     } else if (b.is_set) {
       launch.bindings[i] = {const_cast<char*>(b.bytes.data()), b.bytes.size()};
     }
@@ -65,6 +68,7 @@ constexpr Injected kInjected[] = {
 
 void execute(CommandBuffer& c) {
   NS::Error* error = nullptr;
+  std::vector<Ref<FunctionLog>> logs;
   for (const Injected& i : kInjected) {
     if (!error && strikes(i.fault)) error = new_error(kDomain, i.code, i.text);
   }
@@ -72,16 +76,18 @@ void execute(CommandBuffer& c) {
   double start = seconds();
   for (const Dispatched& d : c.dispatches) {
     if (error) break;
-    if (char* fault = run(d)) {
-      error = new_error(kDomain, MTL::CommandBufferErrorPageFault, fault);
-      std::free(fault);
-    }
+    softmetal_fault fault = run(d);
+    if (!fault.text) continue;
+    if (fault.code) error = new_error(kDomain, fault.code, fault.text);
+    logs.emplace_back(autoreleased(make<FunctionLog>(d.pipeline->code, fault.text, fault.line)));
+    std::free(fault.text);
   }
   {
     std::lock_guard lock(c.mutex);
     c.start = start;
     c.end = seconds();
     c.error = Ref(as<Error*>(error));
+    c.logs = std::move(logs);
     c.status = error ? MTL::CommandBufferStatusError : MTL::CommandBufferStatusCompleted;
   }
   c.dispatches.clear();  // what it has kept alive
@@ -90,11 +96,6 @@ void execute(CommandBuffer& c) {
     _Block_release(handler);
   }
   c.handlers.clear();
-  {
-    std::lock_guard lock(c.mutex);
-    c.finished = true;
-  }
-  c.ended.notify_all();
 }
 
 void work(const std::shared_ptr<Work>& work) {
@@ -108,8 +109,17 @@ void work(const std::shared_ptr<Work>& work) {
       work->committed.pop_front();
     }
     wait_while_held();
-    PoolScope pool;
-    execute(*next.get());
+    {
+      PoolScope pool;
+      execute(*next.get());
+    }
+    auto progress = next->progress;
+    next = {};
+    {
+      std::lock_guard lock(progress->mutex);
+      progress->finished = true;
+    }
+    progress->ended.notify_all();
   }
 }
 
@@ -185,22 +195,32 @@ void define_command_buffer() {
   method<decltype(&MTL::CommandBuffer::commit)>(c, "commit", [](CommandBuffer* b) { commit(b); });
   method<decltype(&MTL::CommandBuffer::waitUntilCompleted)>(
       c, "waitUntilCompleted", [](CommandBuffer* b) {
-        std::unique_lock lock(b->mutex);
-        if (b->status < MTL::CommandBufferStatusCommitted) {
-          fail("not committed", "waitUntilCompleted of a command buffer that is not committed");
+        {
+          std::lock_guard lock(b->mutex);
+          if (b->status < MTL::CommandBufferStatusCommitted) {
+            fail("not committed", "waitUntilCompleted of a command buffer that is not committed");
+          }
         }
-        b->ended.wait(lock, [&] { return b->finished; });
+        std::unique_lock lock(b->progress->mutex);
+        b->progress->ended.wait(lock, [&] { return b->progress->finished; });
       });
-  method<decltype(&MTL::CommandBuffer::status)>(c, "status",
-                                                [](CommandBuffer* b) -> MTL::CommandBufferStatus {
-                                                  std::lock_guard lock(b->mutex);
-                                                  return b->status;
-                                                });
+  method<decltype(&MTL::CommandBuffer::status)>(
+      c, "status", [](CommandBuffer* b) -> MTL::CommandBufferStatus {
+        std::scoped_lock lock(b->mutex, b->progress->mutex);
+        const bool ended = b->progress->finished ||
+                           b->queue->thread.get_id() == std::this_thread::get_id();  // a handler
+        return ended ? b->status : std::min(b->status, MTL::CommandBufferStatusScheduled);
+      });
   method<decltype(&MTL::CommandBuffer::error)>(c, "error", [](CommandBuffer* b) -> NS::Error* {
     std::lock_guard lock(b->mutex);
     if (!b->error) return nullptr;
     retain(b->error.get());
     return as<NS::Error*>(autoreleased(b->error.get()));
+  });
+  method<decltype(&MTL::CommandBuffer::logs)>(c, "logs", [](CommandBuffer* b) {
+    std::lock_guard lock(b->mutex);
+    if (b->status < MTL::CommandBufferStatusCompleted) fail("too early", "logs before the end");
+    return as<MTL::LogContainer*>(autoreleased(make<LogContainer>(b->logs)));
   });
   auto times = [](CommandBuffer* b) {
     if (b->status < MTL::CommandBufferStatusCompleted) fail("too early", "GPU time before the end");
@@ -321,6 +341,7 @@ void define_commands() {
     return as<MTL::CommandBuffer*>(autoreleased(make<CommandBuffer>(Ref(q))));
   });
   define_command_buffer();
+  define_logs();
   define_encoder();
 }
 

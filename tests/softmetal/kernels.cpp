@@ -22,24 +22,25 @@ float* floats(const softmetal_launch* l, int index) {
   return static_cast<float*>(l->bindings[index].data);
 }
 
-char* saxpy(void*, const softmetal_launch* l) {
+softmetal_fault saxpy(void*, const softmetal_launch* l) {
   const float a = *floats(l, 0);
   for (size_t i = 0; i < threads_of(l); ++i) {
     floats(l, 3)[i] = a * floats(l, 1)[i] + floats(l, 2)[i];
   }
-  return nullptr;
+  return {};
 }
-char* increment(void*, const softmetal_launch* l) {
+softmetal_fault increment(void*, const softmetal_launch* l) {
   for (size_t i = 0; i < threads_of(l); ++i) floats(l, 0)[i] += 1;
-  return nullptr;
+  return {};
 }
-char* spread(void*, const softmetal_launch* l) {
+softmetal_fault spread(void*, const softmetal_launch* l) {
   for (size_t i = 0; i < threads_of(l); ++i) floats(l, 1)[i] = floats(l, 0)[0];
-  return nullptr;
+  return {};
 }
-char* faulty(void*, const softmetal_launch*) {
-  return strdup("faulty: A[9] is out of bounds (A has 4 elements)");
+softmetal_fault faulty(void*, const softmetal_launch*) {
+  return {strdup("faulty: A[9] is out of bounds (A has 4 elements)"), SOFTMETAL_PAGE_FAULT, 6};
 }
+softmetal_fault validated(void*, const softmetal_launch*) { return {strdup("A[9] is read"), 0, 6}; }
 
 std::shared_ptr<Artifact> artifact(const std::string& name, const std::string& parameters,
                                    const std::string& body) {
@@ -74,6 +75,7 @@ int compile_by_name(const char*, const char* function, const softmetal_options*,
   if (name == "increment") kernel->run = increment;
   if (name == "spread") kernel->run = spread;
   if (name == "faulty") kernel->run = faulty;
+  if (name == "validated") kernel->run = validated;
   if (name == "narrow") kernel->run = increment, kernel->max_threads = 256;
   if (kernel->run) return 0;
   *messages = strdup("program_source:4:13: error: unknown kernel\n");
@@ -92,6 +94,7 @@ static std::shared_ptr<Artifact> in_place(const char* name) {
 std::shared_ptr<Artifact> make_increment() { return in_place("increment"); }
 std::shared_ptr<Artifact> make_narrow() { return in_place("narrow"); }
 std::shared_ptr<Artifact> make_faulty() { return in_place("faulty"); }
+std::shared_ptr<Artifact> make_validated() { return in_place("validated"); }
 std::shared_ptr<Artifact> make_spread() {
   auto a = artifact("spread", "device const float* x [[buffer(0)]], device float* y [[buffer(1)]]",
                     "y[gid.x] = x[0];");

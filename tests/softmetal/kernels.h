@@ -27,6 +27,8 @@ std::shared_ptr<enigma::Artifact> make_variant(int number);
 std::shared_ptr<enigma::Artifact> make_narrow();
 /// A kernel that the GPU says has faulted.
 std::shared_ptr<enigma::Artifact> make_faulty();
+/// A kernel of which shader validation has something to say.
+std::shared_ptr<enigma::Artifact> make_validated();
 
 template <class T>
 enigma::Binding binding(std::vector<T>& v) {

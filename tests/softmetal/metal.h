@@ -6,6 +6,7 @@
 #include <condition_variable>
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <thread>
@@ -30,12 +31,13 @@ struct Buffer : Object {
   size_t length;
   bool owned;
   void (^deallocator)(void*, NS::UInteger) = nullptr;  // a copied block
+  std::atomic<size_t> marked{0};  // bytes that belong to a debug marker; 0: nothing is marked
   ~Buffer();
 };
 
 // The machine code of a kernel: what all objects made of one library function share.
 struct Code {
-  softmetal_kernel kernel{};
+  softmetal_kernel kernel{};  // cannot run before the function constants of its text are known
   std::string name, key;
   uint32_t buffers = 0;  // bits of those that the kernel takes
   std::mutex running;
@@ -50,9 +52,27 @@ struct CompileOptions : Object {
   bool fast = true;  // Metal's default
 };
 
+struct ConstantValues : Object {
+  static constexpr const char* kName = "MTLFunctionConstantValues";
+  struct Value {
+    MTL::DataType type;
+    uint64_t bits;
+  };
+  std::map<uint32_t, Value> values;
+};
+
+// A function constant as the text declares it.
+struct Constant {
+  uint32_t index;
+  std::string type, name;
+};
+
 struct Library : Object {
   static constexpr const char* kName = "MTLLibrary";
   std::vector<std::shared_ptr<Code>> functions;
+  std::string source;
+  softmetal_options options{};
+  std::vector<Constant> constants;  // by index
 };
 
 struct Function : Object {
@@ -99,17 +119,41 @@ struct Dispatched {
 
 struct CommandQueue;
 
+struct DebugLocation : Object {
+  static constexpr const char* kName = "MTLFunctionLogDebugLocation";
+  uint32_t line;
+};
+
+struct FunctionLog : Object {
+  static constexpr const char* kName = "MTLFunctionLog";
+  std::shared_ptr<Code> code;
+  std::string text;
+  uint32_t line;
+};
+
+struct LogContainer : Object {
+  static constexpr const char* kName = "MTLLogContainer";
+  std::vector<Ref<FunctionLog>> logs;
+};
+
+// How far a command buffer is. Whoever waits for its end finds no reference of ours left.
+struct Progress {
+  std::mutex mutex;
+  std::condition_variable ended;
+  bool finished = false;  // and the handlers have run
+};
+
 struct CommandBuffer : Object {
   static constexpr const char* kName = "MTLCommandBuffer";
   Ref<CommandQueue> queue;
   std::vector<Dispatched> dispatches;
   std::vector<void*> handlers;  // copied blocks
   Object* encoder = nullptr;    // open; it holds us
+  std::shared_ptr<Progress> progress = std::make_shared<Progress>();
   std::mutex mutex;
-  std::condition_variable ended;
   MTL::CommandBufferStatus status = MTL::CommandBufferStatusNotEnqueued;
-  bool finished = false;  // and the handlers have run
   Ref<Error> error;
+  std::vector<Ref<FunctionLog>> logs;
   double start = 0, end = 0;
   ~CommandBuffer();
 };
@@ -137,11 +181,20 @@ struct CommandQueue : Object {
   ~CommandQueue();
 };
 
+void define_constants();
+/// The function constants that an MSL text declares, by index.
+std::vector<Constant> constants_of(const std::string& source);
+/// Values for these declarations. A value of another type ends the process; for a missing one the
+/// error says which, and nothing is returned.
+std::vector<softmetal_constant> values_for(const std::vector<Constant>& constants,
+                                           const ConstantValues& given, std::string& error);
+
 /// An MTLLibrary of MSL text; null, with an error, when it does not compile.
 MTL::Library* compile_library(const char* source, CompileOptions* options, NS::Error** error);
 MTL::ComputePipelineState* make_pipeline(PipelineDescriptor* descriptor,
                                          MTL::PipelineOption options, NS::Error** error);
 MTL::BinaryArchive* make_archive(ArchiveDescriptor* descriptor, NS::Error** error);
 MTL::CommandQueue* make_queue();
+void define_logs();
 
 }  // namespace softmetal

@@ -28,16 +28,37 @@ typedef struct softmetal_launch {
   softmetal_binding bindings[SOFTMETAL_MAX_BUFFERS];
 } softmetal_launch;
 
+/// The value of a function constant that the text declares.
+typedef struct softmetal_constant {
+  uint32_t index;
+  uint32_t bytes;  // of its type: 1, 2, 4 or 8
+  uint64_t bits;   // the value, in the low bytes
+} softmetal_constant;
+
 typedef struct softmetal_options {
   uint32_t msl_version;  // 310 is MSL 3.1
   int fast_math;
+  /// By index. A text with function constants is compiled when a function of it is made, with all
+  /// of them; others when the library is.
+  const softmetal_constant* constants;
+  uint32_t constant_count;
 } softmetal_options;
+
+/// How a kernel has failed: the codes of MTLCommandBufferError. With 0 the command buffer completes
+/// and the fault is only logged, as under shader validation.
+enum { SOFTMETAL_INTERNAL = 1, SOFTMETAL_TIMEOUT = 2, SOFTMETAL_PAGE_FAULT = 3 };
+
+typedef struct softmetal_fault {
+  char* text;  // from malloc; null: there is none
+  int code;
+  uint32_t line;  // of the MSL; 0: not known
+} softmetal_fault;
 
 /// A compiled kernel. `run` and `destroy` are called from any thread, `run` from one at a time.
 typedef struct softmetal_kernel {
   void* context;
-  /// Null, or a fault of the kernel's: its text, from malloc, becomes the command buffer's error.
-  char* (*run)(void* context, const softmetal_launch* launch);
+  /// A fault of the kernel's becomes the command buffer's error, and an entry of its logs.
+  softmetal_fault (*run)(void* context, const softmetal_launch* launch);
   void (*destroy)(void* context);  // may be null
   uint32_t max_threads;            // of the pipeline; 0: as the device
   size_t threadgroup_bytes;
@@ -53,9 +74,11 @@ void softmetal_set_kernel_compiler(softmetal_kernel_compiler compiler);
 
 // ---- Faults ----------------------------------------------------------------------------------
 // By name, here or in the variable SOFTMETAL_FAULTS: "pipeline error", "buffer allocation:2".
-// Names: no device, no queue, no command buffer, library error, library warning, pipeline error,
-// buffer allocation, no-copy refused, archive error, command buffer error, timeout, page fault,
-// out of memory.
+// Names: no device, no queue, no command buffer, library error, library warning, function error,
+// pipeline error, buffer allocation, no-copy refused, archive error, command buffer error, timeout,
+// page fault, out of memory, async copy refused, async copy escaped only. The last two are those of
+// a compiler: they count texts that name functions of AIR. Without them macOS 26 plays the second,
+// and 27 the first.
 
 /// The next `count` times fail, after `skip` that do not. Returns 0 for an unknown name.
 /// Misuse of the API is no fault: it ends the process, with its name on stderr.
@@ -73,7 +96,10 @@ void softmetal_hold(int held);
 // ---- What has happened ----------------------------------------------------------------------
 typedef struct softmetal_statistics {
   uint64_t libraries, pipelines, archive_hits, command_buffers, dispatches, shared_buffers;
-  softmetal_options last_options;
+  struct {
+    uint32_t msl_version;
+    int fast_math;
+  } last_options;
 } softmetal_statistics;
 softmetal_statistics softmetal_get_statistics(void);
 

@@ -191,7 +191,21 @@ TEST_CASE("a fault of the kernel has its text") {
   auto p = runtime->prepare(make_faulty(), {binding(a)});
   contains(message([&] { p->dispatch({4}, {4}); }),
            "faulty touched memory outside of its buffers; look for an index out of bounds: faulty: "
-           "A[9] is out of bounds (A has 4 elements) (MTLCommandBufferErrorDomain, code 3)");
+           "A[9] is out of bounds (A has 4 elements) (MTLCommandBufferErrorDomain, code 3) @ "
+           "dir/kernels.py:12");
+  works(*runtime);
+}
+
+TEST_CASE("what shader validation logs is an error, though the command buffer completes") {
+  Lab lab;
+  auto runtime = make_metal_runtime();
+  std::vector<float> a(4), b(4);
+  auto p = runtime->prepare(make_validated(), {binding(a)});
+  auto q = runtime->prepare(make_increment(), {binding(b)});
+  Launch launches[] = {{q.get(), {4}, {4}}, {p.get(), {4}, {4}}};
+  contains(message([&] { runtime->dispatch_batch(launches); }),
+           "increment, validated: Metal's shader validation has found a fault: A[9] is read @ "
+           "dir/kernels.py:12");
   works(*runtime);
 }
 
@@ -202,7 +216,7 @@ TEST_CASE("every fault at every moment frees everything") {
                           "archive error",  "timeout",           "page fault",
                           "out of memory",  "library warning",   "command buffer error"};
   for (const char* fault : faults) {
-    for (uint32_t skip = 0; skip < 6; ++skip) {
+    for (uint32_t skip = 0; skip < 9; ++skip) {
       CAPTURE(fault);
       CAPTURE(skip);
       softmetal_inject(fault, 1, skip);

@@ -4,6 +4,7 @@
 #include "codegen/msl/prelude.h"
 #include "codegen/msl/table.h"
 #include "codegen/msl/writer.h"
+#include "ir/signature.h"
 
 namespace enigma {
 namespace msl {
@@ -115,6 +116,31 @@ std::string Writer::parameters() {
   return text;
 }
 
+// Declarations at file scope. The compiler of a pipeline knows their values.
+std::string Writer::function_constants() {
+  Text outer = std::exchange(text_, Text());
+  const int depth = std::exchange(depth_, 0);
+  for (const FunctionConstant& c : enigma::function_constants(m_)) {
+    const std::string& python = m_.name_of(c.values[0]);
+    Frag f;
+    f.text = names_.declare(python.empty() ? concat("constant_", c.index) : python);
+    f.atom = true;
+    // Metal's values know of bfloat, but nothing says that its compiler takes one here; bits it
+    // takes for certain. The Metal runtime does the same.
+    const bool is_bits = c.dtype == DType::BF16;
+    at_ = c.first;
+    line(concat("constant ", name_of(is_bits ? DType::U16 : c.dtype), " ", f.text, " [[",
+                spelling(Op::FunctionConstant).text, "(", c.index, ")]];"));
+    if (is_bits) f.text = concat("as_type<bfloat>(", f.text, ")");
+    for (ValueId v : c.values) frags_[v.index] = f;
+  }
+  at_ = InstId{};
+  commented_ = {};  // the kernel's own lines name their statements again
+  depth_ = depth;
+  std::string text = std::move(std::exchange(text_, std::move(outer)).str());
+  return text.empty() ? text : text + "\n";
+}
+
 // Metal wants them at the top of the kernel; what they hold at first is undefined.
 void Writer::threadgroup_arrays() {
   for (size_t i = 0; i < m_.insts.size(); ++i) {
@@ -150,6 +176,7 @@ MslCode Writer::kernel() {
   scan_memory();
   function_ = names_.declare(m_.name);
   std::string params = parameters();
+  std::string constants = function_constants();
   text_.indent();
   threadgroup_arrays();
   region(m_.body);
@@ -157,7 +184,7 @@ MslCode Writer::kernel() {
   Text out;
   out.add("#include <metal_stdlib>\nusing namespace metal;\n");
   if (!fast_math_ && may_contract()) out.add("#pragma STDC FP_CONTRACT OFF\n");
-  out.add("\n", prelude_text(prelude_));
+  out.add("\n", constants, prelude_text(prelude_));
   out.add("kernel void ", function_, "(", params, ") {\n", text_.str(), "}\n");
   return {std::move(out.str()), function_, version_};
 }

@@ -98,6 +98,7 @@ class Writer {
   // ---- emit.cpp ----
   void scan_memory();
   std::string parameters();
+  std::string function_constants();
   void threadgroup_arrays();
   std::string comment();
   bool is_atomic_only(ValueId memory) const;

@@ -23,6 +23,16 @@ NS::URL* url(const fs::path& path) { return NS::URL::fileURLWithPath(string(path
 
 }  // namespace
 
+void replace_file(const fs::path& path, const std::function<bool(const fs::path& draft)>& write) {
+  static std::atomic<uint64_t> count = 0;
+  std::error_code error;
+  fs::create_directories(path.parent_path(), error);
+  fs::path draft = path;
+  draft += concat('.', getpid(), '.', count.fetch_add(1), ".draft");
+  if (write(draft)) fs::rename(draft, path, error);
+  fs::remove(draft, error);  // there when either has failed
+}
+
 Owned<MTL::BinaryArchive> new_archive(MTL::Device* device, NS::URL* contents) {
   Owned descriptor(MTL::BinaryArchiveDescriptor::alloc()->init());
   if (contents) descriptor->setUrl(contents);
@@ -60,12 +70,10 @@ Owned<MTL::BinaryArchive> ArchiveFolder::load(MTL::Device* device, const std::st
 
 void ArchiveFolder::store(MTL::BinaryArchive* archive, const std::string& key) const {
   if (folder_.empty()) return;
-  static std::atomic<uint64_t> count = 0;
-  fs::path draft = folder_ / concat(key, '.', getpid(), '.', count.fetch_add(1), ".draft");
-  NS::Error* failure = nullptr;
-  std::error_code error;
-  if (archive->serializeToURL(url(draft), &failure)) fs::rename(draft, path(key), error);
-  fs::remove(draft, error);  // there when either has failed
+  replace_file(path(key), [&](const fs::path& draft) {
+    NS::Error* failure = nullptr;
+    return archive->serializeToURL(url(draft), &failure);
+  });
 }
 
 }  // namespace enigma::metal

@@ -112,12 +112,34 @@ void fail_library(const Artifact& kernel, NS::Error* error) {
               python_place(kernel, found.line));
 }
 
+void fail_function(const Artifact& kernel, NS::Error* error) {
+  throw Error(concat(kernel.kernel_name,
+                     ": Metal did not compile the kernel for these values of its function ",
+                     "constants: ", describe(error)));
+}
+
 void fail_pipeline(const Artifact& kernel, NS::Error* error) {
   throw Error(concat(kernel.kernel_name,
                      ": Metal made no pipeline of the compiled kernel: ", describe(error)));
 }
 
-std::string explain(NS::Error* error, const std::string& names) {
+Logged first_log(MTL::CommandBuffer* commands) {
+  MTL::LogContainer* logs = commands->logs();
+  NS::FastEnumerationState state{};
+  NS::Object* first = nullptr;
+  if (!logs || logs->countByEnumerating(&state, &first, 1) == 0) return {};
+  // The container may bring items of its own instead of filling our memory.
+  auto* log = static_cast<MTL::FunctionLog*>(state.itemsPtr[0]);
+  MTL::FunctionLogDebugLocation* where = log->debugLocation();
+  MTL::Function* function = log->function();
+  return {text(log->description()), text(function ? function->name() : nullptr),
+          where ? static_cast<uint32_t>(where->line()) : 0};
+}
+
+std::string explain(NS::Error* error, const Logged& log, const std::string& names) {
+  if (!error && !log.text.empty()) {
+    return concat(names, ": Metal's shader validation has found a fault: ", log.text);
+  }
   std::string said = describe(error);
   // Codes of other domains mean other things.
   bool ours = error && text(error->domain()) == "MTLCommandBufferErrorDomain";

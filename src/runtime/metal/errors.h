@@ -17,10 +17,21 @@ Location python_place(const Artifact& kernel, uint32_t line);
 
 /// The MSL text was refused; the first error's line is mapped back to Python.
 [[noreturn]] void fail_library(const Artifact& kernel, NS::Error* error);
+/// The function constants' values were refused, or the function with them.
+[[noreturn]] void fail_function(const Artifact& kernel, NS::Error* error);
 /// The second compiler, from library to machine code, has failed.
 [[noreturn]] void fail_pipeline(const Artifact& kernel, NS::Error* error);
 
-/// What a command buffer that ended in an error says to the user; `names` are its kernels.
-std::string explain(NS::Error* error, const std::string& names);
+/// What shader validation, which MTL_SHADER_VALIDATION=1 turns on, has logged first.
+struct Logged {
+  std::string text;      ///< "" when there is nothing
+  std::string function;  ///< of the MSL
+  uint32_t line = 0;
+};
+Logged first_log(MTL::CommandBuffer* commands);
+
+/// What a command buffer that failed says to the user; `names` are its kernels. Without an error
+/// it is the log that tells.
+std::string explain(NS::Error* error, const Logged& log, const std::string& names);
 
 }  // namespace enigma::metal

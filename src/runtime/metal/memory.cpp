@@ -17,6 +17,8 @@ HostMemory::HostMemory(MTL::Device* device, Binding binding) : binding_(std::mov
     size_t whole = (binding_.bytes + page - 1) / page * page;
     buffer_ = Owned(device->newBuffer(binding_.data, whole, MTL::ResourceStorageModeShared,
                                       static_cast<void (^)(void*, NS::UInteger)>(nullptr)));
+    // Whoever captures or validates a kernel sees where the array ends.
+    if (buffer_) buffer_->addDebugMarker(string("array"), NS::Range(0, binding_.bytes));
   }
   if (!buffer_) {  // memory that may not be written, for one, cannot be shared
     copied_ = true;

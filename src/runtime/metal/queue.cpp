@@ -69,6 +69,14 @@ std::string names_of(const Submission& submission) {
   return names;
 }
 
+// Where in Python the logged fault is; line 0 when that is not known.
+Location place_of(const Logged& log, const Submission& submission) {
+  for (const auto& k : submission.kernels) {
+    if (k->kernel->msl_name == log.function) return python_place(*k->kernel, log.line);
+  }
+  return {};
+}
+
 MTL::Size size(Dim3 d) { return MTL::Size(d.x, d.y, d.z); }
 
 }  // namespace
@@ -189,14 +197,15 @@ void Queue::wait_for(const std::shared_ptr<Submission>& submission) {
 void Queue::retire(const std::shared_ptr<Submission>& submission) {
   running_.pop_front();
   MTL::CommandBuffer* commands = submission->commands.get();
-  bool succeeded = commands->status() == MTL::CommandBufferStatusCompleted;
+  const Logged log = first_log(commands);
+  bool succeeded = commands->status() == MTL::CommandBufferStatusCompleted && log.text.empty();
   for_each_memory(*submission,
                   [&](HostMemory& memory, bool written) { memory.end_use(written, succeeded); });
   if (succeeded) {
     submission->milliseconds = (commands->GPUEndTime() - commands->GPUStartTime()) * 1e3;
   } else {
-    submission->error =
-        std::make_exception_ptr(Error(explain(commands->error(), names_of(*submission))));
+    submission->error = std::make_exception_ptr(
+        Error(explain(commands->error(), log, names_of(*submission)), place_of(log, *submission)));
     if (failed_.size() < kMaxFailed) failed_.push_back(submission);
   }
   submission->done = true;

@@ -10,6 +10,7 @@
 #include "runtime/check.h"
 #include "runtime/metal/device.h"
 #include "runtime/metal/pipelines.h"
+#include "runtime/metal/probe.h"
 #include "runtime/metal/queue.h"
 #include "support/text.h"
 
@@ -21,17 +22,19 @@ using metal::Pool;
 
 // What the prepared kernels of one runtime share. The queue goes first: it waits.
 struct Shared {
-  const metal::Device device = metal::open_device();
+  metal::Device device = metal::open_device();
   metal::PipelineCache pipelines{device};
   metal::MemoryTable memory;
   metal::Queue queue{device};
   std::atomic<uint64_t> owners = 1;
+
+  Shared() { device.capabilities.async_copy = metal::probe_async_copy(device, pipelines); }
 };
 
 class MetalPrepared final : public Prepared {
  public:
   MetalPrepared(std::shared_ptr<Shared> shared, std::shared_ptr<const Artifact> artifact,
-                std::vector<Binding> arguments);
+                std::vector<Binding> arguments, const std::vector<ConstantValue>& constants);
   ~MetalPrepared() override;
 
   void dispatch(Dim3 grid, Dim3 threads, bool wait) override {
@@ -68,13 +71,18 @@ class MetalPrepared final : public Prepared {
 
 MetalPrepared::MetalPrepared(std::shared_ptr<Shared> shared,
                              std::shared_ptr<const Artifact> artifact,
-                             std::vector<Binding> arguments)
+                             std::vector<Binding> arguments,
+                             const std::vector<ConstantValue>& constants)
     : shared_(std::move(shared)), artifact_(std::move(artifact)) {
   Pool pool;
   const size_t count = artifact_->params.size();
   check_argument_count(*artifact_, arguments.size());
+  const std::vector<uint64_t> values = check_constants(*artifact_, constants);
   bindings_.resize(count);
   elements_.resize(count);
+  for (size_t k = 0; k < values.size(); ++k) {
+    elements_.push_back(integer_value(artifact_->constants[k].dtype, &values[k]));
+  }
   auto bound = std::make_shared<Bound>();
   bound->kernel = artifact_;
   bound->owner = shared_->owners.fetch_add(1);
@@ -84,7 +92,7 @@ MetalPrepared::MetalPrepared(std::shared_ptr<Shared> shared,
   }
   // Of a kernel that no dispatch can run Metal makes no pipeline; the dispatch says why.
   if (artifact_->threadgroup_bytes <= shared_->device.capabilities.threadgroup_memory) {
-    bound->pipeline = shared_->pipelines.get(*artifact_);
+    bound->pipeline = shared_->pipelines.get(*artifact_, values);
   }
   bound_ = std::move(bound);
 }
@@ -175,9 +183,11 @@ class MetalRuntime final : public Runtime {
  public:
   const DeviceCapabilities& capabilities() const override { return shared_->device.capabilities; }
   std::unique_ptr<Prepared> prepare(std::shared_ptr<const Artifact> kernel,
-                                    std::vector<Binding> arguments) override {
+                                    std::vector<Binding> arguments,
+                                    std::vector<ConstantValue> constants) override {
     if (!kernel) throw Error("prepare needs a compiled kernel");
-    return std::make_unique<MetalPrepared>(shared_, std::move(kernel), std::move(arguments));
+    return std::make_unique<MetalPrepared>(shared_, std::move(kernel), std::move(arguments),
+                                           constants);
   }
   void dispatch_batch(std::span<const Launch> launches) override;
   void synchronize() override { shared_->queue.finish_all(); }

@@ -129,8 +129,10 @@ extern char* msl_section_end;
 void check_access(const volatile void* address, unsigned size, bool write, bool atomic,
                   uintptr_t pc) {
   if (!run) return;
+  place.pc = pc;
   settle();
   auto* p = const_cast<const char*>(static_cast<const volatile char*>(address));
+  copies_touch(p, size, write, pc);
   const Buffer* b = find_buffer(p);
   const char* verb = write ? "write" : "read";
   if (!b && p >= msl_section_begin && p < msl_section_end) {

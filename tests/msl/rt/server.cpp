@@ -3,7 +3,7 @@
 #include <dlfcn.h>
 #include <signal.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -24,7 +24,9 @@ char* msl_section_end = nullptr;
 namespace {
 
 constexpr size_t kPage = 4096 * 16;  // 64 KiB suit every page size there is
+constexpr size_t kMaxLibraries = 1024;
 int answer_to;
+pid_t parent;
 
 [[noreturn]] void end(const char* why) {
   fprintf(stderr, "msl server: %s\n", why);
@@ -100,6 +102,10 @@ Library current;
 Library& load(const std::string& path) {
   auto at = libraries.find(path);
   if (at != libraries.end()) return at->second;
+  if (libraries.size() >= kMaxLibraries) {  // a process has only so many mappings
+    for (auto& known : libraries) dlclose(known.second.handle);
+    libraries.clear();
+  }
   void* handle = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (!handle) end(dlerror());
   auto bound = [&](const char* name) -> char* {
@@ -130,15 +136,21 @@ void put_report(uint32_t status, uint64_t nanoseconds) {
   write_all(&nanoseconds, sizeof nanoseconds);
 }
 
+uintptr_t interrupted(void* context) {
+#if defined(__x86_64__)
+  return static_cast<uintptr_t>(static_cast<ucontext_t*>(context)->uc_mcontext.gregs[REG_RIP]) + 1;
+#else
+  return static_cast<ucontext_t*>(context)->uc_mcontext.pc + 1;
+#endif
+}
+
 void on_fault(int number, siginfo_t* info, void* context) {
   Finding f;
   f.kind = number == SIGSEGV || number == SIGBUS ? "out of bounds" : "fault";
+  f.pc = interrupted(context);
 #if defined(__x86_64__)
-  auto* registers = &static_cast<ucontext_t*>(context)->uc_mcontext;
-  f.pc = static_cast<uintptr_t>(registers->gregs[REG_RIP]) + 1;
-  bool write = registers->gregs[REG_ERR] & 2;
+  bool write = static_cast<ucontext_t*>(context)->uc_mcontext.gregs[REG_ERR] & 2;
 #else
-  f.pc = static_cast<ucontext_t*>(context)->uc_mcontext.pc + 1;
   bool write = false;
 #endif
   char text[300];
@@ -160,6 +172,44 @@ void on_fault(int number, siginfo_t* info, void* context) {
   _exit(0);
 }
 
+// How long a kernel may run, and how long it has.
+struct {
+  uint32_t milliseconds = 0, passed = 0;
+} limit;
+constexpr uint32_t kTick = 500;
+
+// Whatever has been interrupted, the allocator too: nothing is allocated here.
+void on_tick(int, siginfo_t*, void* context) {
+  if (getppid() != parent) _exit(0);
+  limit.passed += kTick;
+  if (limit.passed < limit.milliseconds) return;
+  char text[64];
+  int length =
+      snprintf(text, sizeof text, "the kernel did not end within %g s", limit.milliseconds * 1e-3);
+  const struct {
+    uint32_t status = 2, findings = 1, kind_length = 4;
+    char kind[4] = {'t', 'i', 'm', 'e'};
+  } head;
+  static_assert(sizeof head == 16);
+  const auto text_length = static_cast<uint32_t>(length);
+  // Where it is, if that is the kernel and not the checker, and its last access.
+  const uint64_t numbers[5] = {interrupted(context) - current.base,
+                               place.pc ? place.pc - current.base : 0, 0, 0, 1};
+  const uint64_t rest[2] = {};
+  write_all(&head, sizeof head);
+  write_all(&text_length, sizeof text_length);
+  write_all(text, text_length);
+  write_all(numbers, sizeof numbers);
+  write_all(rest, sizeof rest);
+  _exit(0);
+}
+
+void set_timer(uint32_t milliseconds) {
+  itimerval every{};
+  every.it_interval.tv_usec = every.it_value.tv_usec = static_cast<long>(milliseconds) * 1000;
+  setitimer(ITIMER_REAL, &every, nullptr);
+}
+
 void catch_faults() {
   stack_t alternative{};
   alternative.ss_size = 1 << 18;
@@ -169,7 +219,13 @@ void catch_faults() {
   action.sa_sigaction = on_fault;
   action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESETHAND;
   for (int s : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP}) sigaction(s, &action, nullptr);
+  action.sa_sigaction = on_tick;
+  action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART;
+  sigaction(SIGALRM, &action, nullptr);
 }
+
+// What a buffer is to the caller: given, given and read back, or memory of the threadgroup.
+enum class Kind : uint32_t { Given, Written, Threadgroup };
 
 void serve_one() {
   Run r;
@@ -185,24 +241,31 @@ void serve_one() {
   r.fibers = get<uint32_t>() != 0;
   for (unsigned& x : r.grid) x = get<uint32_t>();
   for (unsigned& x : r.threads) x = get<uint32_t>();
-  auto slots = get<uint32_t>();
-  for (uint32_t i = 0; i < slots; ++i) {
+  limit = {get<uint32_t>(), 0};
+  std::vector<Kind> kinds(get<uint32_t>());
+  for (Kind& kind : kinds) {
     std::string name = get_string();
     auto size = get<uint64_t>();
     auto element = get<uint32_t>();
-    bool is_threadgroup = get<uint32_t>() != 0;
-    r.buffers.push_back(make_buffer(std::move(name), size, element, is_threadgroup));
-    if (!is_threadgroup) read_all(r.buffers.back().begin, size);
-    r.slots.push_back(r.buffers.back().begin);
+    kind = static_cast<Kind>(get<uint32_t>());
+    r.buffers.push_back(make_buffer(std::move(name), size, element, kind == Kind::Threadgroup));
+    if (kind != Kind::Threadgroup) read_all(r.buffers.back().begin, size);
+  }
+  for (auto slots = get<uint32_t>(); slots > 0; --slots) {
+    auto buffer = get<uint32_t>();
+    r.slots.push_back(r.buffers.at(buffer).begin + get<uint64_t>());
   }
   timespec t0, t1;
   clock_gettime(CLOCK_MONOTONIC, &t0);
+  set_timer(kTick);
   execute(r);
+  set_timer(0);
   clock_gettime(CLOCK_MONOTONIC, &t1);
   put_report(report.findings.empty() ? 0 : 1,
              static_cast<uint64_t>((t1.tv_sec - t0.tv_sec) * 1000000000 + t1.tv_nsec - t0.tv_nsec));
-  for (Buffer& b : r.buffers) {
-    if (!b.is_threadgroup) write_all(b.begin, b.size);
+  for (size_t i = 0; i < kinds.size(); ++i) {
+    const Buffer& b = r.buffers[i];
+    if (kinds[i] == Kind::Written) write_all(b.begin, b.size);
     munmap(b.reserved, b.reserved_size);
   }
 }
@@ -214,6 +277,7 @@ int main() {
   // Answers have a descriptor of their own: nothing that prints can spoil them.
   msl::answer_to = dup(1);
   dup2(2, 1);
+  msl::parent = getppid();
   msl::catch_faults();
   for (;;) msl::serve_one();
 }
