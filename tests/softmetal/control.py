@@ -35,6 +35,8 @@ FAULTS = (
     "timeout",
     "page fault",
     "out of memory",
+    "async copy refused",
+    "async copy escaped only",
 )
 
 
