@@ -23,7 +23,7 @@ void check_param(const Artifact& kernel, uint32_t param);
 /// that no element can have. Returns what check_launch wants to know of it.
 int64_t check_binding(const Artifact& kernel, uint32_t param, const Binding& memory);
 
-/// Error when memory that the kernel writes overlaps the memory of another parameter: Metal's
+/// Error when a buffer has no memory, or when memory that the kernel writes overlaps the memory of another parameter: Metal's
 /// compiler takes buffers not to, and the CPU device means the same.
 void check_overlap(const Artifact& kernel, std::span<const Binding> arguments);
 

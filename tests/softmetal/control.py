@@ -35,6 +35,7 @@ FAULTS = (
     "timeout",
     "page fault",
     "out of memory",
+    "access revoked",
     "async copy refused",
     "async copy escaped only",
 )
