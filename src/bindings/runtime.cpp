@@ -264,6 +264,7 @@ void call(nb::handle_t<PyRuntime> rt, Compiled& kernel, nb::handle arguments, nb
   {
     nb::gil_scoped_release release;
     prepared->dispatch(g, t);
+    prepared->unbind();  // the arrays are lent until here
   }
   if (kernel.prepared) return;
   kernel.runtime = nb::borrow(rt);

@@ -30,7 +30,7 @@ constexpr size_t kPitchIn = 16, kPitchOut = 20;
 
 // A GPU that an undocumented function hangs is not waited for: nothing promises that the system
 // stops it.
-constexpr std::chrono::seconds kPatience{3};
+constexpr std::chrono::seconds kPatience{5};
 
 Artifact kernel(bool escaped) {
   Artifact a;
