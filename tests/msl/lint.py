@@ -175,12 +175,20 @@ _CHECK = [
 ]
 
 
+# Keywords of OpenCL, and types that clang knows there, that are ordinary names in Metal.
+_OPENCL = re.compile(
+    r"\b(?=(?:global|local|generic|pipe|read_only|write_only|read_write|vec_step|addrspace_cast|"
+    r"event_t|clk_event_t|queue_t|reserve_id_t|sampler_t)\b)"
+)
+
+
 def check_address_spaces(text: str) -> list[str]:
     """The errors of clang in C++ for OpenCL."""
     code = re.sub(r"#\s*pragma[^\n]*", "", msl.strip(text))
     code = re.sub(r"\[\[(?:[^\[\]]|\[[^\]]*\])*\]\]", " ", code)
     code = re.sub(r"\bsimd_vote::vote_t\b", "ulong", code)
     code = re.sub(r"(?<=[\d.])bf\b", "h", code)
+    code = _OPENCL.sub("metal_", code)
     command = [compiler().replace(CLANG, CLANG), *_CHECK, "-"]
     done = subprocess.run(command, input=code, capture_output=True, text=True, check=False)
     if done.returncode == 0:

@@ -226,6 +226,26 @@ def test_a_fault_at_any_moment_frees_everything(fault: str) -> None:
         np.testing.assert_array_equal(execute(rt), 2 * np.arange(N) + 1)
 
 
+@enigma.kernel
+def append(Count: enigma.u32, Order: enigma.u32):
+    tid = enigma.thread_position_in_grid
+    Order[enigma.atomic_fetch_add(Count, 0, 1)] = tid
+
+
+def test_threads_run_in_the_order_that_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = {}
+    for schedule in ("forward", "reverse", "random"):
+        monkeypatch.setenv("MSL_LAB_SCHEDULE", schedule)
+        count, order = np.zeros(1, np.uint32), np.zeros(64, np.uint32)
+        rt = enigma.MetalRuntime()  # compiles anew
+        enigma.compile(append)(count, order, grid=64, threads=64, runtime=rt)
+        assert count[0] == 64 and sorted(order) == list(range(64))
+        seen[schedule] = list(order)
+    assert seen["forward"] == list(range(64))
+    assert seen["reverse"] == seen["forward"][::-1]
+    assert seen["random"] not in (seen["forward"], seen["reverse"])
+
+
 @pytest.mark.parametrize("fault", ["timeout", "page fault"])
 def test_who_does_not_wait_is_told_later(fault: str) -> None:
     rt = enigma.MetalRuntime()
