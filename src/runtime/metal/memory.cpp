@@ -19,7 +19,7 @@ HostMemory::HostMemory(MTL::Device* device, void* data, size_t bytes) : data_(da
     buffer_ = Owned(device->newBuffer(data_, whole, MTL::ResourceStorageModeShared,
                                       static_cast<void (^)(void*, NS::UInteger)>(nullptr)));
     // Whoever captures or validates a kernel sees where the array ends.
-    if (buffer_) buffer_->addDebugMarker(string("array"), NS::Range(0, binding_.bytes));
+    if (buffer_) buffer_->addDebugMarker(string("array"), NS::Range(0, bytes_));
   }
   if (!buffer_) {  // memory that may not be written, for one, cannot be shared
     copied_ = true;
