@@ -48,8 +48,28 @@ demo: install ## Saxpy, RMSNorm and edges of a photograph, with times and errors
 	@$(BIN)/python examples/demo.py
 
 .PHONY: test
-test: checks ## All checks and all tests
-	$(BIN)/python -m pytest -n $(JOBS)
+test: checks suite ## All checks and all tests
+
+# On Linux the Python tests run on a build that has the Metal runtime, on software Metal. The wheel
+# has none there; tests/test_wheel.py runs what the users of it get.
+.PHONY: suite
+suite: install suite-build ## All tests, on every device that this machine has
+	PYTHONPATH=$(SUITE_PACKAGE) $(BIN)/python -m pytest -n $(JOBS)
+
+.PHONY: suite-build
+ifeq ($(shell uname),Linux)
+SUITE_PACKAGE := $(CURDIR)/build/softmetal/python
+suite-build: $(VENV)/.test-system
+	@cmake --preset softmetal -DPython_EXECUTABLE=$(BIN)/python > $(VENV)/softmetal-configure.log \
+	  || { cat $(VENV)/softmetal-configure.log; exit 1; }
+	@cmake --build --preset softmetal --target _core _core_stub msl_lab
+	@$(call python-files,softmetal)
+else
+SUITE_PACKAGE :=
+suite-build:
+endif
+# The package's Python files beside the module of a build folder.
+python-files = find build/$(1)/python -name '*.py' -delete && cp -R python/enigma build/$(1)/python/
 
 .PHONY: checks
 # In this order: what fails fastest comes first.
@@ -77,43 +97,47 @@ format: $(VENV)/.tools ## Formats all sources
 # The interpreter itself is not instrumented: the runtime is preloaded (and libstdc++ with it, whose
 # exceptions the runtime must see), and leaks are not reported because CPython keeps its memory.
 # pytest leaves file descriptor 2 alone, so that a report is seen when a worker dies of it.
-ASAN_DIR := $(CURDIR)/build/asan
-CXX_FILE = $$($${CXX:-c++} -print-file-name=$(1))
+ifeq ($(shell uname),Linux)
+ASAN := softmetal-asan
+else
+ASAN := asan
+endif
+CLANG_FILE = $$(clang++-19 -print-file-name=$(1))
 
 .PHONY: asan-configure
 asan-configure: $(VENV)/.test-system
-	@cmake --preset asan -DPython_EXECUTABLE=$(BIN)/python \
-	  -DENIGMA_PYTHON=$(if $(filter Linux,$(shell uname)),ON,OFF) > $(VENV)/asan-configure.log \
+	@cmake --preset $(ASAN) -DPython_EXECUTABLE=$(BIN)/python > $(VENV)/asan-configure.log \
 	  || { cat $(VENV)/asan-configure.log; exit 1; }
 
 .PHONY: tidy
 ifeq ($(shell uname),Linux)
 tidy: asan-configure ## clang-tidy, with the commands of the sanitizer build
 	@echo "clang-tidy"
-	@find src -name '*.cpp' -not -path '*/metal/*' | xargs -P $(JOBS) -n 4 \
-	  clang-tidy --quiet -p $(ASAN_DIR) 2> /dev/null
+	@find src -name '*.cpp' -not -name no_metal.cpp | xargs -P $(JOBS) -n 4 \
+	  clang-tidy --quiet -p build/$(ASAN) 2> /dev/null
 else
 tidy: # The packaged clang-tidy does not find the headers of Apple's library.
 endif
 
 .PHONY: asan-build
 asan-build: asan-configure
-	cmake --build --preset asan
+	cmake --build --preset $(ASAN)
 
 .PHONY: asan
 ifeq ($(shell uname),Linux)
 asan: asan-build install ## C++ tests and most Python tests under AddressSanitizer and UBSan
-	ctest --preset asan --output-on-failure -j $(JOBS)
-	@find $(ASAN_DIR)/python -name '*.py' -delete
-	@cp -R python/enigma $(ASAN_DIR)/python/
-	LD_PRELOAD="$(call CXX_FILE,libasan.so) $(call CXX_FILE,libstdc++.so)" \
+	ctest --preset $(ASAN) -j $(JOBS)
+	@$(call python-files,$(ASAN))
+	LD_PRELOAD="$(call CLANG_FILE,libclang_rt.asan-$(shell uname -m).so) \
+	  $(call CLANG_FILE,libstdc++.so)" \
 	ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 \
-	PYTHONPATH=$(ASAN_DIR)/python \
+	PYTHONPATH=$(CURDIR)/build/$(ASAN)/python \
 	  $(BIN)/python -m pytest -n $(JOBS) -m 'not slow and not no_asan' \
+	  --device=cpu --device=softmetal \
 	  --hypothesis-profile=quick --capture=sys -p no:cacheprovider tests/python
 else
 asan: asan-build ## C++ tests under AddressSanitizer and UBSan
-	ctest --preset asan --output-on-failure -j $(JOBS)
+	ctest --preset $(ASAN) -j $(JOBS)
 endif
 
 # ---- The rest --------------------------------------------------------------------------------

@@ -14,6 +14,7 @@
 namespace enigma {
 
 std::shared_ptr<const Artifact> compile(Module module, const CompileOptions& options) {
+  check_sound(module);  // it may come from anywhere, and the passes follow its ids
   run_passes(module, options);
   const Verified verified = verify(std::move(module));
   const Module& m = verified.module();
@@ -28,6 +29,9 @@ std::shared_ptr<const Artifact> compile(Module module, const CompileOptions& opt
   for (const Param& p : m.params) {
     const auto index = static_cast<uint32_t>(artifact->params.size());
     artifact->params.push_back({p.name, index, p.dtype, p.is_scalar, p.read, p.written});
+  }
+  for (const FunctionConstant& c : function_constants(m)) {
+    artifact->constants.push_back({c.index, c.dtype, m.name_of(c.values[0])});
   }
   artifact->threadgroup_bytes = threadgroup_bytes(m);
   for (InstId i : m[m.body].insts) {

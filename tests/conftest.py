@@ -14,7 +14,9 @@ except ImportError:  # the structure tests run without it
     pass
 else:
     # Times say nothing on a shared machine; a failure in CI must fail again here.
-    common = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+    # The fixtures of a function, such as its device, are the same for all examples.
+    unhealthy = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+    common = {"deadline": None, "suppress_health_check": unhealthy}
     settings.register_profile("default_", derandomize=bool(os.environ.get("CI")), **common)
     # For the sanitizers, which look for reports; what fails is made small by the plain run.
     phases = (Phase.explicit, Phase.generate)
@@ -35,12 +37,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     parser.addoption(
         "--device",
-        choices=["cpu", "msl"],
-        default="cpu",
-        help="msl: whatever runs on the CPU device must give the same as executed MSL text",
+        action="append",
+        choices=["cpu", "msl", "softmetal", "metal"],
+        help="run kernels on this device only; may be given again (tests/python/conftest.py)",
     )
-    parser.addoption("--msl-schedule", choices=["forward", "reverse", "random"], default="forward")
-    parser.addoption("--msl-check", action="store_true", help="look for races and bad accesses")
+    parser.addoption(
+        "--msl-schedule",
+        choices=["forward", "reverse", "random"],
+        default="forward",
+        help="the order in which the device msl runs threads",
+    )
 
 
 @pytest.fixture(scope="session")

@@ -29,6 +29,13 @@ struct ParamInfo {
   bool written;
 };
 
+/// A function constant: a number that is given when the kernel is prepared.
+struct ConstantInfo {
+  uint32_t index;
+  DType dtype;
+  std::string name;  ///< the Python name; "" when it has none
+};
+
 /// For what a CPU kernel is specialised: the threads of a whole threadgroup, and whether the grid
 /// has smaller threadgroups at its edges.
 struct CpuVariant {
@@ -51,7 +58,8 @@ struct Warning {
 
 /// A sum of products that bounds an index: what a launch can check before anything runs.
 struct IndexTerm {
-  /// Factors of a term: positions of the thread in the grid, sizes of the grid, scalar parameters.
+  /// Factors of a term: positions of the thread in the grid, sizes of the grid, scalar parameters,
+  /// and after all parameters the function constants.
   enum Symbol : uint32_t { kPositionX, kPositionY, kPositionZ, kGridX, kGridY, kGridZ, kScalar };
   int64_t coefficient;
   std::vector<uint32_t> factors;  ///< Symbol, or kScalar + number of the parameter; sorted
@@ -73,6 +81,7 @@ struct Artifact {
   uint32_t msl_version = 310;  ///< the language version that it needs: 310 is MSL 3.1
   std::string ir;              ///< text form, after the passes
   std::vector<ParamInfo> params;
+  std::vector<ConstantInfo> constants;  ///< by index
   size_t threadgroup_bytes = 0;
   std::vector<std::string> threadgroup_names;  ///< of the allocations, "" where there is none
   bool fast_math = false;

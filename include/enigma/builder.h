@@ -6,8 +6,12 @@
 #include <initializer_list>
 #include <memory>
 #include <optional>
+#include <source_location>
 #include <span>
 #include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -15,18 +19,68 @@
 
 namespace enigma {
 
-/// A number that has no type yet: it takes the type of the operand beside it.
-/// `wide` holds an integer above INT64_MAX.
-using Literal = std::variant<bool, int64_t, uint64_t, double>;
+/// A number that has no type yet: it takes the type of the operand beside it. Any number of C++
+/// makes one; unsigned numbers are held as uint64_t only above INT64_MAX.
+class Literal : public std::variant<bool, int64_t, uint64_t, double> {
+ public:
+  Literal() = default;
+  template <class T>
+    requires std::is_arithmetic_v<T>
+  Literal(T x) : variant(held(x)) {}
 
-/// What an operation takes: a traced value or a literal.
-using Operand = std::variant<ValueId, Literal>;
+ private:
+  template <class T>
+  static variant held(T x) {
+    if constexpr (std::is_same_v<T, bool>) {
+      return x;
+    } else if constexpr (std::is_floating_point_v<T>) {
+      return static_cast<double>(x);
+    } else {
+      if (std::is_unsigned_v<T> && static_cast<uint64_t>(x) > INT64_MAX) {
+        return static_cast<uint64_t>(x);
+      }
+      return static_cast<int64_t>(x);
+    }
+  }
+};
 
-/// Builds one kernel. Not thread-safe; one builder belongs to one trace.
+/// What an operation takes: a value of this builder, or a number of C++.
+class Operand : public std::variant<ValueId, Literal> {
+ public:
+  Operand() = default;
+  Operand(ValueId v) : variant(v) {}
+  Operand(Literal x) : variant(x) {}
+  template <class T>
+    requires std::is_arithmetic_v<T>
+  Operand(T x) : variant(Literal(x)) {}
+};
+
+/// Operands as a call takes them: `{x, 2.0}` or a vector, read before the call returns.
+class Operands : public std::span<const Operand> {
+ public:
+  using span::span;
+  Operands(std::span<const Operand> list) : span(list) {}
+  Operands(std::initializer_list<Operand> list) : span(list.begin(), list.size()) {}
+};
+
+/// Builds one kernel. Not thread-safe; one builder belongs to one trace, and builders of different
+/// threads have nothing to do with each other.
 ///
-/// Every call that adds an instruction uses the location last set, throws Error at that location
-/// for a user's mistake, and checks that each operand is visible where the instruction stands
-/// (a value of an inner region is not visible after that region has ended).
+///     Builder b("scale");
+///     b.set_location();  // errors, and comments of the MSL, name this line from here on
+///     ValueId x = b.buffer("X", DType::F32), y = b.buffer("Y", DType::F32);
+///     ValueId i = b.query(Op::ThreadPositionInGrid);
+///     b.store(y, i, b.apply("*", {b.load(x, i), 2.0}));
+///     Module m = b.finish();  // compile.h takes it from here
+///
+/// Operations are applied by name: that of ops.def's column `python`, where the rows are described
+/// (`"+"`, `"fma"`, `"cmp_lt"`, `"simd_sum"`), or by their enumerator.
+///
+/// A mistake throws Error at the location last set, and the instruction is not built: operands of
+/// types that no row takes; a value of another builder, or of a region that has ended (it is not
+/// visible there any more); an end_x that does not close the region that is open. What only the
+/// whole kernel shows is told by compile(). A builder that was moved from can only be destroyed or
+/// assigned to.
 class Builder {
  public:
   explicit Builder(std::string kernel_name);
@@ -35,17 +89,26 @@ class Builder {
   Builder& operator=(Builder&&) noexcept;
 
   // ---- where and what ----
+  /// The place that the instructions and errors that follow belong to; line 0: not known.
   void set_location(std::string_view file, uint32_t line);
+  /// The line of C++ that calls this.
+  void set_location(std::source_location here = std::source_location::current()) {
+    set_location(here.file_name(), here.line());
+  }
   const Location& location() const;
-  /// Gives a value its Python name; the first name wins. Parameters keep their own.
+  /// Gives a value the name that it has in the MSL, changed where Metal would refuse it; the first
+  /// name wins. Parameters keep their own.
   void set_name(ValueId v, std::string_view name);
   const Module& module() const;
   Type type(ValueId v) const;
   /// Comparisons that the types make constant and the like; finish() hands them to the module.
   const std::vector<std::pair<std::string, Location>>& warnings() const;
 
-  // ---- parameters; at most 31 ----
+  // ---- parameters; at most 31, each with a name of its own ----
+  /// Device memory of any number of elements, which the launch gives. Read or written, or both:
+  /// that shows from the kernel.
   ValueId buffer(std::string_view name, DType dtype);
+  /// A number that each launch gives.
   ValueId scalar(std::string_view name, DType dtype);
 
   // ---- values ----
@@ -54,56 +117,62 @@ class Builder {
   ValueId constant(Literal x);
   /// A literal as the given type; integers wrap, as numpy's astype does. Out of range is an Error.
   ValueId constant(DType dtype, Literal x);
+  /// A position or size of the grid, a u32; dim 0, 1, 2 is x, y, z.
   ValueId query(Op op, int dim = 0);
+  /// A number that is given when the kernel is prepared. Error for an index above 65535, and where
+  /// the index has another type already.
+  ValueId function_constant(DType dtype, int64_t index);
   /// The row of this name whose class takes the operands, after promotion of the operands that
-  /// share T. Error shows the rows' signatures when none does.
-  ValueId apply(std::string_view python_name, std::span<const Operand> operands);
-  ValueId apply(Op op, std::span<const Operand> operands, uint64_t attr = 0);
-  ValueId apply(Op op, std::initializer_list<Operand> operands, uint64_t attr = 0) {
-    return apply(op, std::span<const Operand>(operands.begin(), operands.size()), attr);
-  }
+  /// share T. Error shows the rows' signatures when none does. None in a row without a result.
+  ValueId apply(std::string_view name, Operands operands);
+  /// The same of one row.
+  ValueId apply(Op op, Operands operands);
+  /// Integers modulo 2^width; float to integer truncates and saturates, NaN is 0.
   ValueId cast(Operand x, DType to);
+  /// The same bits as another type of the same width; Error when the widths differ.
   ValueId as_type(Operand x, DType to);
   /// x as a value of type `to`, converted when it is of another: what stores and carries do.
   ValueId convert(Operand x, Type to);
 
-  // ---- memory ----
+  // ---- memory: indices count elements; a value stored is converted to the element's type ----
   /// Threadgroup memory. Error when the kernel's total would exceed 32 KiB.
   ValueId threadgroup_alloc(DType dtype, int64_t elements);
   ValueId load(ValueId memory, Operand index);
+  /// The element where the mask holds, `otherwise` elsewhere; memory is not touched there.
   ValueId load_if(ValueId memory, Operand index, Operand mask, Operand otherwise);
   void store(ValueId memory, Operand index, Operand value);
   void store_if(ValueId memory, Operand index, Operand value, Operand mask);
-  /// An atomic row; `values` are converted to the memory's element type. Empty result for
+  /// An atomic row, on memory of i32 or u32; `values` are converted to its type. Empty result for
   /// atomic_store.
-  std::optional<ValueId> atomic(Op op, ValueId memory, Operand index,
-                                std::span<const Operand> values,
+  std::optional<ValueId> atomic(Op op, ValueId memory, Operand index, Operands values,
                                 MemoryOrder order = MemoryOrder::Relaxed);
+  /// Op::Barrier or Op::SimdBarrier; `mem_flags` are MemFlags, or-ed. All threads must reach it.
   void barrier(Op op, uint8_t mem_flags);
 
   // ---- control flow: begin_x opens a region, end_x closes it and gives the results ----
+  // A carried value that begins as a literal has that literal's own type: 0 is i32, 0.0 is f32.
   struct Loop {
     ValueId index;              ///< none for while
     std::vector<ValueId> args;  ///< the carried values inside the region
   };
-  Loop begin_for(Operand lo, Operand hi, Operand step, DType index_type,
-                 std::span<const Operand> inits);
+  Loop begin_for(Operand lo, Operand hi, Operand step, DType index_type, Operands inits = {});
   /// `next[k]` is converted to the type of args[k]. Gives the loop's results.
-  std::vector<ValueId> end_for(std::span<const Operand> next);
-  Loop begin_while(std::span<const Operand> inits);  ///< opens the condition region
-  Loop while_body(Operand condition);                ///< closes it, opens the body
-  std::vector<ValueId> end_while(std::span<const Operand> next);
+  std::vector<ValueId> end_for(Operands next = {});
+  Loop begin_while(Operands inits);    ///< opens the condition region
+  Loop while_body(Operand condition);  ///< closes it, opens the body
+  std::vector<ValueId> end_while(Operands next);
   void begin_if(Operand condition);  ///< opens the then region
   void begin_else();
   /// Results of both arms, in order; each pair is promoted to one type. begin_else() may be left
   /// out when `otherwise` needs no instructions of its own.
-  std::vector<ValueId> end_if(std::span<const Operand> then, std::span<const Operand> otherwise);
+  std::vector<ValueId> end_if(Operands then = {}, Operands otherwise = {});
   /// Regions open at the moment, the kernel's body not counted.
   int depth() const;
   /// Drops every open region and what was built since: for a trace that failed inside one.
   void abandon();
 
-  /// Ends the kernel and gives it away. The builder is empty afterwards.
+  /// Ends the kernel and gives it away; Error while a region is open. The builder is empty
+  /// afterwards, as a new one without a name.
   Module finish();
 
  private:

@@ -8,8 +8,7 @@
 // Meaning, where the text form does not show it:
 //   * Integers have signs. Arithmetic wraps; shift counts are taken modulo the width.
 //   * A value may be used in the region that defines it, after its definition, and in regions
-//   nested
-//     there. Region arguments belong to their region.
+//     nested there. Region arguments belong to their region.
 //   * `scf.for` runs i = lo, lo+step, ... while i < hi (step > 0) or i > hi (step < 0); with step 0
 //     it does not run. Its results are the carried values after the last turn.
 //   * `scf.while` runs its condition region on the carried values, then, while that holds, its
@@ -17,6 +16,7 @@
 //   * Loads and stores keep their order within a thread. Between threads only barriers order.
 #pragma once
 
+#include <compare>
 #include <cstdint>
 #include <functional>
 #include <span>
@@ -38,9 +38,18 @@ struct Id {
   constexpr explicit operator bool() const { return index != UINT32_MAX; }
   friend constexpr auto operator<=>(Id, Id) = default;
 };
-using ValueId = Id<struct ValueTag>;
 using InstId = Id<struct InstTag>;
 using RegionId = Id<struct RegionTag>;
+
+/// A value, as its index in Module::values. Those that a Builder gives carry its stamp as well, so
+/// that another builder refuses them; to compare two is to compare their indices.
+struct ValueId {
+  uint32_t index = UINT32_MAX;
+  uint32_t stamp = 0;  ///< 0 for an id that was made by hand, of which the index alone is checked
+  constexpr explicit operator bool() const { return index != UINT32_MAX; }
+  friend constexpr bool operator==(ValueId a, ValueId b) { return a.index == b.index; }
+  friend constexpr auto operator<=>(ValueId a, ValueId b) { return a.index <=> b.index; }
+};
 
 /// File (index into Module::files) and 1-based line of the statement that made an instruction.
 struct Loc {

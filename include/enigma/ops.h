@@ -14,18 +14,19 @@ enum class Op : uint16_t {
 
 /// Decides the code that handles an operation; all rows of one shape are handled alike.
 enum class Shape : uint8_t {
-  Constant,  ///< no operands; attribute: the bits of the value
-  Query,     ///< no operands; attribute: the dimension 0..2 (XYZ rows)
-  Map,       ///< elementwise on values, pure
-  Cast,      ///< one operand, result type given by the caller
-  Lane,      ///< crosses the lanes of a SIMD-group or quad-group
-  Alloc,     ///< attribute: number of elements; result is memory
-  Load,      ///< memory, index, ...; attribute 0
-  Store,     ///< memory, index, value; attribute 0
-  Atomic,    ///< memory, index, values...; attribute: MemoryOrder
-  Barrier,   ///< attribute: MemFlags
-  Region,    ///< holds regions: for, while, if
-  Yield,     ///< last instruction of a region
+  Constant,          ///< no operands; attribute: the bits of the value
+  FunctionConstant,  ///< no operands; attribute: the index; the value is known before a launch
+  Query,             ///< no operands; attribute: the dimension 0..2 (XYZ rows)
+  Map,               ///< elementwise on values, pure
+  Cast,              ///< one operand, result type given by the caller
+  Lane,              ///< crosses the lanes of a SIMD-group or quad-group
+  Alloc,             ///< attribute: number of elements; result is memory
+  Load,              ///< memory, index, ...; attribute 0
+  Store,             ///< memory, index, value; attribute 0
+  Atomic,            ///< memory, index, values...; attribute: MemoryOrder
+  Barrier,           ///< attribute: MemFlags
+  Region,            ///< holds regions: for, while, if
+  Yield,             ///< last instruction of a region
 };
 
 /// Bits of the flags column.

@@ -4,32 +4,69 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <iterator>
 #include <memory>
 #include <span>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <vector>
 
 #include "enigma/artifact.h"
+#include "enigma/limits.h"
 
 namespace enigma {
+
+/// How copies between device and threadgroup memory are made that a SIMD-group waits for.
+enum class AsyncCopy : uint8_t {
+  Cooperative,  ///< by the SIMD-group's own lanes: on every device
+  Air,          ///< by AIR's functions, which Metal does not document
+  EscapedAir,   ///< by the same, under names that a front end which refuses AIR's own lets pass
+};
+constexpr std::string_view to_string(AsyncCopy a) {
+  return a == AsyncCopy::Air ? "air" : a == AsyncCopy::EscapedAir ? "escaped air" : "cooperative";
+}
 
 struct DeviceCapabilities {
   std::string name;     ///< "Apple M3 Max", "CPU (2 threads, avx512)"
   std::string backend;  ///< "metal" or "cpu"
   std::string family;   ///< "Apple9"; the instruction set on the CPU
-  uint32_t max_threads_per_threadgroup = 1024;
-  uint32_t threadgroup_memory = 32768;  ///< bytes
-  uint32_t simd_width = 32;
+  uint32_t max_threads_per_threadgroup = kMaxThreadsPerThreadgroup;
+  uint32_t threadgroup_memory = kThreadgroupBytes;  ///< bytes
+  uint32_t simd_width = kSimdWidth;
   uint64_t max_buffer_bytes = 0;
   bool unified_memory = true;
+  /// The best that has been tried on this device and found to work.
+  AsyncCopy async_copy = AsyncCopy::Cooperative;
 };
 
-/// Host memory bound to a parameter. `owner` keeps it alive for as long as the binding lasts.
+/// Host memory bound to a parameter: a whole number of elements of the parameter's type, aligned as
+/// they are, which the device reads and writes where it lies. `owner` keeps it alive for as long as
+/// the binding lasts; without one the caller does, and does not move it.
 struct Binding {
   void* data = nullptr;
   size_t bytes = 0;
   std::shared_ptr<void> owner;
+
+  /// The elements of a vector, an array or a span, without an owner.
+  template <class Range>
+    requires requires(Range& r) { static_cast<void*>(std::span(r).data()); }
+  static Binding of(Range& elements) {
+    return {std::data(elements), std::size(elements) * sizeof(*std::data(elements)), nullptr};
+  }
+  /// A scalar, which prepare() and bind() copy. Its C++ type has the parameter's width.
+  template <class Number>
+    requires std::is_arithmetic_v<Number>
+  static Binding of(const Number& scalar) {
+    return {const_cast<Number*>(&scalar), sizeof scalar, nullptr};
+  }
+};
+
+/// The value of a function constant: its bits, in the low bytes.
+struct ConstantValue {
+  uint32_t index;
+  DType dtype;
+  uint64_t bits;
 };
 
 /// A kernel with its arguments bound, ready to be dispatched any number of times.
@@ -47,6 +84,9 @@ class Prepared {
   virtual void bind(uint32_t param, Binding memory) = 0;
   /// The memory bound to a parameter, after all dispatches so far have ended.
   virtual Binding read(uint32_t param) = 0;
+  /// Lets go of all memory, after all dispatches so far have ended; each buffer has to be bound
+  /// again before the next. Memory without an owner may be freed from then on.
+  virtual void unbind() = 0;
 };
 
 struct Launch {
@@ -59,9 +99,10 @@ class Runtime {
   virtual ~Runtime() = default;
   virtual const DeviceCapabilities& capabilities() const = 0;
   /// One binding per parameter; scalars are bindings of one element, copied here. The device works
-  /// on the bound memory itself.
+  /// on the bound memory itself. `constants` has a value for each function constant, in any order.
   virtual std::unique_ptr<Prepared> prepare(std::shared_ptr<const Artifact> kernel,
-                                            std::vector<Binding> arguments) = 0;
+                                            std::vector<Binding> arguments,
+                                            std::vector<ConstantValue> constants = {}) = 0;
   /// Runs in order, as one submission.
   virtual void dispatch_batch(std::span<const Launch> launches) = 0;
   virtual void synchronize() = 0;

@@ -3,7 +3,15 @@
 from typing import TYPE_CHECKING, Any
 
 from enigma import _core, arch
-from enigma._core import DeviceCapabilities, DType, IRValue, ParamInfo, TracingTensor, dtype
+from enigma._core import (
+    ConstantInfo,
+    DeviceCapabilities,
+    DType,
+    IRValue,
+    ParamInfo,
+    TracingTensor,
+    dtype,
+)
 from enigma.carry import Carry
 from enigma.compile import CompiledKernel, compile
 from enigma.control import for_range, if_, range_constexpr, while_
@@ -31,7 +39,7 @@ from enigma.types import (
 __version__ = "0.1.0"
 
 __all__ = [
-    "kernel", "KernelDef", "Scalar", "compile", "CompiledKernel", "ParamInfo",
+    "kernel", "KernelDef", "Scalar", "compile", "CompiledKernel", "ParamInfo", "ConstantInfo",
     "DType", "dtype", "Float32", "Float16", "BFloat16", "Bool",
     "Int8", "Int16", "Int32", "Int64", "UInt8", "UInt16", "UInt32", "UInt64",
     "IRValue", "TracingTensor", "EnigmaError",

@@ -60,6 +60,11 @@ class CompiledKernel:
         return self._artifact.params
 
     @property
+    def constants(self) -> list[_core.ConstantInfo]:
+        """The function constants by index: index, dtype, name. Running the kernel needs them."""
+        return self._artifact.constants
+
+    @property
     def artifact(self) -> _core.Artifact:
         """What the C++ core made of the kernel."""
         return self._artifact
@@ -83,7 +88,12 @@ class CompiledKernel:
             )
         with tempfile.TemporaryDirectory() as folder:
             source = self.export_metal(Path(folder) / f"{self.kernel_name}.metal")
-            command = ["xcrun", "-sdk", "macosx", "metal", "-o", os.fspath(path), source]
+            version = self._artifact.msl_version
+            command = ["xcrun", "-sdk", "macosx", "metal"]
+            command += [f"-std=metal{version // 100}.{version // 10 % 10}"]
+            # Without a flag Apple's compiler takes it that there are no NaN and infinities.
+            command += ["-ffast-math" if self._artifact.fast_math else "-fno-fast-math"]
+            command += ["-o", os.fspath(path), source]
             done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise error(f"Apple's Metal compiler refused the kernel:\n{done.stderr.strip()}")

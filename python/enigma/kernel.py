@@ -13,7 +13,6 @@ from enigma.errors import EnigmaError
 from enigma.session import Hints, Retrace, Session
 from enigma.types import Scalar
 
-MAX_PARAMETERS = 31  # what Metal allows as arguments of a kernel
 _MAX_RETRACES = 1000  # each one widens the type of a carried number, or rewrites a helper
 
 
@@ -63,11 +62,11 @@ class KernelDef:
                 self.lineno,
             )
         self.parameters = parameters(self._innermost, self.__name__, scope or {})
-        if len(self.parameters) > MAX_PARAMETERS:
+        most = _core.MAX_PARAMETERS
+        if len(self.parameters) > most:
             raise EnigmaError(
                 f"kernel '{self.__name__}' has {len(self.parameters)} parameters, but Metal allows "
-                f"{MAX_PARAMETERS}: parameter '{self.parameters[MAX_PARAMETERS].name}' is one too "
-                "many",
+                f"{most}: parameter '{self.parameters[most].name}' is one too many",
                 self.filename,
                 self.lineno,
             )

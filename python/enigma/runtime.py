@@ -75,7 +75,8 @@ class Runtime:
         ``output_size`` bytes for one, ``output_sizes`` for several, filled with zeros. When every
         parameter has an argument, the outputs are the buffers that the kernel writes. Arguments
         stay as they are: the kernel writes to copies. ``grid`` is the number of threads in all,
-        ``threads`` that of a threadgroup (256 along x when left out).
+        ``threads`` that of a threadgroup (256 along x when left out). ``constants`` has a number
+        for each function constant of the kernel, by its index.
 
         Errors: EnigmaError that names the parameter, before anything runs. Example::
 
@@ -110,10 +111,13 @@ class Runtime:
         """
         if not isinstance(compiled, CompiledKernel):
             raise error(f"expected a compiled kernel, from enigma.compile, but got {compiled!r}")
-        if constants:
-            raise error(f"kernel '{compiled.kernel_name}' has no function constants")
+        if constants is not None and not isinstance(constants, Mapping):
+            raise error(
+                f"kernel '{compiled.kernel_name}': constants is a dict of numbers by index, not "
+                f"{constants!r}"
+            )
         arguments, sizes, outputs = _bound(compiled, inputs, output_size, scalars, output_sizes)
-        core = self._core.prepare(compiled.artifact, arguments, sizes)
+        core = self._core.prepare(compiled.artifact, arguments, sizes, dict(constants or {}))
         return PreparedKernel(compiled, core, outputs)
 
     def dispatch_batch(self, launches: Iterable[tuple[PreparedKernel, Size, Size]]) -> None:

@@ -229,23 +229,24 @@ uint32_t small_float(double magnitude, int precision, int least, uint32_t infini
                   (static_cast<uint32_t>(exponent - least) << (precision - 1)) + mantissa);
 }
 
-uint64_t integer_bits(const Artifact& kernel, const ParamInfo& param, nb::handle x) {
+// `fail(message)` throws: numbers are given for parameters and for function constants.
+template <class Fail>
+uint64_t integer_bits(DType dtype, nb::handle x, const Fail& fail) {
   nb::object integer = nb::borrow(x);
   if (PyFloat_Check(x.ptr())) {
     double value = PyFloat_AsDouble(x.ptr());
     if (std::trunc(value) != value || std::isinf(value)) {
-      refuse(kernel, param,
-             std::string("expected an integer (") + info(param.dtype).mnemonic + "), but got " +
-                 describe(x));
+      fail(std::string("expected an integer (") + info(dtype).mnemonic + "), but got " +
+           describe(x));
     }
     integer = nb::steal(PyLong_FromDouble(value));
   }
-  int bits = param.dtype == DType::B1 ? 1 : info(param.dtype).bits;
+  int bits = dtype == DType::B1 ? 1 : info(dtype).bits;
   int overflow = 0;
   int64_t value = PyLong_AsLongLongAndOverflow(integer.ptr(), &overflow);
   bool fits = false;
   auto out = static_cast<uint64_t>(value);
-  if (is_signed(param.dtype)) {
+  if (is_signed(dtype)) {
     int64_t most = INT64_MAX >> (64 - bits);
     fits = !overflow && value <= most && value >= -most - 1;
   } else {
@@ -259,13 +260,13 @@ uint64_t integer_bits(const Artifact& kernel, const ParamInfo& param, nb::handle
     }
   }
   if (!fits) {
-    refuse(kernel, param,
-           nb::cast<std::string>(nb::str(integer)) + " does not fit " + info(param.dtype).numpy);
+    fail(nb::cast<std::string>(nb::str(integer)) + " does not fit " + info(dtype).numpy);
   }
   return out;
 }
 
-uint64_t float_bits(const Artifact& kernel, const ParamInfo& param, nb::handle x) {
+template <class Fail>
+uint64_t float_bits(DType dtype, nb::handle x, const Fail& fail) {
   double value = PyFloat_AsDouble(x.ptr());
   if (value == -1 && PyErr_Occurred()) {  // an int above the range of double
     PyErr_Clear();
@@ -273,14 +274,14 @@ uint64_t float_bits(const Artifact& kernel, const ParamInfo& param, nb::handle x
   }
   uint64_t bits = 0;
   bool overflow = false;
-  if (param.dtype == DType::F32) {
+  if (dtype == DType::F32) {
     auto f = static_cast<float>(value);
     uint32_t raw = 0;
     std::memcpy(&raw, &f, sizeof raw);
     bits = raw;
     overflow = std::isinf(f);
   } else {
-    bool half = param.dtype == DType::F16;
+    bool half = dtype == DType::F16;
     uint32_t infinity = half ? 0x7c00 : 0x7f80;
     bits = small_float(std::fabs(value), half ? 11 : 8, half ? -14 : -126, infinity);
     overflow = bits == infinity;
@@ -288,15 +289,13 @@ uint64_t float_bits(const Artifact& kernel, const ParamInfo& param, nb::handle x
   }
   bool infinite = PyFloat_Check(x.ptr()) && std::isinf(value);
   if (overflow && !infinite) {
-    refuse(kernel, param, describe(x) + " does not fit " + info(param.dtype).numpy);
+    fail(describe(x) + " does not fit " + info(dtype).numpy);
   }
   return bits;
 }
 
-}  // namespace
-
-uint64_t scalar_bits(const Artifact& kernel, uint32_t index, nb::handle x) {
-  const ParamInfo& param = kernel.params[index];
+template <class Fail>
+uint64_t number_bits(DType dtype, nb::handle x, const Fail& fail) {
   nb::object number = nb::borrow(x);
   if (!PyFloat_CheckExact(x.ptr()) && !PyLong_Check(x.ptr())) {
     nb::object item = attribute(x, "item");  // numpy scalars; arrays and tensors of one element
@@ -304,17 +303,46 @@ uint64_t scalar_bits(const Artifact& kernel, uint32_t index, nb::handle x) {
       number = nb::steal(PyObject_CallObject(item.ptr(), nullptr));
       if (!number.is_valid()) {
         PyErr_Clear();
-        refuse(kernel, param, "expected one number, but got " + describe(x));
+        fail("expected one number, but got " + describe(x));
       }
     }
   }
   if (!PyFloat_Check(number.ptr()) && !PyLong_Check(number.ptr())) {
-    refuse(kernel, param,
-           std::string("expected a number (") + info(param.dtype).mnemonic + "), but got " +
-               describe(x));
+    fail(std::string("expected a number (") + info(dtype).mnemonic + "), but got " + describe(x));
   }
-  return is_float(param.dtype) ? float_bits(kernel, param, number)
-                               : integer_bits(kernel, param, number);
+  return is_float(dtype) ? float_bits(dtype, number, fail) : integer_bits(dtype, number, fail);
+}
+
+}  // namespace
+
+uint64_t scalar_bits(const Artifact& kernel, uint32_t index, nb::handle x) {
+  const ParamInfo& param = kernel.params[index];
+  return number_bits(param.dtype, x,
+                     [&](const std::string& message) { refuse(kernel, param, message); });
+}
+
+std::vector<ConstantValue> constant_values(const Artifact& kernel, nb::dict constants) {
+  std::vector<ConstantValue> values;
+  for (auto [key, x] : constants) {
+    int64_t index = -1;
+    if (!to_int64(key, index) || index < 0 || index > UINT32_MAX) {
+      throw Error("kernel '" + kernel.kernel_name + "': constants has the key " + describe(key) +
+                  ", which is no index of a function constant");
+    }
+    ConstantValue value{static_cast<uint32_t>(index), DType::I32, 0};
+    for (const ConstantInfo& c : kernel.constants) {
+      if (c.index != value.index) continue;
+      value.dtype = c.dtype;
+      const uint64_t bits = number_bits(c.dtype, x, [&](const std::string& message) {
+        throw Error("kernel '" + kernel.kernel_name + "', function constant " +
+                    std::to_string(c.index) + (c.name.empty() ? "" : " '" + c.name + "'") + ": " +
+                    message);
+      });
+      value.bits = bits & UINT64_MAX >> (64 - info(c.dtype).bits);  // a negative number has more
+    }
+    values.push_back(value);  // of a constant that the kernel lacks too: the runtime names it
+  }
+  return values;
 }
 
 void refuse(const Artifact& kernel, const ParamInfo& param, const std::string& message) {

@@ -4,12 +4,10 @@
 #include <array>
 
 #include "bindings.h"
+#include "enigma/limits.h"
 #include "enigma/runtime.h"
 
 namespace enigma {
-
-/// MSL has 31 buffer indices.
-inline constexpr size_t kMaxParams = 31;
 
 /// Host memory that an argument lends: an array's own, while this holds it. Left uninitialised by
 /// its constructor, since a direct call makes 31 of them.
@@ -42,6 +40,9 @@ void lend(const Artifact& kernel, uint32_t param, nb::handle x, bool in_place, L
 void give_back(Lent& lent);
 /// A number as the bits of a scalar parameter. Error when it does not fit.
 uint64_t scalar_bits(const Artifact& kernel, uint32_t param, nb::handle x);
+/// The values of function constants that a dict gives by index. Error for a key that is no index,
+/// and for a number that does not fit; the runtime says which are missing or unknown.
+std::vector<ConstantValue> constant_values(const Artifact& kernel, nb::dict constants);
 /// One argument of a direct call: array or number, by what the parameter is.
 void add_argument(Arguments& all, const Artifact& kernel, nb::handle x);
 

@@ -47,6 +47,14 @@ nb::list params(nb::object self) {
   return out;
 }
 
+nb::list constants(nb::object self) {
+  nb::list out;
+  for (const ConstantInfo& c : nb::cast<const Compiled&>(self).artifact->constants) {
+    out.append(nb::cast(&c, nb::rv_policy::reference_internal, self));
+  }
+  return out;
+}
+
 std::string describe_param(const ParamInfo& p) {
   return "ParamInfo(" + p.name + ", index=" + std::to_string(p.index) + ", " +
          info(p.dtype).mnemonic + (p.is_scalar ? ", scalar" : ", buffer") +
@@ -76,6 +84,18 @@ void bind_compile(nb::module_& m) {
       .def_ro("written", &ParamInfo::written)
       .def("__repr__", &describe_param);
 
+  nb::class_<ConstantInfo>(m, "ConstantInfo", nb::is_final(),
+                           "A function constant of a compiled kernel.")
+      .def_ro("index", &ConstantInfo::index)
+      .def_prop_ro(
+          "dtype", [](const ConstantInfo& c) { return dtype_object(c.dtype); },
+          nb::sig("def dtype(self) -> DType"))
+      .def_ro("name", &ConstantInfo::name, "The Python name, \"\" where it has none.")
+      .def("__repr__", [](const ConstantInfo& c) {
+        return "ConstantInfo(" + std::to_string(c.index) + ", " + info(c.dtype).mnemonic +
+               (c.name.empty() ? "" : ", " + c.name) + ")";
+      });
+
   nb::class_<Compiled>(m, "Artifact", nb::is_final(),
                        nb::type_slots(RuntimeHolder<Compiled>::slots), "A compiled kernel.")
       .def_prop_ro("kernel_name", [](const Compiled& c) { return c.artifact->kernel_name; })
@@ -87,8 +107,12 @@ void bind_compile(nb::module_& m) {
           "ir", [](const Compiled& c) { return c.artifact->ir; },
           "The IR after the passes, as text.")
       .def_prop_ro("params", &params, nb::sig("def params(self) -> list[ParamInfo]"))
+      .def_prop_ro("constants", &constants, nb::sig("def constants(self) -> list[ConstantInfo]"))
       .def_prop_ro("threadgroup_bytes",
                    [](const Compiled& c) { return c.artifact->threadgroup_bytes; })
+      .def_prop_ro(
+          "msl_version", [](const Compiled& c) { return c.artifact->msl_version; },
+          "The language version that the MSL needs: 310 is MSL 3.1.")
       .def_prop_ro("fast_math", [](const Compiled& c) { return c.artifact->fast_math; })
       .def_prop_ro("warnings", &warnings,
                    nb::sig("def warnings(self) -> list[tuple[str, str, int]]"),

@@ -116,6 +116,39 @@ void bind_cast(nb::module_& m, const OpInfo& row) {
       nb::arg("x").none(), nb::arg("dtype").none(), nb::sig(sig.c_str()), row.doc);
 }
 
+/// The type and the index are arguments; the value comes when the kernel is prepared.
+void bind_function_constant(nb::module_& m, const OpInfo& row) {
+  std::string sig =
+      std::string("def ") + row.python + "(dtype: " ENIGMA_DTYPE ", index: int) -> IRValue";
+  std::string doc =
+      std::string(row.doc) +
+      ".\n\nThe value of index `i` is given as `constants={i: value}` to prepare() or "
+      "execute(), where it\nis checked against `dtype`, which can be any type. In the "
+      "MSL it is a constant at file scope,\nwhich Metal compiles into the kernel.\n\n"
+      "Errors: EnigmaError for an index that is no int from 0 to 65535, or has another "
+      "dtype\nelsewhere in the kernel, for an unknown dtype, and outside of a kernel.";
+  m.def(
+      row.python,
+      [&row](nb::handle dtype, nb::handle index) {
+        Trace& trace = Trace::here(row.python);
+        DType type = dtype_of(dtype);
+        int64_t number = 0;
+        if (nb::isinstance<IRValue>(index)) {
+          throw Error(std::string(row.python) +
+                          ": the index must be an int that is known while the kernel is traced, "
+                          "but is a traced value",
+                      trace.builder.location());
+        }
+        if (!to_int64(index, number)) {
+          throw Error(std::string(row.python) +
+                          ": the index must be an int from 0 to 65535, but is " + describe(index),
+                      trace.builder.location());
+        }
+        return value_object(trace, trace.builder.function_constant(type, number));
+      },
+      nb::arg("dtype").none(), nb::arg("index").none(), nb::sig(sig.c_str()), doc.c_str());
+}
+
 uint8_t mem_flags(Trace& trace, nb::handle flags) {
   constexpr std::pair<const char*, int> kFlags[] = {
       {"mem_none", kMemNone},
@@ -184,6 +217,9 @@ void bind_operations(nb::module_& m) {
         break;
       case Shape::Cast:
         bind_cast(m, row);
+        break;
+      case Shape::FunctionConstant:
+        bind_function_constant(m, row);
         break;
       case Shape::Barrier:
         bind_barrier(m, row);

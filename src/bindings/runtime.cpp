@@ -71,9 +71,10 @@ PyRuntime cpu_runtime(nb::callable compiler, uint32_t threads) {
 
 /// Without the GIL, as everything that may wait for a lock: who holds that lock may want the GIL.
 std::shared_ptr<Prepared> prepare_released(Runtime& runtime, std::shared_ptr<const Artifact> kernel,
-                                           std::vector<Binding> bindings) {
+                                           std::vector<Binding> bindings,
+                                           std::vector<ConstantValue> constants = {}) {
   nb::gil_scoped_release release;
-  return runtime.prepare(std::move(kernel), std::move(bindings));
+  return runtime.prepare(std::move(kernel), std::move(bindings), std::move(constants));
 }
 
 /// The bytes that output_sizes gives for each parameter; none for those that it does not name.
@@ -110,7 +111,7 @@ std::vector<std::optional<size_t>> bytes_of_outputs(const Artifact& artifact, nb
 }
 
 PyPrepared prepare(nb::handle_t<PyRuntime> self, const Compiled& kernel, nb::sequence arguments,
-                   nb::dict output_sizes) {
+                   nb::dict output_sizes, nb::dict constants) {
   const Artifact& artifact = *kernel.artifact;
   Runtime& runtime = runtime_of(self);
   check_count(artifact, nb::len(arguments));
@@ -126,7 +127,8 @@ PyPrepared prepare(nb::handle_t<PyRuntime> self, const Compiled& kernel, nb::seq
   PyPrepared out;
   out.artifact = kernel.artifact;
   out.runtime = nb::borrow(self);
-  out.prepared = prepare_released(runtime, kernel.artifact, std::move(bindings));
+  out.prepared = prepare_released(runtime, kernel.artifact, std::move(bindings),
+                                  constant_values(artifact, constants));
   return out;
 }
 
@@ -228,9 +230,23 @@ void add_all(Arguments& all, const Artifact& artifact, nb::handle arguments) {
   }
 }
 
+/// A call has no place for the values of function constants.
+[[noreturn]] void refuse_call(const Artifact& artifact) {
+  std::string given;
+  for (const ConstantInfo& c : artifact.constants) {
+    given += (given.empty() ? "" : ", ") + std::to_string(c.index) + ": " +
+             (c.name.empty() ? "value" : c.name);
+  }
+  throw Error("kernel '" + artifact.kernel_name +
+              "' has function constants, which a direct call cannot give: run it with a runtime's "
+              "execute() or prepare(), and constants={" +
+              given + "}");
+}
+
 void call(nb::handle_t<PyRuntime> rt, Compiled& kernel, nb::handle arguments, nb::handle grid,
           nb::handle threads) {
   Dim3 g = dim3(grid, "grid"), t = dim3(threads, "threads");
+  if (!kernel.artifact->constants.empty()) refuse_call(*kernel.artifact);
   Arguments all;
   add_all(all, *kernel.artifact, arguments);
   // The last call's prepared kernel is taken out while it runs, so that a second thread makes one
@@ -249,6 +265,7 @@ void call(nb::handle_t<PyRuntime> rt, Compiled& kernel, nb::handle arguments, nb
   {
     nb::gil_scoped_release release;
     prepared->dispatch(g, t);
+    prepared->unbind();  // the arrays are lent until here
   }
   if (kernel.prepared || runtime_of(rt).capabilities().backend != "cpu") return;
   kernel.runtime = nb::borrow(rt);
@@ -316,6 +333,16 @@ void bind_capabilities(nb::module_& m) {
       .def_ro("simd_width", &C::simd_width)
       .def_ro("max_buffer_bytes", &C::max_buffer_bytes)
       .def_ro("unified_memory", &C::unified_memory)
+      .def_prop_ro(
+          "async_copy",
+          [](const C& c) {
+            std::string_view name = to_string(c.async_copy);
+            return nb::str(name.data(), name.size());
+          },
+          nb::sig("def async_copy(self) -> str"),
+          "How async_copy_* are done: \"air\" or \"escaped air\" where Metal's undocumented "
+          "functions, under one of two names, were tried and found to work; \"cooperative\", by "
+          "the lanes of a SIMD-group, everywhere else.")
       .def("__repr__", [](const C& c) {
         return "DeviceCapabilities(name='" + c.name + "', backend='" + c.backend + "', family='" +
                c.family + "')";
@@ -333,11 +360,13 @@ void bind_runtime(nb::module_& m) {
           "capabilities",
           [](const PyRuntime& r) -> DeviceCapabilities { return r.runtime->capabilities(); })
       .def("prepare", &prepare, nb::arg("artifact"), nb::arg("arguments"),
-           nb::arg("output_sizes") = nb::dict(),
+           nb::arg("output_sizes") = nb::dict(), nb::arg("constants") = nb::dict(),
            nb::sig("def prepare(self, artifact: Artifact, arguments: " ARRAYS
-                   ", output_sizes: dict[int, int] = {}) -> Prepared"),
+                   ", output_sizes: dict[int, int] = {}, constants: dict[int, object] = {}) -> "
+                   "Prepared"),
            "Binds a kernel to its arguments, in the order of its parameters. A parameter in "
-           "`output_sizes` has None there, and gets that many bytes of zeros.")
+           "`output_sizes` has None there, and gets that many bytes of zeros. `constants` has the "
+           "values of function constants by index.")
       .def("dispatch_batch", &dispatch_batch, nb::arg("launches"),
            nb::sig("def dispatch_batch(self, launches: "
                    "collections.abc.Iterable[tuple[Prepared, " ENIGMA_SIZE ", " ENIGMA_SIZE
@@ -362,6 +391,7 @@ void bind_runtime(nb::module_& m) {
       "metal_runtime",
       []() {
         PyRuntime out;
+        nb::gil_scoped_release release;  // it may compile
         out.runtime = make_metal_runtime();
         return out;
       },

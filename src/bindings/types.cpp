@@ -1,4 +1,5 @@
 // Types: one Python object per row of dtypes.def, and everything that names a type.
+#include "enigma/limits.h"
 #include "trace.h"
 
 namespace enigma {
@@ -180,6 +181,7 @@ void bind_types(nb::module_& m) {
           },
           nb::arg("x"), nb::sig("def __call__(self, x: object) -> IRValue"),
           "A constant of this type in the kernel that is traced; a traced value is converted.");
+  m.attr("MAX_PARAMETERS") = kMaxParams;
   for (const DTypeInfo& row : kDTypes) m.attr(row.mnemonic) = dtype_object(row.dtype);
   m.def(
       "dtype", [](nb::handle x) { return dtype_object(dtype_of(x)); }, nb::arg("x").none(),

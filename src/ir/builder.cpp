@@ -1,18 +1,31 @@
 // The builder's frame: locations, names, parameters, constants, visibility, the finished module.
 
 #include <algorithm>
+#include <atomic>
 #include <utility>
 
 #include "enigma/builder.h"
+#include "enigma/limits.h"
 #include "ir/builder_state.h"
 #include "ir/literal.h"
 #include "ir/signature.h"
 
 namespace enigma {
 
-constexpr size_t kMaxParams = 31;  // Metal's buffer indices
+namespace {
 
-Builder::State::State(std::string kernel_name) {
+// The one thing that builders share: a number that no other has, across threads, for telling their
+// values apart.
+uint32_t next_stamp() {
+  static std::atomic<uint32_t> last{0};
+  uint32_t stamp = 0;
+  while (!stamp) stamp = ++last;  // 0 is that of no builder
+  return stamp;
+}
+
+}  // namespace
+
+Builder::State::State(std::string kernel_name) : stamp(next_stamp()) {
   m.name = std::move(kernel_name);
   m.body = region(InstId{});
   is_open[m.body.index] = true;
@@ -37,13 +50,18 @@ InstId Builder::State::append(Op op, std::vector<ValueId> operands, uint64_t att
   return id;
 }
 
-ValueId Builder::State::result(InstId inst, Type type) {
-  ValueId v{static_cast<uint32_t>(m.values.size())};
-  auto& results = m[inst].results;
-  m.values.push_back({type, inst, {}, static_cast<uint32_t>(results.size())});
+ValueId Builder::State::value(const Value& v, RegionId lives_in) {
+  ValueId id{static_cast<uint32_t>(m.values.size()), stamp};
+  m.values.push_back(v);
   m.value_names.push_back(0);
-  home.push_back(at);
-  results.push_back(v);
+  home.push_back(lives_in);
+  stamps.push_back(stamp);
+  return id;
+}
+
+ValueId Builder::State::result(InstId inst, Type type) {
+  ValueId v = value({type, inst, {}, static_cast<uint32_t>(m[inst].results.size())}, at);
+  m[inst].results.push_back(v);
   return v;
 }
 
@@ -56,24 +74,28 @@ RegionId Builder::State::region(InstId parent) {
 }
 
 ValueId Builder::State::argument(RegionId r, Type type) {
-  ValueId v{static_cast<uint32_t>(m.values.size())};
-  m.values.push_back({type, {}, r, static_cast<uint32_t>(m[r].args.size())});
-  m.value_names.push_back(0);
-  home.push_back(r);
+  ValueId v = value({type, {}, r, static_cast<uint32_t>(m[r].args.size())}, r);
   m[r].args.push_back(v);
   return v;
 }
 
 ValueId Builder::State::parameter(Type type) {
-  ValueId v{static_cast<uint32_t>(m.values.size())};
-  m.values.push_back({type, {}, {}, static_cast<uint32_t>(m.params.size())});
-  m.value_names.push_back(0);
-  home.push_back(m.body);
+  return value({type, {}, {}, static_cast<uint32_t>(m.params.size())}, m.body);
+}
+
+ValueId Builder::State::declare(Op op, Type type, uint64_t attr, size_t position) {
+  InstId id{static_cast<uint32_t>(m.insts.size())};
+  m.insts.push_back({op, attr, {}, {}, {}});
+  m.locs.push_back(loc);
+  auto& body = m[m.body].insts;
+  body.insert(body.begin() + static_cast<ptrdiff_t>(position), id);
+  ValueId v = result(id, type);
+  home[v.index] = m.body;
   return v;
 }
 
 void Builder::State::set_name(ValueId v, std::string_view name) {
-  if (v.index >= m.values.size()) throw InternalError("set_name of a value that does not exist");
+  check_known(v);
   uint32_t& slot = m.value_names[v.index];
   if (slot || name.empty()) return;
   auto [it, is_new] =
@@ -100,10 +122,19 @@ std::string Builder::State::describe_region(RegionId r) const {
   return concat("the ", what, " at line ", place.line);
 }
 
-void Builder::State::check_visible(ValueId v) const {
-  if (v.index >= m.values.size()) {
+void Builder::State::check_known(ValueId v) const {
+  if (!v) fail("a value is used that is none: the result of a store, or a ValueId never set");
+  if (v.index >= m.values.size() || (v.stamp && v.stamp != stamps[v.index])) {
     fail("a value is used that belongs to another kernel, or to a region whose tracing failed");
   }
+}
+
+void Builder::State::check_dtype(DType t) const {
+  if (static_cast<int>(t) >= kNumDTypes) fail("no dtype has the number ", static_cast<int>(t));
+}
+
+void Builder::State::check_visible(ValueId v) const {
+  check_known(v);
   RegionId r = home[v.index];
   if (is_open[r.index]) return;
   const std::string& name = m.name_of(v);
@@ -156,8 +187,7 @@ void Builder::set_name(ValueId v, std::string_view name) { state_->set_name(v, n
 const Module& Builder::module() const { return state_->m; }
 
 Type Builder::type(ValueId v) const {
-  if (v.index >= state_->m.values.size())
-    throw InternalError("type of a value that does not exist");
+  state_->check_known(v);
   return state_->type(v);
 }
 
@@ -168,6 +198,7 @@ const std::vector<std::pair<std::string, Location>>& Builder::warnings() const {
 namespace {
 
 void check_param(const Module& m, std::string_view name, const Location& where) {
+  if (name.empty()) throw Error("a parameter needs a name", where);
   if (m.params.size() >= kMaxParams) {
     throw Error(concat("a kernel takes at most ", kMaxParams, " parameters; ", name,
                        " is one more: pass several values in one buffer"),
@@ -182,6 +213,7 @@ void check_param(const Module& m, std::string_view name, const Location& where) 
 
 ValueId Builder::buffer(std::string_view name, DType dtype) {
   State& s = *state_;
+  s.check_dtype(dtype);
   check_param(s.m, name, s.where);
   ValueId v = s.parameter(Type::memory(dtype, AddressSpace::Device));
   s.m.params.push_back({std::string(name), dtype, false, false, false, v});
@@ -191,6 +223,7 @@ ValueId Builder::buffer(std::string_view name, DType dtype) {
 
 ValueId Builder::scalar(std::string_view name, DType dtype) {
   State& s = *state_;
+  s.check_dtype(dtype);
   check_param(s.m, name, s.where);
   ValueId v = s.parameter(Type::scalar(dtype));
   s.m.params.push_back({std::string(name), dtype, true, false, false, v});
@@ -206,6 +239,7 @@ ValueId Builder::constant(Literal x) {
 
 ValueId Builder::constant(DType dtype, Literal x) {
   State& s = *state_;
+  s.check_dtype(dtype);
   if (!fits_width(dtype, x)) {
     s.fail("the ", python_type(x), " ", to_string(x), " does not fit ", info(dtype).mnemonic);
   }
@@ -214,11 +248,29 @@ ValueId Builder::constant(DType dtype, Literal x) {
 
 ValueId Builder::query(Op op, int dim) {
   const OpInfo& row = info(op);
-  if (row.shape != Shape::Query) throw InternalError("query of a row that is none");
+  if (row.shape != Shape::Query) {
+    state_->fail("query() takes a position or size of the grid, ", row.mnemonic, " was given");
+  }
   if (dim < 0 || dim >= (row.has(flag::XYZ) ? 3 : 1)) {
     state_->fail(row.python, " has no dimension ", dim);
   }
   return state_->emit(op, {}, Type::scalar(DType::U32), static_cast<uint64_t>(dim));
+}
+
+ValueId Builder::function_constant(DType dtype, int64_t index) {
+  State& s = *state_;
+  if (index < 0 || index > kMaxFunctionConstant) {
+    s.fail("function_constant takes an index from 0 to ", kMaxFunctionConstant, ", not ", index);
+  }
+  const auto number = static_cast<uint32_t>(index);
+  for (const FunctionConstant& c : function_constants(s.m)) {
+    if (c.index != number || c.dtype == dtype) continue;
+    const uint32_t line = s.m.location(c.first).line;
+    s.fail("function constant ", number, " is ", info(c.dtype).mnemonic,
+           line ? concat(" (line ", line, ")") : "", " and cannot be ", info(dtype).mnemonic,
+           " as well; give one of them another index");
+  }
+  return s.declare(Op::FunctionConstant, Type::scalar(dtype), number, s.allocs + s.constants++);
 }
 
 int Builder::depth() const { return static_cast<int>(state_->open.size()); }
@@ -233,17 +285,23 @@ void Builder::abandon() {
   m.values.resize(s.mark.values);
   m.value_names.resize(s.mark.values);
   s.home.resize(s.mark.values);
+  s.stamps.resize(s.mark.values);
+  s.stamp = next_stamp();  // the numbers are given again: what had them is not meant
   m.regions.resize(s.mark.regions);
   s.is_open.resize(s.mark.regions);
   s.threadgroup_bytes = s.mark.threadgroup_bytes;
   s.allocs = s.mark.allocs;
+  s.constants = s.mark.constants;
   s.open.clear();
   s.at = m.body;
 }
 
 Module Builder::finish() {
   State& s = *state_;
-  if (!s.open.empty()) throw InternalError("finish() while a region is open");
+  if (!s.open.empty()) {
+    s.fail(s.describe_region(s.at), " is still open; close it with ", s.open.back().closer(),
+           "() before finish()");
+  }
   fill_param_effects(s.m);
   Module done = std::move(s.m);
   state_ = std::make_unique<State>("");

@@ -6,6 +6,7 @@
 #include "enigma/builder.h"
 #include "ir/builder_state.h"
 #include "ir/literal.h"
+#include "ir/signature.h"
 #include "support/floats.h"
 
 namespace enigma {
@@ -318,6 +319,11 @@ ValueId Builder::State::apply(std::span<const Op> rows, std::span<const Operand>
                               uint64_t attr) {
   const OpInfo& first = info(rows.front());
   std::string_view user = user_name(first);
+  if (first.result == '?' || first.shape == Shape::Yield) {
+    fail(first.mnemonic,
+         " is not built by apply(): constants, casts, allocations and control flow ",
+         "have functions of their own");
+  }
   if (operands.size() != first.operands.size()) {
     fail(user, " takes ", first.operands.size(), " operands, ", operands.size(),
          " were given: ", signature_text(first));
@@ -400,18 +406,22 @@ ValueId Builder::State::apply(std::span<const Op> rows, std::span<const Operand>
   }
 }
 
-ValueId Builder::apply(std::string_view python_name, std::span<const Operand> operands) {
-  auto rows = overloads(python_name);
-  if (rows.empty()) throw InternalError(concat("no operation is called ", python_name));
+ValueId Builder::apply(std::string_view name, Operands operands) {
+  auto rows = overloads(name);
+  if (rows.empty()) {
+    state_->fail("no operation is called ", name, "; the column python of enigma/ops.def has the ",
+                 "names");
+  }
   return state_->apply(rows, operands, 0);
 }
 
-ValueId Builder::apply(Op op, std::span<const Operand> operands, uint64_t attr) {
-  return state_->apply(std::span(&op, 1), operands, attr);
+ValueId Builder::apply(Op op, Operands operands) {
+  return state_->apply(std::span(&op, 1), operands, 0);
 }
 
 ValueId Builder::cast(Operand x, DType to) {
   State& s = *state_;
+  s.check_dtype(to);
   if (const Literal* l = std::get_if<Literal>(&x)) {
     const DType from = natural_type(*l);
     // By way of the literal's own type, as a traced value would go; floats are rounded only once.
@@ -427,6 +437,7 @@ ValueId Builder::cast(Operand x, DType to) {
 
 ValueId Builder::as_type(Operand x, DType to) {
   State& s = *state_;
+  s.check_dtype(to);
   ValueId v;
   if (const Literal* l = std::get_if<Literal>(&x)) {
     v = constant(*l);
@@ -446,6 +457,9 @@ ValueId Builder::as_type(Operand x, DType to) {
   return s.emit(Op::AsType, {v}, from.with(to));
 }
 
-ValueId Builder::convert(Operand x, Type to) { return state_->convert(x, to); }
+ValueId Builder::convert(Operand x, Type to) {
+  if (!exists(to)) state_->fail("convert() is given a type that does not exist");
+  return state_->convert(x, to);
+}
 
 }  // namespace enigma

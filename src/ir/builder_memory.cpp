@@ -1,18 +1,14 @@
 // Memory in the builder: threadgroup allocations, loads, stores, atomics, barriers.
 
 #include "enigma/builder.h"
+#include "enigma/limits.h"
 #include "ir/builder_state.h"
 #include "ir/literal.h"
 
 namespace enigma {
-namespace {
-
-constexpr uint64_t kThreadgroupBytes = 32 * 1024;  // what every Apple GPU has
-
-}  // namespace
-
 ValueId Builder::threadgroup_alloc(DType dtype, int64_t elements) {
   State& s = *state_;
+  s.check_dtype(dtype);
   if (elements <= 0) {
     s.fail("threadgroup_alloc takes a positive number of elements, ", elements, " was given");
   }
@@ -25,15 +21,8 @@ ValueId Builder::threadgroup_alloc(DType dtype, int64_t elements) {
            ", and ", s.threadgroup_bytes, " bytes are allocated already");
   }
   s.threadgroup_bytes += count * size;
-  // All allocations stand first in the kernel's body, so that each is visible wherever it is used.
-  InstId id{static_cast<uint32_t>(s.m.insts.size())};
-  s.m.insts.push_back({Op::ThreadgroupAlloc, count, {}, {}, {}});
-  s.m.locs.push_back(s.loc);
-  auto& body = s.m[s.m.body].insts;
-  body.insert(body.begin() + static_cast<ptrdiff_t>(s.allocs++), id);
-  ValueId v = s.result(id, Type::memory(dtype, AddressSpace::Threadgroup));
-  s.home[v.index] = s.m.body;
-  return v;
+  return s.declare(Op::ThreadgroupAlloc, Type::memory(dtype, AddressSpace::Threadgroup), count,
+                   s.allocs++);
 }
 
 namespace {
@@ -83,11 +72,14 @@ void Builder::store_if(ValueId memory, Operand index, Operand value, Operand mas
   end_if({}, {});
 }
 
-std::optional<ValueId> Builder::atomic(Op op, ValueId memory, Operand index,
-                                       std::span<const Operand> values, MemoryOrder order) {
+std::optional<ValueId> Builder::atomic(Op op, ValueId memory, Operand index, Operands values,
+                                       MemoryOrder order) {
   State& s = *state_;
   const OpInfo& row = info(op);
-  if (row.shape != Shape::Atomic) throw InternalError("atomic() of a row that is none");
+  if (row.shape != Shape::Atomic) {
+    s.fail("atomic() takes an atomic operation, ", row.mnemonic, " was given");
+  }
+  if (order > MemoryOrder::SeqCst) s.fail(row.python, " has an unknown memory order");
   ValueId mem = s.memory(memory, row.python);
   const DType element = s.type(mem).dtype;
   if (element != DType::I32 && element != DType::U32) {
@@ -96,17 +88,20 @@ std::optional<ValueId> Builder::atomic(Op op, ValueId memory, Operand index,
   check_bounds(s.m, s.where, mem, index);
   std::vector<Operand> operands{mem, index};
   operands.insert(operands.end(), values.begin(), values.end());
-  ValueId v = apply(op, operands, static_cast<uint64_t>(order));
+  ValueId v = s.apply(std::span(&op, 1), operands, static_cast<uint64_t>(order));
   if (row.result == '-') return std::nullopt;
   return v;
 }
 
 void Builder::barrier(Op op, uint8_t mem_flags) {
-  if (info(op).shape != Shape::Barrier) throw InternalError("barrier() of a row that is none");
-  if (mem_flags & ~(kMemDevice | kMemThreadgroup | kMemTexture)) {
-    throw InternalError("a barrier with unknown memory flags");
+  State& s = *state_;
+  if (info(op).shape != Shape::Barrier) {
+    s.fail("barrier() takes Op::Barrier or Op::SimdBarrier, ", info(op).mnemonic, " was given");
   }
-  apply(op, {}, mem_flags);
+  if (mem_flags & ~(kMemDevice | kMemThreadgroup | kMemTexture)) {
+    s.fail("barrier() takes MemFlags, ", int{mem_flags}, " was given");
+  }
+  s.apply(std::span(&op, 1), {}, mem_flags);
 }
 
 }  // namespace enigma

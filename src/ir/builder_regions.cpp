@@ -26,7 +26,8 @@ InstId Builder::State::begin(Op op, std::vector<ValueId> operands, Open::Kind ki
          " deep; move a part of it out of the loops and conditions around it");
   }
   if (open.empty()) {
-    mark = {m.values.size(), m.insts.size(), m.regions.size(), allocs, threadgroup_bytes};
+    mark = {m.values.size(), m.insts.size(), m.regions.size(),
+            allocs,          constants,      threadgroup_bytes};
   }
   InstId inst = append(op, std::move(operands));
   RegionId r = region(inst);
@@ -57,7 +58,9 @@ void Builder::State::leave() {
 
 Builder::State::Open& Builder::State::innermost(Open::Kind kind, const char* caller) {
   if (open.empty() || open.back().kind != kind) {
-    throw InternalError(concat(caller, " does not match the region that is open"));
+    if (open.empty()) fail(caller, "() closes nothing: no region is open");
+    fail(caller, "() does not fit here: ", describe_region(at), " is open, which ",
+         open.back().closer(), "() closes");
   }
   return open.back();
 }
@@ -103,8 +106,8 @@ ValueId Builder::State::carry(const Operand& x, Type to, ValueId arg,
 std::vector<ValueId> Builder::State::end_loop(std::span<const ValueId> args,
                                               std::span<const Operand> next) {
   if (next.size() != args.size()) {
-    throw InternalError(
-        concat("a loop carries ", args.size(), " values and is given ", next.size()));
+    fail(describe_region(at), " carries ", args.size(), args.size() == 1 ? " value" : " values",
+         ", and ", open.back().closer(), "() is given ", next.size());
   }
   const InstId inst = open.back().inst;
   std::vector<ValueId> yielded;
@@ -148,8 +151,9 @@ ValueId Builder::State::loop_bound(const Operand& x, const char* what, DType ind
 }
 
 Builder::Loop Builder::begin_for(Operand lo, Operand hi, Operand step, DType index_type,
-                                 std::span<const Operand> inits) {
+                                 Operands inits) {
   State& s = *state_;
+  s.check_dtype(index_type);
   if (!is_integer(index_type)) {
     s.fail("the index of a loop is an integer, dtype ", info(index_type).mnemonic, " was given");
   }
@@ -169,7 +173,7 @@ Builder::Loop Builder::begin_for(Operand lo, Operand hi, Operand step, DType ind
   return loop;
 }
 
-std::vector<ValueId> Builder::end_for(std::span<const Operand> next) {
+std::vector<ValueId> Builder::end_for(Operands next) {
   State& s = *state_;
   s.innermost(State::Open::Kind::For, "end_for");
   const std::vector<ValueId> args = s.m[s.at].args;
@@ -178,7 +182,7 @@ std::vector<ValueId> Builder::end_for(std::span<const Operand> next) {
 
 // ---- while ----
 
-Builder::Loop Builder::begin_while(std::span<const Operand> inits) {
+Builder::Loop Builder::begin_while(Operands inits) {
   State& s = *state_;
   std::vector<ValueId> operands;
   auto literals = s.add_inits(inits, operands);
@@ -204,7 +208,7 @@ Builder::Loop Builder::while_body(Operand condition) {
   return loop;
 }
 
-std::vector<ValueId> Builder::end_while(std::span<const Operand> next) {
+std::vector<ValueId> Builder::end_while(Operands next) {
   State& s = *state_;
   s.innermost(State::Open::Kind::Body, "end_while");
   const std::vector<ValueId> args = s.m[s.at].args;
@@ -225,12 +229,14 @@ void Builder::begin_else() {
   s.begin_second(State::Open::Kind::Else);
 }
 
-std::vector<ValueId> Builder::end_if(std::span<const Operand> then,
-                                     std::span<const Operand> otherwise) {
+std::vector<ValueId> Builder::end_if(Operands then, Operands otherwise) {
   State& s = *state_;
   if (!s.open.empty() && s.open.back().kind == State::Open::Kind::Then) begin_else();
   s.innermost(State::Open::Kind::Else, "end_if");
-  if (then.size() != otherwise.size()) throw InternalError("the arms of an if differ in results");
+  if (then.size() != otherwise.size()) {
+    s.fail("the arms of ", s.describe_region(s.at), " hand over ", then.size(), " and ",
+           otherwise.size(), " values; each result has one of either arm");
+  }
   const InstId inst = s.open.back().inst;
   const std::vector<RegionId> arms = s.m[inst].regions;
   const std::span<const Operand> given[] = {then, otherwise};

@@ -20,25 +20,35 @@ struct Builder::State {
     enum class Kind : uint8_t { For, Condition, Body, Then, Else } kind;
     InstId inst;
     std::vector<std::optional<Literal>> literal_inits;  // loops: which carried values began so
+
+    const char* closer() const {
+      return kind == Kind::For         ? "end_for"
+             : kind == Kind::Condition ? "while_body"
+             : kind == Kind::Body      ? "end_while"
+                                       : "end_if";
+    }
   };
 
   /// What abandon() goes back to: sizes from before the outermost region was opened.
   struct Mark {
-    size_t values, insts, regions, allocs;
+    size_t values, insts, regions, allocs, constants;
     uint64_t threadgroup_bytes;
   };
 
   Module m;
+  uint32_t stamp;  // what makes this builder's values its own; a new one after abandon()
   Location where;
   Loc loc;
-  std::vector<RegionId> home;  // parallel to m.values: the region that a value lives in
-  std::vector<bool> is_open;   // parallel to m.regions
+  std::vector<RegionId> home;    // parallel to m.values: the region that a value lives in
+  std::vector<uint32_t> stamps;  // parallel to m.values
+  std::vector<bool> is_open;     // parallel to m.regions
   std::vector<Open> open;
   RegionId at;  // where instructions go
   Mark mark{};
   std::unordered_map<std::string, uint32_t> name_numbers;
   uint64_t threadgroup_bytes = 0;
-  size_t allocs = 0;
+  size_t allocs = 0;     // threadgroup allocations, which stand first in the body
+  size_t constants = 0;  // function constants, which follow
 
   template <class... Ts>
   [[noreturn]] void fail(const Ts&... pieces) const {
@@ -53,8 +63,11 @@ struct Builder::State {
     return result(append(op, std::move(operands), attr), type);
   }
   RegionId region(InstId parent);
+  ValueId value(const Value& v, RegionId lives_in);
   ValueId argument(RegionId r, Type type);
   ValueId parameter(Type type);
+  /// The result of a new instruction at this position of the kernel's body, visible everywhere.
+  ValueId declare(Op op, Type type, uint64_t attr, size_t position);
   ValueId constant(Type type, uint64_t bits) { return emit(Op::Constant, {}, type, bits); }
   void set_name(ValueId v, std::string_view name);
 
@@ -63,6 +76,9 @@ struct Builder::State {
   /// "x (i32)", "i32": a value as a message speaks of it; "the literal 300".
   std::string describe(const Operand& x) const;
   std::string describe_region(RegionId r) const;
+  /// Error unless v is a value of this module.
+  void check_known(ValueId v) const;
+  void check_dtype(DType t) const;
   /// Error unless v may be used where instructions go now.
   void check_visible(ValueId v) const;
   /// The same, and v is no memory.

@@ -1,4 +1,5 @@
-// Proofs of divergence: integers as uniform + coefficient * position of the thread.
+// Proofs of divergence, by integers as uniform + coefficient * position of the thread, and of loops
+// that do not end.
 
 #include "ir/divergence.h"
 
@@ -266,6 +267,38 @@ class Proofs {
 
 void check_barriers(const Module& m, const Uniformity& uniformity) {
   Proofs(m, uniformity).region(m.body, {}, InstId{});
+}
+
+void check_loops(const Module& m) {
+  std::vector<bool> known(m.values.size(), true);  // to be the same in every turn of this loop
+  auto forget = [&](auto& self, RegionId r, bool inside) -> void {
+    for (ValueId v : m[r].args) known[v.index] = !inside;
+    for (InstId i : m[r].insts) {
+      for (ValueId v : m[i].results) known[v.index] = !inside;
+      for (RegionId inner : m[i].regions) self(self, inner, inside);
+    }
+  };
+  auto visit = [&](auto& self, RegionId r) -> void {
+    for (InstId i : m[r].insts) {
+      const Instruction& inst = m[i];
+      for (RegionId inner : inst.regions) self(self, inner);
+      if (inst.op != Op::While) continue;
+      const ValueId condition = m[m[inst.regions[0]].insts.back()].operands[0];
+      const Instruction* def = m.def(condition);
+      const bool number = def && def->op == Op::Constant;
+      for (RegionId inner : inst.regions) forget(forget, inner, true);
+      const bool endless = number ? def->attr != 0 : known[condition.index];
+      for (RegionId inner : inst.regions) forget(forget, inner, false);
+      if (!endless) continue;
+      throw Error(
+          concat("this while_ never ends once it has begun: its condition ",
+                 number ? "is always true" : "is the same in every turn",
+                 "; in its body, rebind a name that the condition reads, as in `n = n - 1`, "
+                 "or write to memory that it reads"),
+          m.location(i));
+    }
+  };
+  visit(visit, m.body);
 }
 
 }  // namespace enigma

@@ -1,4 +1,4 @@
-// Barriers that provably not all threads reach: a mistake that can be shown at the Python line.
+// Waits that provably never end: barriers that not all threads reach, and loops that nothing stops.
 #pragma once
 
 #include "ir/uniformity.h"
@@ -9,5 +9,9 @@ namespace enigma {
 /// the position of the thread and so differs between the threads that would have to meet.
 /// Conditions on data prove nothing and pass; the CPU device checks them while it runs.
 void check_barriers(const Module& m, const Uniformity& uniformity);
+
+/// Error for a while_ whose condition is true whatever happens in it. Metal's compiler takes every
+/// loop to end, and deletes what it finds to lead to one that does not, checks before it included.
+void check_loops(const Module& m);
 
 }  // namespace enigma

@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "ir/locations.h"
+#include "ir/signature.h"
 
 namespace enigma {
 namespace {
@@ -31,6 +32,13 @@ class Formulas {
         set(param.value, {{{IndexTerm::kScalar + static_cast<uint32_t>(p)}, 1}});
       }
     }
+    auto symbol = IndexTerm::kScalar + static_cast<uint32_t>(m.params.size());
+    for (const FunctionConstant& c : function_constants(m)) {
+      for (ValueId v : c.values) {
+        if (is_integer(c.dtype)) set(v, {{{symbol}, 1}});
+      }
+      ++symbol;
+    }
   }
 
   /// Instructions are visited once in order, so operands come before their users.
@@ -39,6 +47,7 @@ class Formulas {
     ValueId result = inst.results[0];
     Type type = m_.type(result);
     if (!type.is_scalar() || !is_integer(type.dtype) || info(type.dtype).bits < 32) return;
+    if (known_[result.index]) return;
     if (auto p = formula(inst, type)) set(result, std::move(*p));
   }
 

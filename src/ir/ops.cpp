@@ -4,7 +4,10 @@
 
 #include <algorithm>
 #include <array>
+#include <string>
 #include <utility>
+
+#include "enigma/error.h"
 
 namespace enigma {
 namespace {
@@ -104,7 +107,13 @@ std::span<const Op> equal_range(const std::array<Op, kNumOps>& order, Key key,
 
 }  // namespace
 
-const OpInfo& info(Op op) { return kOps[static_cast<size_t>(op)]; }
+const OpInfo& info(Op op) {
+  const auto number = static_cast<size_t>(op);
+  if (number >= kNumOps) {
+    throw InternalError("no operation has the number " + std::to_string(number));
+  }
+  return kOps[number];
+}
 
 std::span<const OpInfo> all_ops() { return kOps; }
 

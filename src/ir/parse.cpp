@@ -225,6 +225,13 @@ class Parser {
     switch (row.shape) {
       case Shape::Constant:
         return constant(i);
+      case Shape::FunctionConstant: {
+        m_[i].attr = lex_.number("an index");
+        lex_.expect(":");
+        const Type t = type();
+        if (!t.is_scalar()) lex_.fail("expected a scalar type, found ", to_string(t));
+        return {t};
+      }
       case Shape::Query: {
         if (row.has(flag::XYZ)) m_[i].attr = dimension();
         lex_.expect(":");

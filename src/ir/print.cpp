@@ -125,6 +125,9 @@ class Printer {
       case Shape::Constant:
         out_.add(" ", number(inst), " : ", types(inst.results));
         break;
+      case Shape::FunctionConstant:
+        out_.add(" ", inst.attr, " : ", types(inst.results));
+        break;
       case Shape::Query:
         if (row.has(flag::XYZ)) out_.add(" ", "xyz"[inst.attr % 3]);
         out_.add(" : ", types(inst.results));

@@ -2,7 +2,16 @@
 
 #include "ir/signature.h"
 
+#include <algorithm>
+
 namespace enigma {
+
+bool exists(Type t) {
+  if (static_cast<int>(t.dtype) >= kNumDTypes || t.kind > Type::Kind::Memory) return false;
+  if (t.is_memory()) return t.space() <= AddressSpace::Thread;
+  auto is_size = [](int n) { return 1 <= n && n <= 16; };
+  return is_size(t.rows) && is_size(t.cols);
+}
 
 Type shared_type(const Module& m, const Instruction& inst) {
   const OpInfo& row = info(inst.op);
@@ -56,6 +65,22 @@ void fill_param_effects(Module& m) {
     p.read = effects[p.value.index] & flag::READ;
     p.written = effects[p.value.index] & flag::WRITE;
   }
+}
+
+std::vector<FunctionConstant> function_constants(const Module& m) {
+  std::vector<FunctionConstant> found;
+  for (InstId i : m[m.body].insts) {
+    const Instruction& inst = m[i];
+    if (info(inst.op).shape != Shape::FunctionConstant || inst.results.empty()) continue;
+    const auto index = static_cast<uint32_t>(inst.attr);
+    auto at = std::lower_bound(found.begin(), found.end(), index,
+                               [](const FunctionConstant& c, uint32_t n) { return c.index < n; });
+    if (at == found.end() || at->index != index) {
+      at = found.insert(at, {index, m.type(inst.results[0]).dtype, i, {}});
+    }
+    at->values.push_back(inst.results[0]);
+  }
+  return found;
 }
 
 uint64_t threadgroup_bytes(const Module& m) {

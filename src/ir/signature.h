@@ -7,6 +7,8 @@ namespace enigma {
 
 constexpr bool is_class_letter(char c) { return c >= 'A' && c <= 'Z'; }
 
+/// Whether the fields of a type are within their ranges; a caller may have put any number there.
+bool exists(Type t);
 /// The type that the capitals of the row stand for, read off an instruction's operands: the first
 /// capital's; none when the row has no capitals.
 Type shared_type(const Module& m, const Instruction& inst);
@@ -16,6 +18,17 @@ bool in_class(char letter, Type t);
 Type result_type(const OpInfo& row, Type shared, Type memory);
 /// Fills Param::read and Param::written from the instructions.
 void fill_param_effects(Module& m);
+
+/// A function constant, and what stands for it in the kernel.
+struct FunctionConstant {
+  uint32_t index;
+  DType dtype;
+  InstId first;                 ///< the first instruction that asks for it
+  std::vector<ValueId> values;  ///< of all such instructions
+};
+/// The function constants of a kernel, sorted by index.
+std::vector<FunctionConstant> function_constants(const Module& m);
+
 /// All bytes of threadgroup memory that the kernel allocates.
 uint64_t threadgroup_bytes(const Module& m);
 

@@ -68,6 +68,7 @@ class Analysis {
     switch (row.shape) {
       case Shape::Constant:
         return;
+      case Shape::FunctionConstant:
       case Shape::Query:
       case Shape::Lane:
         raise(inst.results[0], row.has(flag::GRID)    ? Level::Grid

@@ -16,10 +16,13 @@
 //   yielded;
 //              atomics work on i32 and u32;
 //   attribute  constants have no bits beyond their width, queries a dimension below 3 (0 without
-//              components), allocations 1 element or more, atomics an order, barriers known flags;
+//              components), allocations 1 element or more, atomics an order, barriers known flags,
+//              function constants an index up to 65535;
 //   casts      keep the number of elements, or broadcast a scalar; as_type keeps the width, and
 //              neither type is bool;
 //   allocs     stand in the kernel's body, and all of them have at most 32 KiB;
+//   function constants
+//              stand in the kernel's body, and those of one index have one scalar type;
 //   for        bounds, step and index of one integer type; initial values, arguments after the
 //              index, yielded values and results of the same types;
 //   while      the same of initial values, the arguments of both regions, yielded values, results;
@@ -33,7 +36,9 @@
 #include "ir/verify.h"
 
 #include <span>
+#include <unordered_map>
 
+#include "enigma/limits.h"
 #include "ir/divergence.h"
 #include "ir/signature.h"
 #include "ir/spelling.h"
@@ -42,8 +47,6 @@
 
 namespace enigma {
 namespace {
-
-constexpr uint64_t kThreadgroupBytes = 32 * 1024;
 
 class Verifier {
  public:
@@ -94,14 +97,17 @@ class Verifier {
       if (l.line && l.file >= m_.files.size()) broken("a location's file does not exist");
     }
     for (const Value& v : m_.values) {
+      if (!exists(v.type)) broken("a value's type does not exist");
       if (v.def && v.def.index >= m_.insts.size()) broken("a value's instruction does not exist");
       if (v.region && v.region.index >= m_.regions.size())
         broken("a value's region does not exist");
     }
     for (const Param& p : m_.params) {
       if (p.value.index >= values) broken("a parameter's value does not exist");
+      if (!exists(Type::scalar(p.dtype))) broken("a parameter's type does not exist");
     }
     for (const Instruction& inst : m_.insts) {
+      if (static_cast<size_t>(inst.op) >= all_ops().size()) broken("an operation does not exist");
       for (ValueId v : inst.operands) {
         if (v.index >= values) broken("an operand does not exist");
       }
@@ -271,6 +277,14 @@ class Verifier {
         if (!result.is_value()) return broken("a constant is no number");
         if (inst.attr != mask_to(result.dtype, inst.attr)) broken("a constant exceeds its width");
         return;
+      case Shape::FunctionConstant: {
+        if (!result.is_scalar()) return broken("a function constant is no scalar");
+        if (parent) broken("a function constant outside of the kernel's body");
+        if (inst.attr > kMaxFunctionConstant) return broken("an index above 65535");
+        auto [known, is_new] = constants_.try_emplace(inst.attr, result.dtype);
+        if (known->second != result.dtype) broken("a function constant of two types");
+        return;
+      }
       case Shape::Query:
         if (inst.attr > (row.has(flag::XYZ) ? 2 : 0)) broken("a query of an unknown dimension");
         return;
@@ -369,6 +383,7 @@ class Verifier {
   std::vector<bool> visible_;  // parallel to values: it may be used at this point
   std::vector<bool> placed_;   // parallel to insts
   std::vector<bool> entered_;  // parallel to regions
+  std::unordered_map<uint64_t, DType> constants_;  // function constants by index
   InstId at_;
   int depth_ = 0;
   std::vector<std::string> broken_;
@@ -378,15 +393,19 @@ class Verifier {
 
 std::vector<std::string> broken_rules(const Module& m) { return Verifier(m).run(); }
 
+void check_sound(const Module& m) {
+  const std::vector<std::string> broken = broken_rules(m);
+  if (broken.empty()) return;
+  Text all;
+  for (const std::string& rule : broken) all.add("\n  ", rule);
+  throw InternalError(concat("the IR of ", m.name, " is not sound:", all.str()));
+}
+
 Verified verify(Module m) {
-  std::vector<std::string> broken = broken_rules(m);
-  if (!broken.empty()) {
-    Text all;
-    for (const std::string& rule : broken) all.add("\n  ", rule);
-    throw InternalError(concat("the IR of ", m.name, " is not sound:", all.str()));
-  }
+  check_sound(m);
   Uniformity uniformity = analyse_uniformity(m);
   check_barriers(m, uniformity);
+  check_loops(m);
   return Verified(std::make_shared<const Module>(std::move(m)), std::move(uniformity));
 }
 

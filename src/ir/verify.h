@@ -27,8 +27,11 @@ class Verified {
 /// Regions in regions, the kernel's body counted: what recursive passes and emitters can take.
 constexpr int kMaxDepth = 200;
 
-/// InternalError when a rule of the IR is broken; Error when the kernel itself is wrong (a barrier
-/// that provably not all threads of a threadgroup reach), at the user's line.
+/// InternalError, with every rule of the IR that the module breaks; nothing when it is sound.
+void check_sound(const Module& m);
+
+/// The same, and Error when the kernel itself is wrong (a barrier that provably not all threads of
+/// a threadgroup reach, a loop without an end), at the user's line.
 Verified verify(Module m);
 
 /// The broken rules of a module, each with the text of its instruction; empty when it is sound.

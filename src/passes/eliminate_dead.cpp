@@ -56,8 +56,10 @@ class Liveness {
     bool any = false;
     for (InstId i : m_[r].insts) {
       const Instruction& inst = m_[i];
-      // A while may never end, which is an effect; a for always ends.
-      bool root = info(inst.op).has(flag::WRITE | flag::SYNC) || inst.op == Op::While;
+      // A while may never end, which is an effect; a for always ends. Function constants are the
+      // kernel's interface, as parameters are.
+      bool root = info(inst.op).has(flag::WRITE | flag::SYNC) || inst.op == Op::While ||
+                  inst.op == Op::FunctionConstant;
       for (RegionId inner : inst.regions) root |= roots(inner);
       if (root) keep(i);
       any |= root;

@@ -33,7 +33,6 @@ void check_sound([[maybe_unused]] const Module& m, [[maybe_unused]] const char* 
 }  // namespace
 
 void run_passes(Module& m, const CompileOptions& options) {
-  check_sound(m, "building");
   for (const Pass& pass : kPasses) {
     pass.run(m);
     check_sound(m, pass.name);

@@ -30,10 +30,12 @@ class Rewrites {
 /// them: the arguments, initial values and yielded values of a loop, the yielded values of an if.
 void keep_results(Module& m, InstId i, const std::vector<bool>& keep);
 
-/// Constants, queries, elementwise operations and casts: they give the same wherever they stand.
+/// Constants of both kinds, queries, elementwise operations and casts: they give the same wherever
+/// they stand.
 inline bool moves_freely(const Instruction& inst) {
   switch (info(inst.op).shape) {
     case Shape::Constant:
+    case Shape::FunctionConstant:
     case Shape::Query:
     case Shape::Map:
     case Shape::Cast:

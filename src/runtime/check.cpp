@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "support/floats.h"
 #include "support/text.h"
 
 namespace enigma {
@@ -78,16 +79,19 @@ void check_bound(const Artifact& kernel, const IndexBound& bound, Dim3 grid,
               kernel.locations[bound.location]);
 }
 
+// "3 (n, i32)"
+std::string described(const ConstantInfo& c) {
+  return concat(c.index, " (", c.name, c.name.empty() ? "" : ", ", info(c.dtype).mnemonic, ')');
+}
+
+}  // namespace
+
 int64_t integer_value(DType dtype, const void* data) {
   if (is_float(dtype)) return 0;
   uint64_t bits = 0;
   std::memcpy(&bits, data, static_cast<size_t>(byte_size(dtype)));
-  int unused = 64 - info(dtype).bits;
-  return is_signed(dtype) ? static_cast<int64_t>(bits << unused) >> unused
-                          : static_cast<int64_t>(bits);
+  return is_signed(dtype) ? sign_extend(dtype, bits) : static_cast<int64_t>(bits);
 }
-
-}  // namespace
 
 void check_argument_count(const Artifact& kernel, size_t arguments) {
   const size_t count = kernel.params.size();
@@ -127,6 +131,46 @@ int64_t check_binding(const Artifact& kernel, uint32_t index, const Binding& mem
   return static_cast<int64_t>(memory.bytes / size);
 }
 
+std::vector<uint64_t> check_constants(const Artifact& kernel,
+                                      std::span<const ConstantValue> constants) {
+  const std::vector<ConstantInfo>& known = kernel.constants;
+  std::vector<uint64_t> bits(known.size());
+  std::vector<bool> given(known.size());
+  auto fail = [&](const auto&... message) {
+    throw Error(concat(kernel.kernel_name, ": ", message...));
+  };
+  for (const ConstantValue& value : constants) {
+    auto found = std::find_if(known.begin(), known.end(),
+                              [&](const ConstantInfo& c) { return c.index == value.index; });
+    if (found == known.end()) {
+      std::string all;
+      for (const ConstantInfo& c : known) all += concat(all.empty() ? "" : ", ", described(c));
+      if (all.empty()) {
+        fail("has no function constants, but a value is given for index ", value.index);
+      }
+      fail("has no function constant ", value.index, "; it has: ", all);
+    }
+    const auto k = static_cast<size_t>(found - known.begin());
+    if (given[k]) fail("two values are given for function constant ", described(*found));
+    if (value.dtype != found->dtype) {
+      fail("the value given for function constant ", described(*found), " is of type ",
+           info(value.dtype).mnemonic);
+    }
+    if (value.bits != mask_to(value.dtype, value.bits)) {
+      fail("the value given for function constant ", described(*found),
+           " has bits beyond its width");
+    }
+    bits[k] = value.bits;
+    given[k] = true;
+  }
+  for (size_t k = 0; k < known.size(); ++k) {
+    if (given[k]) continue;
+    fail("no value is given for function constant ", described(known[k]),
+         "; prepare and execute take it as ", "constants={", known[k].index, ": value}");
+  }
+  return bits;
+}
+
 void check_launch(const Artifact& kernel, const DeviceCapabilities& device, Dim3 grid, Dim3 threads,
                   std::span<const int64_t> elements) {
   if (!grid.x || !grid.y || !grid.z) {
@@ -153,6 +197,10 @@ void check_launch(const Artifact& kernel, const DeviceCapabilities& device, Dim3
 
 void check_overlap(const Artifact& kernel, std::span<const Binding> arguments) {
   for (size_t a = 0; a < arguments.size(); ++a) {
+    if (!kernel.params[a].is_scalar && !arguments[a].data) {
+      throw Error(concat(kernel.kernel_name, ": ", kernel.params[a].name,
+                         " is bound to no memory; bind it again after unbind"));
+    }
     if (!kernel.params[a].written) continue;
     auto begin = reinterpret_cast<uintptr_t>(arguments[a].data);
     for (size_t b = 0; b < arguments.size(); ++b) {

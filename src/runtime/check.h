@@ -10,6 +10,7 @@ namespace enigma {
 /// Error that names the kernel, the parameter and the Python line when the launch cannot be right:
 /// an empty grid, a threadgroup that the device cannot hold, a buffer that the kernel would leave.
 /// `elements[p]` is the length of buffer p; for a scalar parameter of integer type, its value.
+/// Behind the parameters the function constants follow, as scalars.
 void check_launch(const Artifact& kernel, const DeviceCapabilities& device, Dim3 grid, Dim3 threads,
                   std::span<const int64_t> elements);
 
@@ -23,8 +24,16 @@ void check_param(const Artifact& kernel, uint32_t param);
 /// that no element can have. Returns what check_launch wants to know of it.
 int64_t check_binding(const Artifact& kernel, uint32_t param, const Binding& memory);
 
-/// Error when memory that the kernel writes overlaps the memory of another parameter: Metal's
-/// compiler takes buffers not to, and the CPU device means the same.
+/// The bits of the kernel's function constants, by index. Error unless there is one value, of its
+/// type, for each, and none for another.
+std::vector<uint64_t> check_constants(const Artifact& kernel,
+                                      std::span<const ConstantValue> constants);
+
+/// What check_launch wants to know of a number.
+int64_t integer_value(DType dtype, const void* data);
+
+/// Error when a buffer has no memory, or when memory that the kernel writes overlaps the memory of
+/// another parameter: Metal's compiler takes buffers not to, and the CPU device means the same.
 void check_overlap(const Artifact& kernel, std::span<const Binding> arguments);
 
 }  // namespace enigma

@@ -23,7 +23,9 @@ enum Word : uint32_t {
   kFirstParam,  // two words for each parameter, in order
 };
 // A buffer's two words: address, number of elements. A scalar's: its bits in the low bytes, unused.
+// Behind the parameters the function constants follow by index, a word for each, as scalars.
 constexpr uint32_t param_word(uint32_t param) { return kFirstParam + 2 * param; }
+constexpr uint32_t constant_word(uint32_t params, uint32_t k) { return param_word(params) + k; }
 
 enum class FaultKind : uint32_t {
   None,

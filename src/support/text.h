@@ -26,7 +26,6 @@ class Text {
     return *this;
   }
   void indent() { ++indent_; }
-  void dedent() { --indent_; }
   std::string& str() { return out_; }
   const std::string& str() const { return out_; }
 

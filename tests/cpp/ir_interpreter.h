@@ -65,6 +65,8 @@ class Interpreter {
     switch (info(inst.op).shape) {
       case Shape::Constant:
         return set(inst.results[0], inst.attr);
+      case Shape::FunctionConstant:
+        return set(inst.results[0], mask_to(m_.type(inst.results[0]).dtype, 3 + inst.attr));
       case Shape::Query:
         return set(inst.results[0], 5 + inst.attr);
       case Shape::Map: {

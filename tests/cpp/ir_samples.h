@@ -54,6 +54,9 @@ inline Module sample(Op op, DType t) {
     case Shape::Constant:
       v = b.constant(t, whole(1));
       break;
+    case Shape::FunctionConstant:
+      v = b.function_constant(t, 3);
+      break;
     case Shape::Query:
       v = b.query(op, row.has(flag::XYZ) ? 2 : 0);
       break;
@@ -70,8 +73,12 @@ inline Module sample(Op op, DType t) {
     case Shape::Barrier:
       b.barrier(op, kMemDevice | kMemThreadgroup);
       break;
+    case Shape::Atomic:
+      v = b.atomic(op, x, index, std::span(operands).subspan(2), MemoryOrder::AcqRel)
+              .value_or(ValueId{});
+      break;
     default:
-      v = b.apply(op, std::span<const Operand>(operands), row.shape == Shape::Atomic ? 3 : 0);
+      v = b.apply(op, operands);
   }
   if (v) {
     b.set_name(v, "result");

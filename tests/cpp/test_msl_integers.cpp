@@ -76,8 +76,10 @@ TEST_CASE("shifts") {
 }
 
 TEST_CASE("division") {
-  CHECK(rhs(DType::U32, op("//")) == "a / b");
-  CHECK(rhs(DType::U32, op("%")) == "a % b");
+  CHECK(rhs(DType::U32, op("//")) == "enigma_div(a, b)");
+  CHECK(rhs(DType::U32, op("%")) == "enigma_mod(a, b)");
+  CHECK(rhs(DType::U32, [](Kernel& k, ValueId a, ValueId) { return k.op("%", {a, number(10)}); }) ==
+        "a % 10u");
   CHECK(rhs(DType::I32, op("//")) == "enigma_floordiv(a, b)");
   CHECK(rhs(DType::I32, op("/")) == "enigma_div(a, b)");
   CHECK(rhs(DType::I32, [](Kernel& k, ValueId a, ValueId) { return k.op("/", {a, number(10)}); }) ==

@@ -143,7 +143,7 @@ TEST_CASE("operations across lanes are statements of their own") {
         "    const long lane_shuffle_xor = as_type<long>(simd_shuffle_xor(as_type<uint2>(L[tid]), "
         "1u));\n"
         "    L[tid] = lane_shuffle_xor;\n"
-        "    const bfloat lane_max = bfloat(simd_max(float(H[tid])));\n"
+        "    const bfloat lane_max = bfloat(enigma_simd_max(float(H[tid])));\n"
         "    H[tid] = lane_max;\n");
 }
 

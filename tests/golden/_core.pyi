@@ -62,6 +62,8 @@ class DType:
         A constant of this type in the kernel that is traced; a traced value is converted.
         """
 
+MAX_PARAMETERS: int = 31
+
 f32: DType = ...
 
 f16: DType = ...
@@ -449,6 +451,18 @@ def atomic_compare_exchange_weak(buf: TracingTensor, index: IRValue | int | tupl
     compare_exchange(memory, index, expected, desired): whether it was exchanged
     """
 
+def function_constant(dtype: DType | str | type, index: int) -> IRValue:
+    """
+    a number that is given when the kernel is prepared, the same for all its threads.
+
+    The value of index `i` is given as `constants={i: value}` to prepare() or execute(), where it
+    is checked against `dtype`, which can be any type. In the MSL it is a constant at file scope,
+    which Metal compiles into the kernel.
+
+    Errors: EnigmaError for an index that is no int from 0 to 65535, or has another dtype
+    elsewhere in the kernel, for an unknown dtype, and outside of a kernel.
+    """
+
 def thread_position_in_grid(dim: Literal['x', 'y', 'z', 0, 1, 2] = 'x') -> IRValue:
     """position of this thread in the grid"""
 
@@ -784,6 +798,21 @@ class ParamInfo:
 
     def __repr__(self) -> str: ...
 
+class ConstantInfo:
+    """A function constant of a compiled kernel."""
+
+    @property
+    def index(self) -> int: ...
+
+    @property
+    def dtype(self) -> DType: ...
+
+    @property
+    def name(self) -> str:
+        """The Python name, "" where it has none."""
+
+    def __repr__(self) -> str: ...
+
 class Artifact:
     """A compiled kernel."""
 
@@ -805,7 +834,14 @@ class Artifact:
     def params(self) -> list[ParamInfo]: ...
 
     @property
+    def constants(self) -> list[ConstantInfo]: ...
+
+    @property
     def threadgroup_bytes(self) -> int: ...
+
+    @property
+    def msl_version(self) -> int:
+        """The language version that the MSL needs: 310 is MSL 3.1."""
 
     @property
     def fast_math(self) -> bool: ...
@@ -854,6 +890,12 @@ class DeviceCapabilities:
     @property
     def unified_memory(self) -> bool: ...
 
+    @property
+    def async_copy(self) -> str:
+        """
+        How async_copy_* are done: "air" or "escaped air" where Metal's undocumented functions, under one of two names, were tried and found to work; "cooperative", by the lanes of a SIMD-group, everywhere else.
+        """
+
     def __repr__(self) -> str: ...
 
 class Prepared:
@@ -888,9 +930,9 @@ class Runtime:
     @property
     def capabilities(self) -> DeviceCapabilities: ...
 
-    def prepare(self, artifact: Artifact, arguments: Sequence[object], output_sizes: dict[int, int] = {}) -> Prepared:
+    def prepare(self, artifact: Artifact, arguments: Sequence[object], output_sizes: dict[int, int] = {}, constants: dict[int, object] = {}) -> Prepared:
         """
-        Binds a kernel to its arguments, in the order of its parameters. A parameter in `output_sizes` has None there, and gets that many bytes of zeros.
+        Binds a kernel to its arguments, in the order of its parameters. A parameter in `output_sizes` has None there, and gets that many bytes of zeros. `constants` has the values of function constants by index.
         """
 
     def dispatch_batch(self, launches: Iterable[tuple[Prepared, int | tuple[int, ...], int | tuple[int, ...]]]) -> None:

@@ -11,7 +11,7 @@ import shutil
 import struct
 import subprocess
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -31,7 +31,11 @@ MEANING = [
     *["-w", "-Wno-reserved-user-defined-literal", "-nostdinc", "-isystem", str(HERE / "shim")],
 ]
 CHECKED = ["-fsanitize=thread", "-gline-tables-only", "-fno-omit-frame-pointer"]
-PASSES = ["-mllvm", "-tsan-instrument-func-entry-exit=0", "-mllvm", "-tsan-instrument-atomics=0"]
+PASSES = [
+    *["-mllvm", "-tsan-instrument-func-entry-exit=0", "-mllvm", "-tsan-instrument-atomics=0"],
+    # Of `x += 1` the read counts too: see async_copy.cpp.
+    *["-mllvm", "-tsan-instrument-read-before-write=1"],
+]
 SCHEDULES = ("forward", "reverse", "random")
 
 
@@ -204,23 +208,30 @@ def as_metal_means(ir: str) -> str:
 
 
 def build(
-    text: str, checked: bool = False, optimise: str = "-O1", kernel: str = "", instance: str = ""
+    text: str,
+    checked: bool = False,
+    optimise: str = "-O1",
+    kernel: str = "",
+    instance: str = "",
+    constants: Mapping[int, int] | None = None,
 ) -> Built:
     """Compiles MSL text, or finds it in the cache. Errors: CompileError.
 
     Of a text with templates one ``kernel`` is chosen and made an ``instance``, as ``<float, 4>``.
+    ``constants`` has the bits of the function constants by index.
     """
     try:
         source = msl.scan(text)
         if instance:
             source.kernels = [source.kernel(kernel)]
-        key = _key(text, checked, optimise, kernel if instance else "", instance)
+        given = sorted((constants or {}).items())
+        key = _key(text, checked, optimise, kernel if instance else "", instance, given)
         library = BUILD / "kernels" / key[:2] / f"{key}.so"
         refused = library.with_suffix(".refused")
         if refused.exists():
             raise CompileError(refused.read_text())
         if not library.exists():
-            code = msl.translate(source, instance)
+            code = msl.translate(source, instance, constants)
             try:
                 _compile(code, library, checked, optimise)
             except CompileError as error:
@@ -230,6 +241,34 @@ def build(
     except msl.SourceError as error:
         raise CompileError(str(error)) from None
     return Built(library, source, checked)
+
+
+# numpy's names of MSL's types; it has none of bfloat.
+_MSL_TYPES = "bool char uchar short ushort int uint long ulong half float bfloat".split()
+_NUMPY = dict(zip(_MSL_TYPES, "? i1 u1 i2 u2 i4 u4 i8 u8 f2 f4 bfloat16".split(), strict=True))
+
+
+def constant_bits(text: str, constants: Mapping[int, object]) -> dict[int, int]:
+    """Values of function constants as bits. Errors: LabError for one that the text lacks."""
+    if not constants:
+        return {}
+    import ml_dtypes  # noqa: F401  # numpy knows bfloat16 from here on
+
+    try:
+        declared = {c.index: c for c in msl.scan(text).constants}
+    except msl.SourceError as error:
+        raise CompileError(str(error)) from None
+    out = {}
+    for index, value in constants.items():
+        if index not in declared:
+            raise LabError(f"the text has no function constant {index}")
+        wanted = np.dtype(_NUMPY[declared[index].type])
+        number = value if isinstance(value, np.generic) else np.array(value).astype(wanted)[()]
+        if number.dtype.itemsize != wanted.itemsize:
+            name, kind = declared[index].name, declared[index].type
+            raise LabError(f"function constant '{name}' is {kind}, not {number.dtype}")
+        out[index] = int.from_bytes(number.tobytes(), "little")
+    return out
 
 
 _MAY_TRAP = re.compile(r"[/%]|<<|>>")
@@ -341,13 +380,17 @@ class Lab:
         checked: bool = False,
         threadgroup: Sequence[int] = (),
         instance: str = "",
+        constants: Mapping[int, object] | None = None,
     ) -> Result:
         """Runs a kernel on copies of its arguments, arrays and numpy scalars in buffer order.
 
         ``threadgroup`` are the bytes of threadgroup arguments. With ``checked`` races and accesses
-        out of bounds are looked for. Errors: CompileError; KernelFault for what must not happen.
+        out of bounds are looked for. ``constants`` are the function constants by index: numbers of
+        the declared type, or numpy scalars of as many bytes. Errors: CompileError; KernelFault for
+        what must not happen.
         """
-        built = build(text, checked, kernel=kernel or "", instance=instance)
+        bits = constant_bits(text, constants or {})
+        built = build(text, checked, kernel=kernel or "", instance=instance, constants=bits)
         chosen = built.source.kernel(kernel)
         number = built.source.kernels.index(chosen)
         slots = chosen.slots()

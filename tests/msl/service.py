@@ -5,9 +5,9 @@ A text is refused when Apple's compiler would refuse it, as far as the lab knows
 A message is a number of strings, each with its length before it; numbers are 32 bits. Requests and
 answers alternate on the standard input and output, until the input ends.
 
-    compile, text, function    ok, server, library, symbol, fibers, most threads, threadgroup bytes,
-                               then name, index, bytes of an element and written of each buffer
-                               | refused, messages as of Metal's compiler
+    compile, text, function,   ok, server, library, symbol, fibers, most threads, threadgroup bytes,
+      then index and bits of   then name, index, bytes of an element and written of each buffer
+      each function constant   | refused, messages as of Metal's compiler
     findings, text, library,   their text, the line of the first
       then kind, text and five numbers of each
 """
@@ -70,9 +70,11 @@ def _check(text: str) -> None:
 
 
 @functools.lru_cache(maxsize=1024)
-def build(text: str) -> lab.Built:
+def build(text: str, constants: tuple[str, ...]) -> lab.Built:
     """The text, compiled with the checks for races and bounds."""
-    built = lab.build(text, checked=True)
+    numbers = [int(n) for n in constants]
+    bits = dict(zip(numbers[::2], numbers[1::2], strict=True))
+    built = lab.build(text, checked=True, constants=bits)
     _check(text)
     return built
 
@@ -92,10 +94,10 @@ def as_metal_says(error: lab.CompileError) -> str:
     return text.rstrip() + "\n"
 
 
-def compile_kernel(text: str, function: str) -> list[str]:
+def compile_kernel(text: str, function: str, *constants: str) -> list[str]:
     """The answer to `compile`."""
     try:
-        built = build(text)
+        built = build(text, constants)
         kernel = built.source.kernel(function)
         server = lab.server_binary()
     except (lab.CompileError, msl.SourceError) as error:

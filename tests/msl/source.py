@@ -6,6 +6,7 @@ Line numbers stay as they are, so that whatever is reported names a line of the 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 ATTRIBUTES_XYZ = (
@@ -29,10 +30,30 @@ ATTRIBUTES_INDEX = (
     "quadgroups_per_threadgroup",
     "thread_execution_width",
 )
+# Built-in values that are all ushort or all uint; with an index a ushort position goes as well.
+_OF_ONE_TYPE = (
+    ("thread_position_in_grid", "threads_per_grid"),
+    (
+        "thread_position_in_threadgroup",
+        "threads_per_threadgroup",
+        "dispatch_threads_per_threadgroup",
+    ),
+    ("thread_position_in_threadgroup", "thread_index_in_threadgroup"),
+    ATTRIBUTES_INDEX[1:],
+)
 FUNCTION_ATTRIBUTES = ("kernel", "max_total_threads_per_threadgroup", "host_name", "unroll")
 _FLOATS = re.compile(r"\b(?:float|half|bfloat)[234]?\b")
-_MEET = re.compile(r"\b(?:simd_|quad_|simdgroup_|threadgroup_barrier|atomic_load)")
-_CROSS_LANE = re.compile(r"\b(?:simd_|quad_|simdgroup_)")
+_MEET = re.compile(r"\b(?:simd_|quad_|simdgroup_|threadgroup_barrier|atomic_load|__asm)")
+_CROSS_LANE = re.compile(r"\b(?:simd_|quad_|simdgroup_|__asm)")
+
+
+# Types that a function constant can have, and the integer of the same bytes.
+SCALARS = {
+    **dict.fromkeys(("bool", "char", "uchar"), "uchar"),
+    **dict.fromkeys(("short", "ushort", "half", "bfloat"), "ushort"),
+    **dict.fromkeys(("int", "uint", "float"), "uint"),
+    **dict.fromkeys(("long", "ulong"), "ulong"),
+}
 
 
 class SourceError(Exception):
@@ -70,10 +91,21 @@ class Kernel:
 
 
 @dataclass
+class Constant:
+    """A function constant: its value is known when the kernel is compiled for running."""
+
+    index: int
+    type: str
+    name: str
+    span: tuple[int, int]  # offsets of its declaration, without the semicolon
+
+
+@dataclass
 class Source:
     text: str
     stripped: str
     kernels: list[Kernel] = field(default_factory=list)
+    constants: list[Constant] = field(default_factory=list)
 
     def kernel(self, name: str | None = None) -> Kernel:
         found = [k for k in self.kernels if name in (None, k.name)]
@@ -138,6 +170,7 @@ def scan(text: str) -> Source:
     """Finds the kernels and what their parameters are bound to."""
     source = Source(text, strip(text))
     code = source.stripped
+    source.constants = _constants(code)
     for match in _KERNEL.finditer(code):
         line = line_of(code, match.start())
         if match[1] != "void":
@@ -150,11 +183,50 @@ def scan(text: str) -> Source:
             first = match.end() + offset + len(part) - len(part.lstrip())
             kernel.parameters.append(_parameter(part, line_of(code, first)))
         _bind(kernel)
+        if re.compile(r"\s*\[\[").match(code, end + 1):
+            raise SourceError(f"an attribute of kernel '{match[2]}' stands behind it", line)
         brace = code.find("{", end)
         if brace >= 0:
             kernel.body = (brace, closing(code, brace))
         source.kernels.append(kernel)
     return source
+
+
+_CONSTANT = re.compile(
+    r"\bconstant\s+(\w+)\s+(\w+)\s*\[\[\s*function_constant\s*\(\s*(\d+)\s*\)\s*\]\]"
+)
+
+
+def _constants(code: str) -> list[Constant]:
+    found = {match.end(): match for match in _CONSTANT.finditer(code)}
+    constants = []
+    for use in re.finditer(r"\bfunction_constant\s*\(", code):
+        line = line_of(code, use.start())
+        match = next((m for m in found.values() if m.start() < use.start() < m.end()), None)
+        if not match:
+            raise SourceError("a function constant is declared as `constant T x [[...]];`", line)
+        kind, name, index = match[1], match[2], int(match[3])
+        if kind not in SCALARS:
+            raise SourceError(f"function constant '{name}' must be a scalar, not {kind}", line)
+        if index > 65535:
+            raise SourceError(f"the index of function constant '{name}' is above 65535", line)
+        if code.count("{", 0, match.start()) != code.count("}", 0, match.start()):
+            raise SourceError(f"function constant '{name}' must be at program scope", line)
+        if not re.compile(r"\s*;").match(code, match.end()):
+            raise SourceError(f"function constant '{name}' cannot be initialised", line)
+        constants.append(Constant(index, kind, name, match.span()))
+    return constants
+
+
+def with_constants(source: Source, spell: Callable[[Constant], str]) -> str:
+    """The stripped text, in which `spell` says what stands for each function constant."""
+    out, at = [], 0
+    for constant in source.constants:
+        start, end = constant.span
+        lines = "\n" * source.stripped.count("\n", start, end)
+        out += [source.stripped[at:start], spell(constant), lines]
+        at = end
+    return "".join([*out, source.stripped[at:]])
 
 
 def _parameter(part: str, line: int) -> Parameter:
@@ -222,6 +294,14 @@ def _bind(kernel: Kernel) -> None:
         seen[p.attribute] = p.name
         if p.attribute in ATTRIBUTES_XYZ:
             shapes[re.sub(r".*\b(?:ushort|uint)(\d?)\b.*", r"\1", p.text)] = p
+    for group in _OF_ONE_TYPE:
+        types = {}
+        for p in kernel.parameters:
+            if p.attribute in group and (kind := re.search(r"\b(ushort|uint)", p.text)):
+                types.setdefault(kind[1], p)
+        if len(types) > 1:
+            a, b = types.values()
+            raise SourceError(f"'{a.name}' and '{b.name}' must be of one type", b.line)
     if len(shapes) > 1:
         p = list(shapes.values())[1]
         raise SourceError(
@@ -234,12 +314,26 @@ def needs_fibers(source: Source) -> bool:
     return bool(_MEET.search(source.stripped))
 
 
-def translate(source: Source, instance: str = "") -> str:
+def translate(
+    source: Source, instance: str = "", constants: Mapping[int, int] | None = None
+) -> str:
     """C++ for the execution shim, with an entry for each kernel.
 
-    ``instance`` are the arguments of kernels that are templates, as in ``<float, 4>``.
+    ``instance`` are the arguments of kernels that are templates, as in ``<float, 4>``,
+    ``constants`` the bits of the function constants by index.
     """
-    code = _attributes(source.stripped)
+    given = constants or {}
+
+    def spell(constant: Constant) -> str:
+        if constant.index not in given:
+            line = line_of(source.stripped, constant.span[0])
+            raise SourceError(f"function constant '{constant.name}' has no value", line)
+        bits = f"static_cast<{SCALARS[constant.type]}>({given[constant.index]}ul)"
+        value = bits + " != 0" if constant.type == "bool" else f"as_type<{constant.type}>({bits})"
+        return f"constant {constant.type} {constant.name} = {value}"
+
+    code = _attributes(with_constants(source, spell))
+    code = vector_declarations(code)
     code = _threadgroup_variables(code)
     if _CROSS_LANE.search(code):
         code = _loops(code)
@@ -251,6 +345,22 @@ def translate(source: Source, instance: str = "") -> str:
         entries.append(_entry(kernel, number, instance))
     entries.append(_TAIL)
     return '#line 1 "kernel.metal"\n' + code + "\n" + "\n".join(entries) + "\n"
+
+
+_VECTOR = re.compile(r"(?<=[;{}])(\s*(?:const\s+)?)([a-z]+[234])\s+(\w+)\s*(?=\()")
+_PARAMETERS = re.compile(r"\(\s*(?:const\s+)?[A-Za-z_][\w:]*\s+[*&]?\w")
+
+
+def vector_declarations(code: str) -> str:
+    """`float2 v(1.0f, 2.0f);` as `float2 v = float2(1.0f, 2.0f);`, which clang's vectors need."""
+
+    def rewrite(match: re.Match[str]) -> str:
+        is_variable = re.compile(r"\s*;").match(code, closing(code, match.end()) + 1)
+        if not is_variable or _PARAMETERS.match(code, match.end()):
+            return match[0]
+        return f"{match[1]}{match[2]} {match[3]} = {match[2]}"
+
+    return _VECTOR.sub(rewrite, code)
 
 
 _TAIL = """extern "C" {
@@ -286,7 +396,6 @@ def _attributes(code: str) -> str:
         known = (
             "buffer",
             "threadgroup",
-            "function_constant",
             *FUNCTION_ATTRIBUTES,
             *ATTRIBUTES_XYZ,
             *ATTRIBUTES_INDEX,
@@ -365,11 +474,13 @@ def _semicolons(head: str) -> list[str]:
 
 
 _FUNCTION = re.compile(r"\binline\s+[\w:<>]+[\s*&]+(\w+)\s*\(")
+_LABELLED = re.compile(r"\b(\w+)\s*\([^()]*\)\s*__asm\b")  # a function of the compiler's own
 
 
 def _calls(code: str) -> str:
     """Marks calls of helpers, so that threads meet in one only when they came from one place."""
-    definitions = {m.start(1): m[1] for m in _FUNCTION.finditer(code)}
+    found = [*_FUNCTION.finditer(code), *_LABELLED.finditer(code)]
+    definitions = {m.start(1): m[1] for m in found}
     names = set(definitions.values())
     if not names:
         return code

@@ -117,5 +117,18 @@ def loops(
     A[tid] = acc
 
 
+@enigma.kernel
+def specialized(X: enigma.f32, Out: enigma.f32):
+    tid = enigma.thread_position_in_grid
+    taps = enigma.function_constant(enigma.i32, 3)
+    scale = enigma.function_constant(enigma.bf16, 0)
+    acc = 0.0
+    with enigma.for_range(0, taps) as i:
+        acc = acc + X[tid * enigma.function_constant(enigma.u32, 1) + i]
+    with enigma.if_(enigma.function_constant(enigma.b1, 2)):
+        acc = acc * scale
+    Out[tid] = acc
+
+
 KERNELS = [saxpy, reverse, carried, branches, constants, wrapping]
-KERNELS += [guarded, narrow_floats, half, simd_reduce, loops]
+KERNELS += [guarded, narrow_floats, half, simd_reduce, loops, specialized]

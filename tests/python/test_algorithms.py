@@ -14,6 +14,8 @@ import edges
 import rmsnorm
 import softmax
 
+pytestmark = pytest.mark.usefixtures("device")
+
 SIZES = [1, 31, 33, 255, 257, 1023, 1024, 5000, 100_003]
 
 

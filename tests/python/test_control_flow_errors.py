@@ -328,6 +328,7 @@ def test_exceptions_propagate_as_themselves() -> None:
     )
 
 
+@pytest.mark.usefixtures("device")
 def test_fraction_that_a_typed_integer_drops() -> None:
     @enigma.kernel
     def k(A: enigma.f32, X: enigma.i32):
@@ -361,6 +362,7 @@ def built(source: str, **names: object) -> types.SimpleNamespace:
     return types.SimpleNamespace(**scope)
 
 
+@pytest.mark.usefixtures("device")
 def test_without_source_what_loses_nothing_works() -> None:
     k = built("""
 @enigma.kernel
@@ -413,6 +415,7 @@ def k(A: enigma.f32, Out: enigma.f32):
         assert re.search(r"'(x|values)' is changed in the", refused(built(source).k, marked=""))
 
 
+@pytest.mark.usefixtures("device")
 def test_without_source_a_carry_works() -> None:
     k = built("""
 @enigma.kernel
@@ -436,6 +439,7 @@ def k(A: enigma.f32, Out: enigma.f32):
     assert out.tolist() == [10, 12, 6]
 
 
+@pytest.mark.usefixtures("device")
 def test_notebook_cells_have_source() -> None:
     import linecache
 
@@ -507,6 +511,7 @@ def k(A: enigma.f32):
     )
 
 
+@pytest.mark.usefixtures("device")
 def test_what_is_appended_may_stay() -> None:
     k = sourced("""
 @enigma.kernel
@@ -555,6 +560,7 @@ def k(A: enigma.f32):
     ) in refused(sourced(source).k, marked="")
 
 
+@pytest.mark.usefixtures("device")
 def test_nesting_has_an_end() -> None:
     def nested(A, depth):
         if depth == 0:

@@ -8,6 +8,8 @@ import enigma as e
 from enigma import for_range as repeat
 from enigma import if_ as when
 
+pytestmark = pytest.mark.usefixtures("device")
+
 N = 12
 DATA = np.arange(1, N + 1, dtype=np.float32)
 

@@ -15,6 +15,8 @@ from reference import (
 
 import enigma
 
+pytestmark = pytest.mark.usefixtures("device")
+
 
 def assert_close(got: np.ndarray, reference: Reference, *inputs: np.ndarray) -> None:
     """Each result is within the reference's ulps where the inputs lie in its domain."""

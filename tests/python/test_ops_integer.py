@@ -13,6 +13,8 @@ from reference import (
 
 import enigma
 
+pytestmark = pytest.mark.usefixtures("device")
+
 OPERATORS = {
     "+": lambda a, b: a + b,
     "-": lambda a, b: a - b,

@@ -7,10 +7,13 @@ import linecache
 from dataclasses import dataclass, field
 
 import numpy as np
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import enigma
+
+pytestmark = pytest.mark.usefixtures("device")
 
 INTS, FLOATS = ["i0", "i1", "i2"], ["f0", "f1"]
 THREADS = 70

@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
 PYTHON = re.findall(r"```python\n(.*?)```", README, re.S)
@@ -25,6 +26,7 @@ def test_the_first_kernel_and_its_msl(capsys) -> None:
     assert capsys.readouterr().out.strip() == METAL[0].strip()
 
 
+@pytest.mark.usefixtures("device")
 def test_the_reduction() -> None:
     scope = run("import enigma\n" + PYTHON[1])
     a = np.arange(1024, dtype=np.float32)

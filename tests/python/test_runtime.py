@@ -7,6 +7,8 @@ import pytest
 
 import enigma
 
+pytestmark = pytest.mark.usefixtures("device")
+
 
 @enigma.kernel
 def saxpy(X: enigma.f32, alpha: enigma.Scalar(enigma.f32), Y: enigma.f32, Out: enigma.f32):
@@ -29,7 +31,7 @@ def arrays() -> tuple[np.ndarray, np.ndarray]:
 def test_execute_as_on_the_page(arrays) -> None:
     x, y = arrays
     n = len(x)
-    rt = enigma.CpuRuntime()
+    rt = enigma.default_runtime()
     for alpha in (2.5, np.float32(2.5), np.array(2.5, np.float32), np.array([2.5], np.float32)):
         raw = rt.execute(
             enigma.compile(saxpy),
@@ -46,7 +48,7 @@ def test_execute_as_on_the_page(arrays) -> None:
 @pytest.mark.parametrize("scalars", [[2.5], {"alpha": 2.5}])
 def test_scalars_apart(arrays, scalars) -> None:
     x, y = arrays
-    raw = enigma.CpuRuntime().execute(
+    raw = enigma.default_runtime().execute(
         enigma.compile(saxpy), [x, y], x.nbytes, (1000,), (64,), scalars=scalars
     )
     np.testing.assert_array_equal(np.frombuffer(raw, np.float32), np.float32(2.5) * x + y)
@@ -60,7 +62,7 @@ def test_several_outputs() -> None:
         Whole[i] = X[i]
 
     x = np.linspace(-3, 3, 50, dtype=np.float32)
-    half, whole = enigma.CpuRuntime().execute(
+    half, whole = enigma.default_runtime().execute(
         enigma.compile(split), [x], output_sizes=[100, 200], grid=50, threads=32
     )
     np.testing.assert_array_equal(np.frombuffer(half, np.float16), x.astype(np.float16))
@@ -70,7 +72,7 @@ def test_several_outputs() -> None:
 def test_prepared_dispatch_again_and_again(arrays) -> None:
     x, y = arrays
     n = len(x)
-    rt = enigma.CpuRuntime()
+    rt = enigma.default_runtime()
     with rt.prepare(enigma.compile(saxpy), inputs=[x, 2.0, y], output_size=n * 4) as prepared:
         for _ in range(3):
             prepared.dispatch(grid=(n, 1, 1), threads=(256, 1, 1))
@@ -99,13 +101,13 @@ def test_inputs_of_prepare_are_not_changed() -> None:
         Out[i] = X[i]
 
     x = np.arange(10, dtype=np.int32)
-    raw = enigma.CpuRuntime().execute(enigma.compile(both), [x], 40, 10, 32)
+    raw = enigma.default_runtime().execute(enigma.compile(both), [x], 40, 10, 32)
     np.testing.assert_array_equal(np.frombuffer(raw, np.int32), np.arange(1, 11))
     np.testing.assert_array_equal(x, np.arange(10))
 
 
 def test_batch_runs_in_order() -> None:
-    rt = enigma.CpuRuntime()
+    rt = enigma.default_runtime()
     compiled = enigma.compile(increment)
     with rt.prepare(compiled, inputs=[], output_size=4000) as prepared:
         rt.dispatch_batch([(prepared, 1000, 256)] * 5)
@@ -141,7 +143,7 @@ def test_large_grids_use_all_threads() -> None:
 
 
 def test_many_python_threads_at_once() -> None:
-    runtime = enigma.CpuRuntime()
+    runtime = enigma.default_runtime()
     failures = []
 
     def work(seed: int) -> None:
@@ -186,6 +188,7 @@ def test_other_libraries_arrays_by_buffer_protocol_and_dlpack() -> None:
     np.testing.assert_array_equal(y, np.arange(1, 101))
 
 
+@pytest.mark.checked_access
 def test_out_of_bounds_is_an_error_with_the_line() -> None:
     @enigma.kernel
     def gather(Index: enigma.i32, X: enigma.f32, Out: enigma.f32):
@@ -208,6 +211,7 @@ def test_out_of_bounds_is_an_error_with_the_line() -> None:
     assert (out == 1).all()
 
 
+@pytest.mark.checked_access
 def test_barrier_that_not_all_threads_reach() -> None:
     @enigma.kernel
     def divergent(X: enigma.i32, Out: enigma.i32):

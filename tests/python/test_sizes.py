@@ -7,6 +7,8 @@ from reference import FLOATS, INTEGERS, NUMPY, random_values
 
 import enigma
 
+pytestmark = pytest.mark.usefixtures("device")
+
 SIZES = [1, 31, 33, 255, 257, 1_000_003]
 GROUPS = [32, 64, 96, 100, 256, 1000, 1024]
 

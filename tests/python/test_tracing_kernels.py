@@ -73,6 +73,7 @@ def test_every_way_to_write_a_type() -> None:
         assert [p.is_scalar for p in kernel.parameters] == [False, True]
 
 
+@pytest.mark.usefixtures("device")
 def test_future_annotations(tmp_path) -> None:
     source = tmp_path / "lazily_annotated.py"
     source.write_text(
@@ -98,6 +99,7 @@ def test_future_annotations(tmp_path) -> None:
     assert b[0] == 6
 
 
+@pytest.mark.usefixtures("device")
 def test_default_values_are_constants_of_python() -> None:
     kernels = []
     for scale in (2, 3):
@@ -133,6 +135,7 @@ def marked(kernel):
     return kernel
 
 
+@pytest.mark.usefixtures("device")
 def test_other_decorators_above_and_below() -> None:
     factor = 3.0
 
@@ -153,6 +156,7 @@ def test_other_decorators_above_and_below() -> None:
     assert k.mark == "yes"
 
 
+@pytest.mark.usefixtures("device")
 def test_closures_and_globals_are_read_anew_at_each_compile() -> None:
     factor = 2.0
 
@@ -189,6 +193,7 @@ def test_a_function_rewritten_for_a_kernel_still_works_by_itself() -> None:
     assert plain([1, 2, 3], 3) == 6
 
 
+@pytest.mark.usefixtures("device")
 def test_methods_and_kernels_in_classes() -> None:
     class Kernels:
         factor = 4.0
@@ -430,6 +435,7 @@ def makes_helpers(A):
     return total(4)
 
 
+@pytest.mark.usefixtures("device")
 def test_helpers_that_are_made_while_tracing() -> None:
     @enigma.kernel
     def k(A: enigma.f32, Out: enigma.f32):

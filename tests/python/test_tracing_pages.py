@@ -5,6 +5,8 @@ import pytest
 
 import enigma
 
+pytestmark = pytest.mark.usefixtures("device")
+
 SIZES = [1, 31, 33, 255, 257, 1000]
 
 
@@ -32,8 +34,7 @@ def rng() -> np.random.Generator:
 
 
 @pytest.mark.parametrize("n", SIZES)
-def test_saxpy_execute_and_prepare(n: int, rng: np.random.Generator, monkeypatch) -> None:
-    monkeypatch.setenv("ENIGMA_DEVICE", "cpu")
+def test_saxpy_execute_and_prepare(n: int, rng: np.random.Generator) -> None:
     x, y = rng.standard_normal((2, n), dtype=np.float32)
     alpha_val = np.float32(2.5)
     expected = alpha_val * x + y

@@ -27,6 +27,7 @@ FAULTS = (
     "no command buffer",
     "library error",
     "library warning",
+    "function error",
     "pipeline error",
     "buffer allocation",
     "no-copy refused",
@@ -35,6 +36,9 @@ FAULTS = (
     "timeout",
     "page fault",
     "out of memory",
+    "access revoked",
+    "async copy refused",
+    "async copy escaped only",
 )
 
 

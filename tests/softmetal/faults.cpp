@@ -19,6 +19,7 @@ constexpr std::string_view kFaults[] = {
     "no command buffer",
     "library error",
     "library warning",
+    "function error",
     "pipeline error",
     "buffer allocation",
     "no-copy refused",
@@ -27,6 +28,9 @@ constexpr std::string_view kFaults[] = {
     "page fault",
     "out of memory",
     "command buffer error",
+    "access revoked",
+    "async copy refused",
+    "async copy escaped only",
 };
 
 struct Plan {

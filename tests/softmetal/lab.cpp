@@ -335,9 +335,14 @@ softmetal_fault run(void* context, const softmetal_launch* launch) {
 using namespace msl_lab;
 
 extern "C" __attribute__((visibility("default"))) int softmetal_compile_kernel(
-    const char* source, const char* function, const softmetal_options*, softmetal_kernel* kernel,
-    char** messages) {
-  Strings answer = ask({"compile", source, function});
+    const char* source, const char* function, const softmetal_options* options,
+    softmetal_kernel* kernel, char** messages) {
+  Strings request = {"compile", source, function};
+  for (uint32_t k = 0; k < options->constant_count; ++k) {
+    request.push_back(std::to_string(options->constants[k].index));
+    request.push_back(std::to_string(options->constants[k].bits));
+  }
+  Strings answer = ask(request);
   if (answer.size() < 7 || answer[0] != "ok") {
     *messages = copied(answer.size() == 2 ? answer[1] : "the MSL lab's service has ended\n");
     return 1;

@@ -1,5 +1,6 @@
 // Compilation, in Metal's two stages: MSL text to a library, a function of it to a pipeline.
 
+#include <algorithm>
 #include <cstdlib>
 #include <fstream>
 #include <functional>
@@ -48,10 +49,24 @@ std::vector<Declaration> kernels_of(const std::string& source) {
 
 softmetal_options options_of(const CompileOptions& options) {
   const auto version = static_cast<uint32_t>(options.version);
-  return {(version >> 16) * 100 + (version & 0xffff) * 10, options.fast};
+  return {(version >> 16) * 100 + (version & 0xffff) * 10, options.fast, nullptr, 0};
 }
 
-uint32_t newest_msl() { return os().major >= 26 ? 400 : os().major >= 15 ? 320 : 310; }
+uint32_t newest_msl() {
+  const int major = os().major;
+  return major >= 27 ? 410 : major >= 26 || major == 16 ? 400 : major >= 15 ? 320 : 310;
+}
+
+// Where a text names a function of AIR that the compiler takes no name for: an offset, or npos.
+size_t refused_label(const std::string& source) {
+  const size_t bare = source.find("__asm(\"air.");
+  const size_t label = std::min(bare, source.find("__asm(\"\\01air."));
+  if (label == source.npos) return label;
+  if (os().major >= 27 || strikes("async copy refused")) return label;
+  return bare != source.npos && (os().major >= 26 || strikes("async copy escaped only"))
+             ? bare
+             : source.npos;
+}
 
 void define_options() {
   Class c = define<CompileOptions>();
@@ -63,7 +78,9 @@ void define_options() {
         o->version = version;
       });
   method<decltype(&MTL::CompileOptions::setFastMathEnabled)>(
-      c, "setFastMathEnabled:", [](CompileOptions* o, bool fast) { o->fast = fast; });
+      c, "setFastMathEnabled:", [](CompileOptions* o, bool fast) {
+        o->fast = o->fast_functions = fast;
+      });
   auto needs = [](int major, const char* selector) {
     if (os().major < major) {
       fail("unknown selector", "-[MTLCompileOptions %s] came with macOS %d, this is %d", selector,
@@ -77,9 +94,72 @@ void define_options() {
         o->fast = mode != MTL::MathModeSafe;
       });
   method<decltype(&MTL::CompileOptions::setMathFloatingPointFunctions)>(
-      c, "setMathFloatingPointFunctions:", [](CompileOptions*, MTL::MathFloatingPointFunctions) {
+      c, "setMathFloatingPointFunctions:",
+      [](CompileOptions* o, MTL::MathFloatingPointFunctions functions) {
         check(15, "setMathFloatingPointFunctions:");
+        o->fast_functions = functions != MTL::MathFloatingPointFunctionsPrecise;
       });
+}
+
+// Compiles one function of a text; errors and warnings are added to `messages`.
+bool compile(const std::string& source, const softmetal_options& options, Code& code,
+             std::string& messages) {
+  std::string text = source + std::to_string(options.msl_version * 2 + options.fast_math);
+  for (uint32_t k = 0; k < options.constant_count; ++k) {
+    const softmetal_constant& c = options.constants[k];
+    text += " " + std::to_string(c.index) + "=" + std::to_string(c.bits);
+  }
+  code.key = std::to_string(std::hash<std::string>{}(text)) + " " + code.name;
+  char* said = nullptr;
+  bool failed =
+      kernel_compiler()(source.c_str(), code.name.c_str(), &options, &code.kernel, &said) != 0;
+  if (said) messages += said;
+  std::free(said);
+  return !failed;
+}
+
+const Code* find(const Library& library, const NS::String* name) {
+  for (const auto& code : library.functions) {
+    if (code->name == text_of(name)) return code.get();
+  }
+  return nullptr;
+}
+
+MTL::Function* specialize(Library* library, const NS::String* name, const ConstantValues* given,
+                          NS::Error** error) {
+  if (!given) fail("null object", "newFunctionWithName:constantValues:error: without values");
+  const Code* plain = find(*library, name);
+  if (!plain) {
+    report(error, kLibraryDomain, MTL::LibraryErrorFunctionNotFound,
+           std::string("Function ") + text_of(name) + " was not found in the library");
+    return nullptr;
+  }
+  std::string messages;
+  auto values = values_for(library->constants, *given, messages);
+  if (messages.empty() && strikes("function error")) messages = "injected error";
+  auto code = std::make_shared<Code>();
+  if (messages.empty()) {
+    softmetal_options options = library->options;
+    options.constants = values.data();
+    options.constant_count = static_cast<uint32_t>(values.size());
+    code->name = plain->name;
+    code->buffers = plain->buffers;
+    if (compile(library->source, options, *code, messages)) {
+      return as<MTL::Function*>(make<Function>(code));
+    }
+  }
+  report(error, kLibraryDomain, MTL::LibraryErrorCompileFailure, messages);
+  return nullptr;
+}
+
+// What needs machine code cannot take a function whose constants have no values.
+const std::shared_ptr<Code>& machine_code(const PipelineDescriptor& d) {
+  if (!d.function) fail("no function", "a pipeline descriptor without a function");
+  if (!d.function->code->kernel.run) {
+    fail("function not specialized", "%s has function constants without values",
+         d.function->code->name.c_str());
+  }
+  return d.function->code;
 }
 
 void define_functions() {
@@ -90,6 +170,12 @@ void define_functions() {
           if (code->name == text_of(name)) return as<MTL::Function*>(make<Function>(code));
         }
         return nullptr;
+      });
+  method<MTL::Function* (*)(const NS::String*, const MTL::FunctionConstantValues*, NS::Error**)>(
+      library, "newFunctionWithName:constantValues:error:",
+      [](Library* l, const NS::String* name, const MTL::FunctionConstantValues* values,
+         NS::Error** error) -> MTL::Function* {
+        return specialize(l, name, as<const ConstantValues*>(values), error);
       });
   Class function = define<Function>();
   method<decltype(&MTL::Function::name)>(
@@ -135,15 +221,14 @@ void define_archives() {
   method<decltype(&MTL::BinaryArchive::addComputePipelineFunctions)>(
       archive, "addComputePipelineFunctionsWithDescriptor:error:",
       [](Archive* a, const MTL::ComputePipelineDescriptor* descriptor, NS::Error** error) -> bool {
-        auto* d = as<const PipelineDescriptor*>(descriptor);
-        if (!d->function) fail("no function", "a pipeline descriptor without a function");
+        const auto& code = machine_code(*as<const PipelineDescriptor*>(descriptor));
         if (strikes("archive error")) {
           report(error, kArchiveDomain, MTL::BinaryArchiveErrorInternalError, "injected");
           return false;
         }
         ++statistics().pipelines;
         std::lock_guard lock(a->mutex);
-        a->keys.push_back(d->function->code->key);
+        a->keys.push_back(code->key);
         return true;
       });
   method<decltype(&MTL::BinaryArchive::serializeToURL)>(
@@ -165,6 +250,10 @@ MTL::Library* compile_library(const char* text, CompileOptions* options, NS::Err
   if (!options || options->version == MTL::LanguageVersion(0)) {
     fail("language version", "a library is compiled without an explicit language version");
   }
+  if (options->fast != options->fast_functions) {
+    fail("math mode", "math is %s, but its functions are %s", options->fast ? "fast" : "safe",
+         options->fast_functions ? "fast" : "precise");
+  }
   ++statistics().libraries;
   const softmetal_options asked = options_of(*options);
   statistics().msl_version = asked.msl_version;
@@ -184,8 +273,13 @@ MTL::Library* compile_library(const char* text, CompileOptions* options, NS::Err
   } else if (strikes("library warning")) {
     messages = "program_source:5:1: warning: unused variable 'injected'\n";
   }
-  auto compiler = kernel_compiler();
-  if (!failed && !compiler) {
+  if (size_t label = failed ? source.npos : refused_label(source); label != source.npos) {
+    failed = true;
+    const auto head = source.substr(0, label);
+    messages = "program_source:" + std::to_string(1 + std::count(head.begin(), head.end(), '\n')) +
+               ":11: error: illegal string literal in 'asm'\n";
+  }
+  if (!failed && !kernel_compiler()) {
     failed = true;
     messages = "softmetal: no kernel compiler: see softmetal_set_kernel_compiler";
   }
@@ -194,17 +288,14 @@ MTL::Library* compile_library(const char* text, CompileOptions* options, NS::Err
     auto* made = make<Library>();
     library = Ref(made);
     release(made);
+    made->source = source;
+    made->options = asked;
+    made->constants = constants_of(source);
     for (const Declaration& d : kernels_of(source)) {
       auto code = std::make_shared<Code>();
       code->name = d.name;
       code->buffers = d.buffers;
-      code->key = std::to_string(std::hash<std::string>{}(
-                      source + std::to_string(asked.msl_version * 2 + asked.fast_math))) +
-                  " " + d.name;
-      char* said = nullptr;
-      failed |= compiler(text, d.name.c_str(), &asked, &code->kernel, &said) != 0;
-      if (said) messages += said;
-      std::free(said);
+      if (made->constants.empty()) failed |= !compile(source, asked, *code, messages);
       library->functions.push_back(std::move(code));
     }
   }
@@ -219,8 +310,7 @@ MTL::Library* compile_library(const char* text, CompileOptions* options, NS::Err
 
 MTL::ComputePipelineState* make_pipeline(PipelineDescriptor* d, MTL::PipelineOption options,
                                          NS::Error** error) {
-  if (!d->function) fail("no function", "a pipeline descriptor without a function");
-  const std::shared_ptr<Code>& code = d->function->code;
+  const std::shared_ptr<Code>& code = machine_code(*d);
   bool archived = false;
   for (size_t i = 0; d->archives && i < d->archives->objects.size(); ++i) {
     auto* archive = as<Archive*>(d->archives->objects[i].get());
@@ -269,6 +359,7 @@ MTL::BinaryArchive* make_archive(ArchiveDescriptor* descriptor, NS::Error** erro
 
 void define_library() {
   define_options();
+  define_constants();
   define_functions();
   define_archives();
 }

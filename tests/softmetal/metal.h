@@ -6,6 +6,7 @@
 #include <condition_variable>
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <thread>
@@ -19,6 +20,7 @@ constexpr uint32_t kMaxThreads = 1024;
 constexpr size_t kMaxThreadgroupMemory = 32768;
 constexpr size_t kMaxSetBytes = 4096;
 constexpr size_t kMaxBuffers = SOFTMETAL_MAX_BUFFERS;
+constexpr uint32_t kMaxCommandBuffers = 64;
 
 struct Device : Object {
   static constexpr const char* kName = "MTLDevice";
@@ -36,7 +38,7 @@ struct Buffer : Object {
 
 // The machine code of a kernel: what all objects made of one library function share.
 struct Code {
-  softmetal_kernel kernel{};
+  softmetal_kernel kernel{};  // cannot run before the function constants of its text are known
   std::string name, key;
   uint32_t buffers = 0;  // bits of those that the kernel takes
   std::mutex running;
@@ -48,12 +50,30 @@ struct Code {
 struct CompileOptions : Object {
   static constexpr const char* kName = "MTLCompileOptions";
   MTL::LanguageVersion version = MTL::LanguageVersion(0);
-  bool fast = true;  // Metal's default
+  bool fast = true, fast_functions = true;  // Metal's defaults
+};
+
+struct ConstantValues : Object {
+  static constexpr const char* kName = "MTLFunctionConstantValues";
+  struct Value {
+    MTL::DataType type;
+    uint64_t bits;
+  };
+  std::map<uint32_t, Value> values;
+};
+
+// A function constant as the text declares it.
+struct Constant {
+  uint32_t index;
+  std::string type, name;
 };
 
 struct Library : Object {
   static constexpr const char* kName = "MTLLibrary";
   std::vector<std::shared_ptr<Code>> functions;
+  std::string source;
+  softmetal_options options{};
+  std::vector<Constant> constants;  // by index
 };
 
 struct Function : Object {
@@ -153,6 +173,7 @@ struct Work {
   std::condition_variable changed;
   std::deque<Ref<CommandBuffer>> committed;
   bool stop = false;
+  std::atomic<uint32_t> unfinished{0};  // command buffers, committed or not
 };
 
 struct CommandQueue : Object {
@@ -161,6 +182,14 @@ struct CommandQueue : Object {
   std::thread thread;
   ~CommandQueue();
 };
+
+void define_constants();
+/// The function constants that an MSL text declares, by index.
+std::vector<Constant> constants_of(const std::string& source);
+/// Values for these declarations. A value of another type ends the process; for a missing one the
+/// error says which, and nothing is returned.
+std::vector<softmetal_constant> values_for(const std::vector<Constant>& constants,
+                                           const ConstantValues& given, std::string& error);
 
 /// An MTLLibrary of MSL text; null, with an error, when it does not compile.
 MTL::Library* compile_library(const char* source, CompileOptions* options, NS::Error** error);

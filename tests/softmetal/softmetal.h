@@ -28,9 +28,20 @@ typedef struct softmetal_launch {
   softmetal_binding bindings[SOFTMETAL_MAX_BUFFERS];
 } softmetal_launch;
 
+/// The value of a function constant that the text declares.
+typedef struct softmetal_constant {
+  uint32_t index;
+  uint32_t bytes;  // of its type: 1, 2, 4 or 8
+  uint64_t bits;   // the value, in the low bytes
+} softmetal_constant;
+
 typedef struct softmetal_options {
   uint32_t msl_version;  // 310 is MSL 3.1
   int fast_math;
+  /// By index. A text with function constants is compiled when a function of it is made, with all
+  /// of them; others when the library is.
+  const softmetal_constant* constants;
+  uint32_t constant_count;
 } softmetal_options;
 
 /// How a kernel has failed: the codes of MTLCommandBufferError. With 0 the command buffer completes
@@ -63,9 +74,11 @@ void softmetal_set_kernel_compiler(softmetal_kernel_compiler compiler);
 
 // ---- Faults ----------------------------------------------------------------------------------
 // By name, here or in the variable SOFTMETAL_FAULTS: "pipeline error", "buffer allocation:2".
-// Names: no device, no queue, no command buffer, library error, library warning, pipeline error,
-// buffer allocation, no-copy refused, archive error, command buffer error, timeout, page fault,
-// out of memory.
+// Names: no device, no queue, no command buffer, library error, library warning, function error,
+// pipeline error, buffer allocation, no-copy refused, archive error, command buffer error, timeout,
+// page fault, out of memory, access revoked, async copy refused, async copy escaped only. The last
+// two are those of a compiler: they count texts that name functions of AIR. Without them macOS 26
+// plays the second, and 27 the first.
 
 /// The next `count` times fail, after `skip` that do not. Returns 0 for an unknown name.
 /// Misuse of the API is no fault: it ends the process, with its name on stderr.
@@ -83,7 +96,10 @@ void softmetal_hold(int held);
 // ---- What has happened ----------------------------------------------------------------------
 typedef struct softmetal_statistics {
   uint64_t libraries, pipelines, archive_hits, command_buffers, dispatches, shared_buffers;
-  softmetal_options last_options;
+  struct {
+    uint32_t msl_version;
+    int fast_math;
+  } last_options;
 } softmetal_statistics;
 softmetal_statistics softmetal_get_statistics(void);
 

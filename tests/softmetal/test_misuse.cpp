@@ -92,6 +92,31 @@ struct Bench {
   }
 };
 
+// A library with one function constant, of int, and values for it.
+struct Specialized {
+  NS::AutoreleasePool* pool = NS::AutoreleasePool::alloc()->init();
+  MTL::Device* device = MTL::CreateSystemDefaultDevice();
+  MTL::FunctionConstantValues* values = MTL::FunctionConstantValues::alloc()->init();
+  NS::Error* error = nullptr;
+  MTL::Library* library = nullptr;
+  Specialized() {
+    softmetal_set_kernel_compiler(compile_by_name);
+    auto* options = MTL::CompileOptions::alloc()->init();
+    options->setLanguageVersion(MTL::LanguageVersion3_1);
+    std::string source = "constant int n [[function_constant(3)]];\n" + make_increment()->msl;
+    library = device->newLibrary(text(source.c_str()), options, &error);
+    options->release();
+  }
+  void set(MTL::DataType type, NS::UInteger index) {
+    const float one = 1;
+    values->setConstantValue(&one, type, index);
+  }
+  MTL::Function* make(const char* name = "increment") {
+    return library->newFunction(text(name), values, &error);
+  }
+  std::string said() const { return error->localizedDescription()->utf8String(); }
+};
+
 struct Case {
   const char* name;  // of the failure; the outcome begins with it
   std::function<void()> run;
@@ -104,6 +129,27 @@ TEST_CASE("right use is fine") {
           Bench b;
           b.dispatch(64);
           b.end();
+        }) == "fine");
+}
+
+TEST_CASE("function constants as Metal takes them") {
+  CHECK(outcome([] {
+          Specialized s;
+          REQUIRE(s.library);
+          // Without a value; then with one more than is declared, which Metal ignores.
+          REQUIRE(s.make() == nullptr);
+          REQUIRE(s.said() == "function constant 'n' with index 3 has no value\n");
+          s.set(MTL::DataTypeInt, 3);
+          s.set(MTL::DataTypeFloat, 4);
+          REQUIRE(s.make("stranger") == nullptr);
+          REQUIRE(s.said() == "Function stranger was not found in the library");
+          MTL::Function* function = s.make();
+          REQUIRE(function);
+          for (NS::Object* o : {(NS::Object*)function, (NS::Object*)s.library,
+                                (NS::Object*)s.values, (NS::Object*)s.device}) {
+            o->release();
+          }
+          s.pool->release();
         }) == "fine");
 }
 
@@ -185,6 +231,25 @@ TEST_CASE("misuse has a name") {
        [] {
          Bench b;
          b.dispatch(0);
+       }},
+      {"constant type: function constant 'n' is declared as int and set as float",
+       [] {
+         Specialized s;
+         s.set(MTL::DataTypeFloat, 3);
+         s.make();
+       }},
+      {"constant type: 58 is no scalar type that this model knows",
+       [] { Specialized().set(MTL::DataTypeTexture, 3); }},
+      {"constant index: index 65536 is above 65535",
+       [] { Specialized().set(MTL::DataTypeInt, 65536); }},
+      {"null constant",
+       [] { Specialized().values->setConstantValue(nullptr, MTL::DataTypeInt, NS::UInteger{3}); }},
+      {"function not specialized: increment has function constants without values",
+       [] {
+         Specialized s;
+         auto* descriptor = MTL::ComputePipelineDescriptor::alloc()->init();
+         descriptor->setComputeFunction(s.library->newFunction(text("increment")));
+         s.device->newComputePipelineState(descriptor, 0, nullptr, &s.error);
        }},
       {"too much threadgroup memory: 32784 bytes",
        [] {

@@ -3,6 +3,7 @@
 #include <optional>
 
 #include "codegen/cpu/body.h"
+#include "ir/signature.h"
 #include "support/cpu_abi.h"
 
 namespace enigma::cpu {
@@ -32,14 +33,21 @@ Body::Body(const Verified& kernel, const GroupShape& shape, const ScratchLayout&
 
 void Body::write(std::string_view first, std::string_view then) {
   e_.begin_block(first);
-  for (uint32_t p = 0; p < m_.params.size(); ++p) {
+  // A scalar's bits are the low bytes of its word.
+  auto scalar = [&](uint32_t index, DType t) {
+    V bits = word(index);
+    if (info(t).bits < 64) bits = e_.convert("trunc", bits, int_elem(info(t).bits));
+    return as_type(bits, unsigned_of(t), t);
+  };
+  const auto params = static_cast<uint32_t>(m_.params.size());
+  for (uint32_t p = 0; p < params; ++p) {
     const Param& param = m_.params[p];
-    if (!param.is_scalar) continue;
-    // A scalar's bits are the low bytes of its word.
-    V bits = word(cpu_abi::param_word(p));
-    int width = info(param.dtype).bits;
-    if (width < 64) bits = e_.convert("trunc", bits, int_elem(width));
-    set(param.value, as_type(bits, unsigned_of(param.dtype), param.dtype));
+    if (param.is_scalar) set(param.value, scalar(cpu_abi::param_word(p), param.dtype));
+  }
+  uint32_t next = 0;
+  for (const FunctionConstant& c : function_constants(m_)) {
+    V x = scalar(cpu_abi::constant_word(params, next++), c.dtype);
+    for (ValueId v : c.values) set(v, x);
   }
   for (uint32_t v = 0; v < m_.values.size(); ++v) {
     const Instruction* def = m_.def(ValueId{v});

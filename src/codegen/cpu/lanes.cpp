@@ -131,6 +131,7 @@ class Analysis {
     };
     switch (info(inst.op).shape) {
       case Shape::Constant:
+      case Shape::FunctionConstant:
       case Shape::Alloc:
         return result(kUniform);
       case Shape::Query:

@@ -5,11 +5,12 @@
 #include <vector>
 
 #include "enigma/artifact.h"
+#include "enigma/limits.h"
 #include "ir/verify.h"
 
 namespace enigma::cpu {
 
-constexpr int kLanes = 32;
+constexpr int kLanes = kSimdWidth;
 
 /// The threadgroups that a body of code runs: all threads present, or a part of them at the edge of
 /// the grid (then the actual sizes are known only at run time, and lanes are masked).

@@ -85,6 +85,7 @@ class Planner {
     const OpInfo& row = info(inst.op);
     switch (row.shape) {
       case Shape::Constant:
+      case Shape::FunctionConstant:
       case Shape::Alloc:
         return true;
       case Shape::Query:

@@ -88,6 +88,7 @@ void Body::instruction(InstId id, const Mask& mask) {
   const Instruction& inst = m_[id];
   switch (info(inst.op).shape) {
     case Shape::Constant:  // written at their uses
+    case Shape::FunctionConstant:
     case Shape::Alloc:
     case Shape::Yield:
       return;

@@ -4,6 +4,7 @@
 #include "codegen/msl/prelude.h"
 #include "codegen/msl/table.h"
 #include "codegen/msl/writer.h"
+#include "ir/signature.h"
 
 namespace enigma {
 namespace msl {
@@ -25,8 +26,10 @@ std::string base_name(std::string_view path) {
 
 }  // namespace
 
-Writer::Writer(const Module& m)
+Writer::Writer(const Module& m, const Uniformity& uniformity, bool fast_math)
     : m_(m),
+      uniformity_(uniformity),
+      fast_math_(fast_math),
       uses_(m),
       variables_(m, uses_),
       ranges_(m),
@@ -92,15 +95,18 @@ std::string Writer::parameters() {
   for (const OpInfo& row : all_ops()) {
     if (row.shape != Shape::Query) continue;
     std::string name;
+    std::string_view attribute = spelling(row.op).text;
+    bool xyz = row.has(flag::XYZ), is_lane = row.op == Op::ThreadIndexInSimdgroup;
     for (size_t i = 0; i < m_.insts.size(); ++i) {
       const Instruction& inst = m_.insts[i];
-      if (inst.op != row.op || !uses_.live[i]) continue;
-      std::string_view attribute = spelling(row.op).text;
-      bool xyz = row.has(flag::XYZ);
+      bool asks = inst.op == row.op, needs = is_lane && needs_lane(inst);
+      if (!uses_.live[i] || !(asks || needs)) continue;
       if (name.empty()) {
         name = names_.declare_legal(attribute);
         out.push_back(concat(xyz ? "uint3 " : "uint ", name, " [[", attribute, "]]"));
+        if (is_lane) lane_ = name;
       }
+      if (!asks) continue;
       name_value(inst.results[0], xyz ? concat(name, ".", "xyz"[inst.attr % 3]) : name,
                  Prec::Primary);
     }
@@ -108,6 +114,31 @@ std::string Writer::parameters() {
   std::string text, indent(concat("kernel void ", function_, "(").size(), ' ');
   for (const std::string& p : out) text += concat(text.empty() ? "" : concat(",\n", indent), p);
   return text;
+}
+
+// Declarations at file scope. The compiler of a pipeline knows their values.
+std::string Writer::function_constants() {
+  Text outer = std::exchange(text_, Text());
+  const int depth = std::exchange(depth_, 0);
+  for (const FunctionConstant& c : enigma::function_constants(m_)) {
+    const std::string& python = m_.name_of(c.values[0]);
+    Frag f;
+    f.text = names_.declare(python.empty() ? concat("constant_", c.index) : python);
+    f.atom = true;
+    // Metal's values know of bfloat, but nothing says that its compiler takes one here; bits it
+    // takes for certain. The Metal runtime does the same.
+    const bool is_bits = c.dtype == DType::BF16;
+    at_ = c.first;
+    line(concat("constant ", name_of(is_bits ? DType::U16 : c.dtype), " ", f.text, " [[",
+                spelling(Op::FunctionConstant).text, "(", c.index, ")]];"));
+    if (is_bits) f.text = concat("as_type<bfloat>(", f.text, ")");
+    for (ValueId v : c.values) frags_[v.index] = f;
+  }
+  at_ = InstId{};
+  commented_ = {};  // the kernel's own lines name their statements again
+  depth_ = depth;
+  std::string text = std::move(std::exchange(text_, std::move(outer)).str());
+  return text.empty() ? text : text + "\n";
 }
 
 // Metal wants them at the top of the kernel; what they hold at first is undefined.
@@ -141,18 +172,19 @@ bool Writer::may_contract() const {
   return false;
 }
 
-MslCode Writer::kernel(bool fast_math) {
+MslCode Writer::kernel() {
   scan_memory();
   function_ = names_.declare(m_.name);
   std::string params = parameters();
+  std::string constants = function_constants();
   text_.indent();
   threadgroup_arrays();
   region(m_.body);
 
   Text out;
   out.add("#include <metal_stdlib>\nusing namespace metal;\n");
-  if (!fast_math && may_contract()) out.add("#pragma STDC FP_CONTRACT OFF\n");
-  out.add("\n", prelude_text(prelude_));
+  if (!fast_math_ && may_contract()) out.add("#pragma STDC FP_CONTRACT OFF\n");
+  out.add("\n", constants, prelude_text(prelude_));
   out.add("kernel void ", function_, "(", params, ") {\n", text_.str(), "}\n");
   return {std::move(out.str()), function_, version_};
 }
@@ -160,7 +192,7 @@ MslCode Writer::kernel(bool fast_math) {
 }  // namespace msl
 
 MslCode emit_msl(const Verified& kernel, bool fast_math) {
-  return msl::Writer(kernel.module()).kernel(fast_math);
+  return msl::Writer(kernel.module(), kernel.uniformity(), fast_math).kernel();
 }
 
 }  // namespace enigma

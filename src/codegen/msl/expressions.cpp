@@ -5,6 +5,7 @@
 #include "codegen/msl/prelude.h"
 #include "codegen/msl/table.h"
 #include "codegen/msl/writer.h"
+#include "enigma/limits.h"
 
 namespace enigma::msl {
 namespace {
@@ -65,6 +66,12 @@ Frag joined(std::string text, Prec prec, Form form, const std::vector<Frag>& par
 // Half overloads that some of Apple's compilers lack.
 bool lacks_half(Op op) {
   return op == Op::Sinh || op == Op::Cosh || op == Op::Tanh || op == Op::Atan2;
+}
+
+// What Metal's fast functions get wrong, not just less exact: tanh of large numbers, powers of
+// negative ones, remainders, and angles of points on an axis. The precise ones are for float only.
+bool fails_fast(Op op) {
+  return op == Op::Tanh || op == Op::PowF || op == Op::Fmod || op == Op::Atan2;
 }
 
 bool is_bitwise(Op op) { return op == Op::AndI || op == Op::OrI || op == Op::XorI; }
@@ -251,33 +258,91 @@ Frag Writer::call(const Instruction& inst) {
   std::string_view function = text.substr(0, text.find('('));
   bool ours = function.starts_with("enigma_");
   // There is no bfloat library; ours is for float.
-  bool widened = t == DType::BF16 || (t == DType::F16 && (ours || lacks_half(inst.op)));
+  bool precise = fast_math_ && fails_fast(inst.op);
+  bool widened = t == DType::BF16 || (t == DType::F16 && (ours || precise || lacks_half(inst.op)));
   std::vector<Frag> args;
   for (ValueId v : inst.operands) args.push_back(widened ? as_float(v) : exact(v));
-  std::string out = fill(text, args);
+  std::string out = concat(precise ? "precise::" : "", fill(text, args));
   if (ours) prelude(function, widened ? DType::F32 : t);
   if (widened && info(inst.op).result == 'T') out = concat(name_of(t), "(", out, ")");
   return joined(std::move(out), Prec::Primary, Form::Exact, args);
 }
 
-// Metal's functions take integers of up to 32 bits, float and half.
+// Metal's functions take integers of up to 32 bits, float and half; `call` makes the text of one
+// from that of its first argument.
+Frag Writer::across_lanes(ValueId x, const std::function<std::string(std::string)>& call) {
+  DType t = dtype(x);
+  Frag f = exact(x);
+  if (t == DType::BF16) {
+    f.text = concat("bfloat(", call(concat("float(", f.text, ")")), ")");
+  } else if (t == DType::B1) {
+    f.text = concat("bool(", call(concat("uint(", f.text, ")")), ")");
+  } else if (info(t).bits == 64) {
+    f.text =
+        concat("as_type<", name_of(t), ">(", call(concat("as_type<uint2>(", f.text, ")")), ")");
+  } else {
+    f.text = call(f.text);
+  }
+  return make_frag(std::move(f.text), Prec::Primary, Form::Exact, {&f});
+}
+
 Frag Writer::lane(const Instruction& inst) {
   std::string_view text = spelling(inst.op).text;
+  std::string function(text.substr(0, text.find('(')));
+  if (inst.operands.size() == 2) return shuffle(inst, std::move(function));
   DType t = dtype(inst.operands[0]);
-  std::vector<Frag> args;
-  for (ValueId v : inst.operands) args.push_back(exact(v));
-  auto around = [&](std::string_view before, std::string_view in, std::string_view after) {
-    args[0].text = concat(in, "(", args[0].text, ")");
-    return joined(concat(before, fill(text, args), after), Prec::Primary, Form::Exact, args);
-  };
-  if (t == DType::BF16) return around("bfloat(", "float", ")");
-  if (t == DType::B1) return around("bool(", "uint", ")");
-  if (info(t).bits < 64) return joined(fill(text, args), Prec::Primary, Form::Exact, args);
-  bool bitwise =
-      args.size() == 2 || inst.op == Op::SimdAnd || inst.op == Op::SimdOr || inst.op == Op::SimdXor;
-  if (bitwise) return around(concat("as_type<", name_of(t), ">("), "as_type<uint2>", ")");
-  std::string function = prelude(concat("enigma_", text.substr(0, text.find('('))), t);
-  return joined(concat(function, "(", args[0].text, ")"), Prec::Primary, Form::Exact, args);
+  bool bitwise = inst.op == Op::SimdAnd || inst.op == Op::SimdOr || inst.op == Op::SimdXor;
+  // Metal has no sums of 64 bits, and leaves open what its extremes make of NaN.
+  bool ours = info(t).bits == 64
+                  ? !bitwise
+                  : !fast_math_ && (inst.op == Op::SimdMinF || inst.op == Op::SimdMaxF);
+  if (!ours) {
+    return across_lanes(inst.operands[0],
+                        [&](std::string x) { return concat(function, "(", x, ")"); });
+  }
+  function = prelude(concat("enigma_", function), t == DType::BF16 ? DType::F32 : t);
+  Frag x = t == DType::BF16 ? as_float(inst.operands[0]) : exact(inst.operands[0]);
+  std::string out = concat(function, "(", x.text, ")");
+  if (t == DType::BF16) out = concat("bfloat(", out, ")");
+  return make_frag(std::move(out), Prec::Primary, Form::Exact, {&x});
+}
+
+// Whether all lanes of a SIMD-group are known to name one lane, or one distance, that exists.
+bool Writer::names_one_lane(ValueId which) const {
+  return uniformity_[which] <= Level::Simd && ranges_[which].within({0, kSimdWidth - 1});
+}
+
+// Shuffles by a distance that Metal leaves open read the lane that they mean.
+bool Writer::needs_lane(const Instruction& inst) const {
+  if (inst.op == Op::SimdShuffleXor) return uniformity_[inst.operands[1]] == Level::Varying;
+  bool by_distance = inst.op == Op::SimdShuffleUp || inst.op == Op::SimdShuffleDown;
+  return by_distance && !names_one_lane(inst.operands[1]);
+}
+
+Frag Writer::shuffle(const Instruction& inst, std::string function) {
+  ValueId which = inst.operands[1];
+  Frag n = needs_lane(inst) && inst.op != Op::SimdShuffleXor ? atom(which) : exact(which);
+  std::string lane = n.text, masked = as_operand(n, Prec::BitAnd, false);
+  if (inst.op == Op::SimdBroadcast && uniformity_[which] == Level::Varying) {
+    lane = masked = concat("simd_broadcast_first(", n.text, ")");
+  }
+  if (needs_lane(inst)) {
+    function = "simd_shuffle";
+    if (inst.op == Op::SimdShuffleUp) {
+      lane = concat(n.text, " <= ", lane_, " ? ", lane_, " - ", n.text, " : ", lane_);
+    } else if (inst.op == Op::SimdShuffleDown) {
+      lane = concat(n.text, " < 32u - ", lane_, " ? ", lane_, " + ", n.text, " : ", lane_);
+    } else {
+      lane = concat("(", lane_, " ^ ", as_operand(n, Prec::BitXor, true), ") & 31u");
+    }
+  } else if (const Instruction* c = constant(which)) {
+    lane = literal(DType::U32, c->attr % kSimdWidth).text;
+  } else if (!ranges_[which].within({0, kSimdWidth - 1})) {
+    lane = concat(masked, " & 31u");
+  }
+  Frag f = across_lanes(inst.operands[0],
+                        [&](std::string x) { return concat(function, "(", x, ", ", lane, ")"); });
+  return make_frag(std::move(f.text), Prec::Primary, Form::Exact, {&f, &n});
 }
 
 Frag Writer::load(const Instruction& inst) {

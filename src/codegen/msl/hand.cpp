@@ -19,7 +19,7 @@ Form operator_form(DType t) { return is_narrow(t) ? Form::Promoted : Form::Exact
 Frag divide(Writer& w, const Instruction& inst, std::string_view symbol, std::string_view function,
             bool plain) {
   DType t = w.dtype(inst.operands[0]);
-  if (plain || is_unsigned(t)) {
+  if (plain) {
     Frag a = w.in_range(inst.operands[0]), b = w.in_range(inst.operands[1]);
     return infix(a, symbol, b, Prec::Multiplicative, operator_form(t));
   }
@@ -28,8 +28,9 @@ Frag divide(Writer& w, const Instruction& inst, std::string_view symbol, std::st
                    Form::Exact, {&a, &b});
 }
 
-// Truncation and floor agree on numbers that are not negative.
-bool never_negative(Writer& w, const Instruction& inst) {
+// Truncation and floor agree on numbers that are not negative. What C++ leaves undefined, or Metal
+// unspecified, is a divisor of 0.
+bool natural(Writer& w, const Instruction& inst) {
   return w.ranges()[inst.operands[0]].lo >= 0 && w.ranges()[inst.operands[1]].lo > 0;
 }
 
@@ -97,12 +98,14 @@ Frag hand<Op::DivI>(Writer& w, const Instruction& inst) {
 
 template <>
 Frag hand<Op::FloorDivI>(Writer& w, const Instruction& inst) {
-  return divide(w, inst, "/", "enigma_floordiv", never_negative(w, inst));
+  bool is_floor = is_signed(w.dtype(inst.operands[0]));
+  return divide(w, inst, "/", is_floor ? "enigma_floordiv" : "enigma_div", natural(w, inst));
 }
 
 template <>
 Frag hand<Op::FloorModI>(Writer& w, const Instruction& inst) {
-  return divide(w, inst, "%", "enigma_floormod", never_negative(w, inst));
+  bool is_floor = is_signed(w.dtype(inst.operands[0]));
+  return divide(w, inst, "%", is_floor ? "enigma_floormod" : "enigma_mod", natural(w, inst));
 }
 
 template <>

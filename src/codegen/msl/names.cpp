@@ -52,7 +52,8 @@ constexpr std::string_view kReserved =
     " saturate select sign signbit sin sincos sinh sinpi smoothstep sqrt step subsat tan tanh tanpi"
     " transpose trunc threadgroup_barrier simdgroup_barrier atomic_thread_fence"
     // macros
-    " INFINITY NAN HUGE_VAL HUGE_VALF HUGE_VALH MAXFLOAT MAXHALF MAXBFLOAT NULL CHAR_BIT SCHAR_MAX"
+    " INFINITY NAN HUGE_VAL HUGE_VALF HUGE_VALH HUGE_VALBF MAXFLOAT MAXHALF MAXBFLOAT NULL "
+    "CHAR_BIT SCHAR_MAX"
     " SCHAR_MIN UCHAR_MAX CHAR_MAX CHAR_MIN SHRT_MAX SHRT_MIN USHRT_MAX INT_MAX INT_MIN UINT_MAX"
     " LONG_MAX LONG_MIN ULONG_MAX FLT_MAX FLT_MIN FLT_EPSILON FLT_DIG HALF_MAX HALF_MIN "
     "HALF_EPSILON"

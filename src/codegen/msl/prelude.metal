@@ -10,6 +10,16 @@ inline T enigma_div(T a, T b) {
     return b == 0 ? T(0) : b == -1 ? T(W(0) - W(a)) : T(a / b);
 }
 
+// enigma_div (unsigned): Quotient; 0 for a divisor of 0.
+inline T enigma_div(T a, T b) {
+    return b == 0 ? T(0) : T(a / b);
+}
+
+// enigma_mod (unsigned): Remainder; 0 for a divisor of 0.
+inline T enigma_mod(T a, T b) {
+    return b == 0 ? T(0) : T(a % b);
+}
+
 // enigma_floordiv (signed): Quotient rounded toward negative infinity; 0 for a divisor of 0.
 inline T enigma_floordiv(T a, T b) {
     if (b == 0) return T(0);
@@ -29,7 +39,7 @@ inline T enigma_floormod(T a, T b) {
 // enigma_floordiv (float): Quotient rounded toward negative infinity, as Python's //.
 inline T enigma_floordiv(T a, T b) {
     if (b == 0.0f) return a / b;
-    T r = fmod(a, b);
+    T r = precise::fmod(a, b);
     T q = (a - r) / b;
     if (r != 0.0f && (r < 0.0f) != (b < 0.0f)) q -= 1.0f;
     if (q == 0.0f) return copysign(0.0f, a / b);
@@ -39,7 +49,7 @@ inline T enigma_floordiv(T a, T b) {
 
 // enigma_floormod (float): Remainder with the sign of the divisor, as Python's %.
 inline T enigma_floormod(T a, T b) {
-    T r = fmod(a, b);
+    T r = precise::fmod(a, b);
     if (r == 0.0f) return copysign(0.0f, b);
     return (r < 0.0f) != (b < 0.0f) ? r + b : r;
 }
@@ -192,4 +202,16 @@ inline T enigma_simd_max(T x) {
         greatest = max(greatest, as_type<T>(simd_shuffle(as_type<uint2>(x), ushort(ctz(lanes)))));
     }
     return greatest;
+}
+
+// enigma_simd_min (float): Least over the active lanes that are no NaN; Metal leaves NaN open.
+inline T enigma_simd_min(T x) {
+    T least = simd_min(isnan(x) ? T(INFINITY) : x);
+    return simd_all(isnan(x)) ? x : least;
+}
+
+// enigma_simd_max (float): Greatest over the active lanes that are no NaN; Metal leaves NaN open.
+inline T enigma_simd_max(T x) {
+    T greatest = simd_max(isnan(x) ? T(-INFINITY) : x);
+    return simd_all(isnan(x)) ? x : greatest;
 }

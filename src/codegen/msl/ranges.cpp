@@ -3,15 +3,13 @@
 
 #include <algorithm>
 
+#include "enigma/limits.h"
 #include "support/text.h"
 
 namespace enigma::msl {
 namespace {
 
 using Wide = Range::Wide;
-
-// Metal's limits: no threadgroup has more threads, no SIMD-group other than 32.
-constexpr Wide kMaxThreads = 1024, kSimdWidth = 32;
 
 Range hull(Range a, Range b) { return {std::min(a.lo, b.lo), std::max(a.hi, b.hi)}; }
 
@@ -116,15 +114,15 @@ Range Ranges::result(const Instruction& inst) const {
     }
     case Op::ThreadPositionInThreadgroup:
     case Op::ThreadIndexInThreadgroup:
-      return {0, kMaxThreads - 1};
+      return {0, Wide{kMaxThreadsPerThreadgroup} - 1};
     case Op::ThreadsPerThreadgroup:
-      return {1, kMaxThreads};
+      return {1, Wide{kMaxThreadsPerThreadgroup}};
     case Op::ThreadIndexInSimdgroup:
     case Op::SimdgroupIndexInThreadgroup:
-      return {0, kSimdWidth - 1};
+      return {0, Wide{kSimdWidth} - 1};
     case Op::ThreadsPerSimdgroup:
     case Op::SimdgroupsPerThreadgroup:
-      return {1, kSimdWidth};
+      return {1, Wide{kSimdWidth}};
     case Op::ThreadPositionInGrid:
     case Op::ThreadgroupPositionInGrid:
       return {0, all.hi - 1};

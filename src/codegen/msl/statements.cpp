@@ -27,6 +27,7 @@ void Writer::statement(InstId id) {
   InstId before = std::exchange(at_, id);
   switch (info(inst.op).shape) {
     case Shape::Constant:
+    case Shape::FunctionConstant:
     case Shape::Alloc:
     case Shape::Yield:
       break;  // numbers stand where they are used, arrays at the top, yields with their region

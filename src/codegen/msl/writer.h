@@ -23,8 +23,8 @@ namespace enigma::msl {
 
 class Writer {
  public:
-  explicit Writer(const Module& m);
-  MslCode kernel(bool fast_math);
+  Writer(const Module& m, const Uniformity& uniformity, bool fast_math);
+  MslCode kernel();
 
   // ---- for hand.cpp: operands of the instruction that is being written ----
   const Module& module() const { return m_; }
@@ -59,6 +59,10 @@ class Writer {
   Frag operators(const Instruction& inst);
   Frag call(const Instruction& inst);
   Frag lane(const Instruction& inst);
+  Frag across_lanes(ValueId x, const std::function<std::string(std::string)>& call);
+  Frag shuffle(const Instruction& inst, std::string function);
+  bool names_one_lane(ValueId which) const;
+  bool needs_lane(const Instruction& inst) const;
   Frag load(const Instruction& inst);
   Frag raw(ValueId v);
   Frag to_exact(Frag f, DType t) const;
@@ -94,12 +98,15 @@ class Writer {
   // ---- emit.cpp ----
   void scan_memory();
   std::string parameters();
+  std::string function_constants();
   void threadgroup_arrays();
   std::string comment();
   bool is_atomic_only(ValueId memory) const;
   bool may_contract() const;
 
   const Module& m_;
+  const Uniformity& uniformity_;
+  const bool fast_math_;
   Uses uses_;
   Variables variables_;
   Ranges ranges_;
@@ -109,6 +116,7 @@ class Writer {
   std::vector<std::string> variable_names_;  // per variable; empty before it is declared
   std::vector<uint8_t> memory_use_;          // per value: kPlain, kAtomic
   std::string function_;
+  std::string lane_;  // the parameter that holds the lane's number
   std::set<std::pair<std::string_view, DType>> prelude_;
   Text text_;
   InstId at_;      // the instruction that is being written

@@ -61,7 +61,7 @@ std::string shape(Dim3 d) { return concat('(', d.x, ", ", d.y, ", ", d.z, ')'); 
 class CpuPrepared final : public Prepared {
  public:
   CpuPrepared(std::shared_ptr<Device> device, std::shared_ptr<const Artifact> artifact,
-              std::vector<Binding> arguments);
+              std::vector<Binding> arguments, const std::vector<ConstantValue>& constants);
 
   void dispatch(Dim3 grid, Dim3 threads, bool) override {
     std::lock_guard lock(mutex_);
@@ -71,6 +71,7 @@ class CpuPrepared final : public Prepared {
   double dispatch_timed(Dim3 grid, Dim3 threads) override;
   void bind(uint32_t param, Binding memory) override;
   Binding read(uint32_t param) override;
+  void unbind() override;
 
   /// Error when dispatch would refuse these sizes.
   void check(Dim3 grid, Dim3 threads);
@@ -105,15 +106,21 @@ class CpuPrepared final : public Prepared {
 };
 
 CpuPrepared::CpuPrepared(std::shared_ptr<Device> device, std::shared_ptr<const Artifact> artifact,
-                         std::vector<Binding> arguments)
+                         std::vector<Binding> arguments,
+                         const std::vector<ConstantValue>& constants)
     : device_(std::move(device)),
       artifact_(std::move(artifact)),
       variants_(device_->cache.get(artifact_)) {
   const size_t count = artifact_->params.size();
   check_argument_count(*artifact_, arguments.size());
+  const std::vector<uint64_t> values = check_constants(*artifact_, constants);
   bindings_.resize(count);
   elements_.resize(count);
   args_.resize(param_word(static_cast<uint32_t>(count)));
+  args_.insert(args_.end(), values.begin(), values.end());  // see cpu_abi::constant_word
+  for (size_t k = 0; k < values.size(); ++k) {
+    elements_.push_back(integer_value(artifact_->constants[k].dtype, &values[k]));
+  }
   args_[cpu_abi::kFault] = reinterpret_cast<uint64_t>(&fault_);
   for (uint32_t i = 0; i < count; ++i) set(i, std::move(arguments[i]));
 }
@@ -145,6 +152,15 @@ Binding CpuPrepared::read(uint32_t param) {
   std::lock_guard lock(mutex_);
   check_param(*artifact_, param);
   return bindings_[param];
+}
+
+void CpuPrepared::unbind() {
+  std::vector<Binding> old;  // as in bind
+  std::lock_guard lock(mutex_);
+  for (size_t p = 0; p < bindings_.size(); ++p) {
+    if (!artifact_->params[p].is_scalar) old.push_back(std::exchange(bindings_[p], {}));
+  }
+  code_ = nullptr;
 }
 
 void CpuPrepared::check(Dim3 grid, Dim3 threads) {
@@ -227,9 +243,11 @@ class CpuRuntime final : public Runtime {
 
   const DeviceCapabilities& capabilities() const override { return device_->capabilities; }
   std::unique_ptr<Prepared> prepare(std::shared_ptr<const Artifact> kernel,
-                                    std::vector<Binding> arguments) override {
+                                    std::vector<Binding> arguments,
+                                    std::vector<ConstantValue> constants) override {
     if (!kernel) throw Error("prepare needs a compiled kernel");
-    return std::make_unique<CpuPrepared>(device_, std::move(kernel), std::move(arguments));
+    return std::make_unique<CpuPrepared>(device_, std::move(kernel), std::move(arguments),
+                                         constants);
   }
   void dispatch_batch(std::span<const Launch> launches) override;
   void synchronize() override {}  // every dispatch is complete when it returns

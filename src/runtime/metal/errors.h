@@ -17,6 +17,8 @@ Location python_place(const Artifact& kernel, uint32_t line);
 
 /// The MSL text was refused; the first error's line is mapped back to Python.
 [[noreturn]] void fail_library(const Artifact& kernel, NS::Error* error);
+/// The function constants' values were refused, or the function with them.
+[[noreturn]] void fail_function(const Artifact& kernel, NS::Error* error);
 /// The second compiler, from library to machine code, has failed.
 [[noreturn]] void fail_pipeline(const Artifact& kernel, NS::Error* error);
 

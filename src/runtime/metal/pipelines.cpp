@@ -13,7 +13,7 @@ constexpr size_t kMaxPipelines = 512;
 
 // The macOS that first had a language version.
 uint32_t macos_of(uint32_t msl_version) {
-  return msl_version >= 400 ? 26 : msl_version >= 320 ? 15 : 14;
+  return msl_version >= 410 ? 27 : msl_version >= 400 ? 26 : msl_version >= 320 ? 15 : 14;
 }
 
 // 128 bits, the same in every process.
@@ -31,18 +31,80 @@ std::string digest(std::string_view content) {
   return hex;
 }
 
+// As codegen/msl declares function constants: a bfloat is given as its bits.
+MTL::DataType data_type(DType t) {
+  switch (t) {
+    case DType::F32:
+      return MTL::DataTypeFloat;
+    case DType::F16:
+      return MTL::DataTypeHalf;
+    case DType::I8:
+      return MTL::DataTypeChar;
+    case DType::I16:
+      return MTL::DataTypeShort;
+    case DType::I32:
+      return MTL::DataTypeInt;
+    case DType::I64:
+      return MTL::DataTypeLong;
+    case DType::U8:
+      return MTL::DataTypeUChar;
+    case DType::BF16:
+    case DType::U16:
+      return MTL::DataTypeUShort;
+    case DType::U32:
+      return MTL::DataTypeUInt;
+    case DType::U64:
+      return MTL::DataTypeULong;
+    case DType::B1:
+      return MTL::DataTypeBool;
+  }
+  throw InternalError("a type that Metal does not know");
+}
+
+Owned<MTL::Function> function_of(MTL::Library* library, const Artifact& kernel,
+                                 std::span<const uint64_t> constants) {
+  if (constants.empty()) return Owned(library->newFunction(string(kernel.msl_name)));
+  Owned values(MTL::FunctionConstantValues::alloc()->init());
+  for (size_t k = 0; k < constants.size(); ++k) {
+    const ConstantInfo& c = kernel.constants[k];
+    // The low bytes come first, as on every machine that has Metal.
+    values->setConstantValue(&constants[k], data_type(c.dtype), NS::UInteger{c.index});
+  }
+  NS::Error* error = nullptr;
+  Owned made(library->newFunction(string(kernel.msl_name), values.get(), &error));
+  if (!made) fail_function(kernel, error);
+  return made;
+}
+
 }  // namespace
 
 PipelineCache::PipelineCache(const Device& device)
     : device_(device), archives_(cache_folder("metal")) {}
 
-std::shared_ptr<const Pipeline> PipelineCache::get(const Artifact& kernel) {
-  std::string content = concat(kernel.msl_version, kernel.fast_math ? " fast " : " safe ",
-                               kernel.msl_name, '\n', kernel.msl);
+std::shared_ptr<const Pipeline> PipelineCache::get(const Artifact& kernel,
+                                                   std::span<const uint64_t> constants) {
+  const std::string text = concat(kernel.msl_version, kernel.fast_math ? " fast " : " safe ",
+                                  kernel.msl_name, '\n', kernel.msl);
+  std::string content = text;
+  for (uint64_t bits : constants) content += concat('\n', bits);
   std::shared_ptr<Entry> slot = entry(content);
   std::lock_guard lock(slot->compiling);
-  if (!slot->pipeline) slot->pipeline = build(kernel, content);
+  if (!slot->pipeline) {
+    slot->pipeline = build(kernel, constants, content,
+                           constants.empty() ? std::make_shared<Source>() : source(text));
+  }
   return slot->pipeline;
+}
+
+std::shared_ptr<Source> PipelineCache::source(const std::string& text) {
+  std::lock_guard lock(mutex_);
+  std::weak_ptr<Source>& known = sources_[text];
+  std::shared_ptr<Source> found = known.lock();
+  if (!found) {
+    known = found = std::make_shared<Source>();
+    std::erase_if(sources_, [](const auto& s) { return s.second.expired(); });
+  }
+  return found;
 }
 
 std::shared_ptr<PipelineCache::Entry> PipelineCache::entry(std::string content) {
@@ -81,18 +143,25 @@ Owned<MTL::Library> PipelineCache::library(const Artifact& kernel) const {
     options->setFastMathEnabled(kernel.fast_math);
 #pragma clang diagnostic pop
   }
+  NS::String* source = string(kernel.msl);
+  if (!source) throw Error(concat(kernel.kernel_name, ": its MSL is not UTF-8"));
   NS::Error* error = nullptr;  // with a library: its warnings
-  Owned made(device_.device->newLibrary(string(kernel.msl), options.get(), &error));
+  Owned made(device_.device->newLibrary(source, options.get(), &error));
   if (!made) fail_library(kernel, error);
   return made;
 }
 
 std::shared_ptr<const Pipeline> PipelineCache::build(const Artifact& kernel,
-                                                     const std::string& content) const {
+                                                     std::span<const uint64_t> constants,
+                                                     const std::string& content,
+                                                     std::shared_ptr<Source> source) const {
   Pool pool;
   MTL::Device* device = device_.device.get();
-  Owned<MTL::Library> compiled = library(kernel);
-  Owned function(compiled->newFunction(string(kernel.msl_name)));
+  {
+    std::lock_guard lock(source->compiling);
+    if (!source->library) source->library = library(kernel);
+  }
+  Owned<MTL::Function> function = function_of(source->library.get(), kernel, constants);
   if (!function) throw InternalError(concat("the MSL has no function ", kernel.msl_name));
   Owned descriptor(MTL::ComputePipelineDescriptor::alloc()->init());
   descriptor->setComputeFunction(function.get());
@@ -122,6 +191,7 @@ std::shared_ptr<const Pipeline> PipelineCache::build(const Artifact& kernel,
   auto pipeline = std::make_shared<Pipeline>();
   pipeline->max_threads = static_cast<uint32_t>(state->maxTotalThreadsPerThreadgroup());
   pipeline->state = std::move(state);
+  if (!constants.empty()) pipeline->source = std::move(source);
   return pipeline;
 }
 

@@ -4,6 +4,7 @@
 #include <list>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <string>
 #include <unordered_map>
 
@@ -13,21 +14,30 @@
 
 namespace enigma::metal {
 
+/// A compiled MSL text.
+struct Source {
+  std::mutex compiling;
+  Owned<MTL::Library> library;  ///< null until somebody has compiled it
+};
+
 struct Pipeline {
   Owned<MTL::ComputePipelineState> state;
+  /// Where the kernel has function constants: other values of theirs are taken from the same text.
+  std::shared_ptr<Source> source;
   /// May be less than the device's: a kernel that needs many registers.
   uint32_t max_threads = 0;
 };
 
-/// Pipelines by content: the same text, language version and math mode is compiled once, whoever
-/// asks first. The least recently used are dropped.
+/// Pipelines by content: the same text, language version, math mode and values of function
+/// constants is compiled once, whoever asks first. The least recently used are dropped.
 class PipelineCache {
  public:
   /// `device` must outlive this.
   explicit PipelineCache(const Device& device);
 
-  /// Error, at the line in Python where it is known, when Metal refuses the kernel.
-  std::shared_ptr<const Pipeline> get(const Artifact& kernel);
+  /// `constants` are the bits of the kernel's function constants. Error, at the line in Python
+  /// where it is known, when Metal refuses the kernel.
+  std::shared_ptr<const Pipeline> get(const Artifact& kernel, std::span<const uint64_t> constants);
 
  private:
   struct Entry {
@@ -37,7 +47,10 @@ class PipelineCache {
   using Recent = std::list<std::pair<std::string, std::shared_ptr<Entry>>>;
 
   std::shared_ptr<Entry> entry(std::string content);
-  std::shared_ptr<const Pipeline> build(const Artifact& kernel, const std::string& content) const;
+  std::shared_ptr<Source> source(const std::string& text);
+  std::shared_ptr<const Pipeline> build(const Artifact& kernel, std::span<const uint64_t> constants,
+                                        const std::string& content,
+                                        std::shared_ptr<Source> source) const;
   Owned<MTL::Library> library(const Artifact& kernel) const;
 
   const Device& device_;
@@ -45,6 +58,7 @@ class PipelineCache {
   std::mutex mutex_;
   Recent recent_;                                                   // the newest first
   std::unordered_map<std::string_view, Recent::iterator> entries_;  // views of recent_
+  std::unordered_map<std::string, std::weak_ptr<Source>> sources_;  // of kernels with constants
 };
 
 }  // namespace enigma::metal

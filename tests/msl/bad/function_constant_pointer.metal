@@ -1,0 +1,9 @@
+// A function constant is a number.
+#include <metal_stdlib>
+using namespace metal;
+
+constant int* n [[function_constant(0)]];
+
+kernel void f(device int* out [[buffer(0)]], uint3 t [[thread_position_in_grid]]) {
+    out[t.x] = n[0];
+}
