@@ -253,9 +253,9 @@ kernel void f(device float* Out [[buffer(0)]], uint3 t [[thread_position_in_grid
         np.testing.assert_array_equal(got, np.full(4, -5.25))
         got = lab.run(text, out, 4, constants={**given, 0: 2, 2: 0}, checked=checked).arrays[0]
         np.testing.assert_array_equal(got, np.full(4, 3.5))
-    with pytest.raises(msl.CompileError, match="^line 4: function constant 'b' has no value$"):
+    with pytest.raises(msl.CompileError, match="line 4: function constant 'b' has no value"):
         lab.run(text, out, 4, constants={0: 3})
-    with pytest.raises(msl.LabError, match="^the text has no function constant 7$"):
+    with pytest.raises(msl.LabError, match="the text has no function constant 7"):
         lab.run(text, out, 4, constants={**given, 7: 1})
-    with pytest.raises(msl.LabError, match="^function constant 'h' is half, not float32$"):
+    with pytest.raises(msl.LabError, match="function constant 'h' is half, not float32"):
         lab.run(text, out, 4, constants={**given, 65535: np.float32(1)})
