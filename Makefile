@@ -62,7 +62,7 @@ SUITE_PACKAGE := $(CURDIR)/build/softmetal/python
 suite-build: $(VENV)/.test-system
 	@cmake --preset softmetal -DPython_EXECUTABLE=$(BIN)/python > $(VENV)/softmetal-configure.log \
 	  || { cat $(VENV)/softmetal-configure.log; exit 1; }
-	@cmake --build --preset softmetal --target _core msl_lab
+	@cmake --build --preset softmetal --target _core _core_stub msl_lab
 	@$(call python-files,softmetal)
 else
 SUITE_PACKAGE :=

@@ -17,6 +17,16 @@
 
 namespace enigma {
 
+/// How copies between device and threadgroup memory are made that a SIMD-group waits for.
+enum class AsyncCopy : uint8_t {
+  Cooperative,  ///< by the SIMD-group's own lanes: on every device
+  Air,          ///< by AIR's functions, which Metal does not document
+  EscapedAir,   ///< by the same, under names that a front end which refuses AIR's own lets pass
+};
+constexpr std::string_view to_string(AsyncCopy a) {
+  return a == AsyncCopy::Air ? "air" : a == AsyncCopy::EscapedAir ? "escaped air" : "cooperative";
+}
+
 struct DeviceCapabilities {
   std::string name;     ///< "Apple M3 Max", "CPU (2 threads, avx512)"
   std::string backend;  ///< "metal" or "cpu"
@@ -26,6 +36,8 @@ struct DeviceCapabilities {
   uint32_t simd_width = kSimdWidth;
   uint64_t max_buffer_bytes = 0;
   bool unified_memory = true;
+  /// The best that has been tried on this device and found to work.
+  AsyncCopy async_copy = AsyncCopy::Cooperative;
 };
 
 /// Host memory bound to a parameter: a whole number of elements of the parameter's type, aligned as
@@ -72,6 +84,9 @@ class Prepared {
   virtual void bind(uint32_t param, Binding memory) = 0;
   /// The memory bound to a parameter, after all dispatches so far have ended.
   virtual Binding read(uint32_t param) = 0;
+  /// Lets go of all memory, after all dispatches so far have ended; each buffer has to be bound
+  /// again before the next. Memory without an owner may be freed from then on.
+  virtual void unbind() = 0;
 };
 
 struct Launch {

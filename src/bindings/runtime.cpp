@@ -250,7 +250,8 @@ void call(nb::handle_t<PyRuntime> rt, Compiled& kernel, nb::handle arguments, nb
   Arguments all;
   add_all(all, *kernel.artifact, arguments);
   // The last call's prepared kernel is taken out while it runs, so that a second thread makes one
-  // of its own. It goes back only when all went well.
+  // of its own. It goes back only when all went well, and only on the CPU: on Metal it would hold
+  // the pages of arrays that are free to go, and take those of other arrays there for the same.
   std::shared_ptr<Prepared> prepared;
   if (kernel.runtime.is(rt)) prepared = std::move(kernel.prepared);
   auto binding = [&](size_t p) { return Binding{all.arrays[p].data, all.arrays[p].bytes, {}}; };
@@ -264,8 +265,9 @@ void call(nb::handle_t<PyRuntime> rt, Compiled& kernel, nb::handle arguments, nb
   {
     nb::gil_scoped_release release;
     prepared->dispatch(g, t);
+    prepared->unbind();  // the arrays are lent until here
   }
-  if (kernel.prepared) return;
+  if (kernel.prepared || runtime_of(rt).capabilities().backend != "cpu") return;
   kernel.runtime = nb::borrow(rt);
   kernel.prepared = std::move(prepared);
 }
@@ -331,6 +333,16 @@ void bind_capabilities(nb::module_& m) {
       .def_ro("simd_width", &C::simd_width)
       .def_ro("max_buffer_bytes", &C::max_buffer_bytes)
       .def_ro("unified_memory", &C::unified_memory)
+      .def_prop_ro(
+          "async_copy",
+          [](const C& c) {
+            std::string_view name = to_string(c.async_copy);
+            return nb::str(name.data(), name.size());
+          },
+          nb::sig("def async_copy(self) -> str"),
+          "How async_copy_* are done: \"air\" or \"escaped air\" where Metal's undocumented "
+          "functions, under one of two names, were tried and found to work; \"cooperative\", by "
+          "the lanes of a SIMD-group, everywhere else.")
       .def("__repr__", [](const C& c) {
         return "DeviceCapabilities(name='" + c.name + "', backend='" + c.backend + "', family='" +
                c.family + "')";
@@ -379,6 +391,7 @@ void bind_runtime(nb::module_& m) {
       "metal_runtime",
       []() {
         PyRuntime out;
+        nb::gil_scoped_release release;  // it may compile
         out.runtime = make_metal_runtime();
         return out;
       },

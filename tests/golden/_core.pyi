@@ -890,6 +890,12 @@ class DeviceCapabilities:
     @property
     def unified_memory(self) -> bool: ...
 
+    @property
+    def async_copy(self) -> str:
+        """
+        How async_copy_* are done: "air" or "escaped air" where Metal's undocumented functions, under one of two names, were tried and found to work; "cooperative", by the lanes of a SIMD-group, everywhere else.
+        """
+
     def __repr__(self) -> str: ...
 
 class Prepared:

@@ -26,12 +26,16 @@ CLANG = "clang++-19"
 STANDARD = ["-std=c++17", "-Xclang", "-cl-single-precision-constant"]
 MEANING = [
     *["-fPIC", "-fno-exceptions", "-fno-rtti", "-fno-strict-aliasing", "-ffp-contract=off"],
-    "-fsigned-char",
+    *["-fsigned-char", "-fno-finite-loops"],
     *["-Xclang", "-ffloat16-excess-precision=none", "-Xclang", "-fbfloat16-excess-precision=none"],
     *["-w", "-Wno-reserved-user-defined-literal", "-nostdinc", "-isystem", str(HERE / "shim")],
 ]
 CHECKED = ["-fsanitize=thread", "-gline-tables-only", "-fno-omit-frame-pointer"]
-PASSES = ["-mllvm", "-tsan-instrument-func-entry-exit=0", "-mllvm", "-tsan-instrument-atomics=0"]
+PASSES = [
+    *["-mllvm", "-tsan-instrument-func-entry-exit=0", "-mllvm", "-tsan-instrument-atomics=0"],
+    # Of `x += 1` the read counts too: see async_copy.cpp.
+    *["-mllvm", "-tsan-instrument-read-before-write=1"],
+]
 SCHEDULES = ("forward", "reverse", "random")
 
 

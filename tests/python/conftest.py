@@ -67,7 +67,7 @@ def device(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> s
 
 @pytest.fixture(scope="session")
 def call_in_lab_too(request: pytest.FixtureRequest) -> Iterator[Callable[..., None]]:
-    """CompiledKernel.__call__, after which the lab runs the MSL on the same input and must agree."""
+    """CompiledKernel.__call__, after which the lab runs the MSL on the same input and agrees."""
     from msl.device import MslDevice, host_copy
 
     option = request.config.getoption

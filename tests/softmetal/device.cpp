@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 
@@ -146,6 +147,15 @@ void define_device() {
                                            [](Buffer* b) -> void* { return b->data; });
   method<decltype(&MTL::Buffer::length)>(buffer, "length",
                                          [](Buffer* b) -> NS::UInteger { return b->length; });
+  method<decltype(&MTL::Buffer::addDebugMarker)>(
+      buffer, "addDebugMarker:range:", [](Buffer* b, const NS::String* marker, NS::Range range) {
+        text_of(marker);
+        const NS::UInteger location = range.location, length = range.length;
+        if (location > b->length || length > b->length - location) {
+          fail("range", "a debug marker behind the end of a buffer");
+        }
+        b->marked = std::max(b->marked.load(), location + length);
+      });
 }
 
 }  // namespace softmetal
@@ -154,4 +164,16 @@ void define_device() {
 MTL::Device* MTLCreateSystemDefaultDevice() {
   using namespace softmetal;
   return strikes("no device") ? nullptr : as<MTL::Device*>(make<Device>());
+}
+
+// The caller owns it.
+NS::Array* MTLCopyAllDevices() {
+  using namespace softmetal;
+  auto* all = make<Array>();
+  if (!strikes("no device")) {
+    auto* device = make<Device>();
+    all->objects.emplace_back(device);
+    release(device);
+  }
+  return as<NS::Array*>(all);
 }

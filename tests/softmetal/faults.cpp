@@ -14,13 +14,23 @@ namespace softmetal {
 namespace {
 
 constexpr std::string_view kFaults[] = {
-    "no device",         "no queue",
-    "no command buffer", "library error",
-    "library warning",   "function error",
-    "pipeline error",    "buffer allocation",
-    "no-copy refused",   "archive error",
-    "timeout",           "page fault",
-    "out of memory",     "command buffer error",
+    "no device",
+    "no queue",
+    "no command buffer",
+    "library error",
+    "library warning",
+    "function error",
+    "pipeline error",
+    "buffer allocation",
+    "no-copy refused",
+    "archive error",
+    "timeout",
+    "page fault",
+    "out of memory",
+    "command buffer error",
+    "access revoked",
+    "async copy refused",
+    "async copy escaped only",
 };
 
 struct Plan {

@@ -1,5 +1,6 @@
 // Compilation, in Metal's two stages: MSL text to a library, a function of it to a pipeline.
 
+#include <algorithm>
 #include <cstdlib>
 #include <fstream>
 #include <functional>
@@ -51,7 +52,21 @@ softmetal_options options_of(const CompileOptions& options) {
   return {(version >> 16) * 100 + (version & 0xffff) * 10, options.fast, nullptr, 0};
 }
 
-uint32_t newest_msl() { return os().major >= 26 ? 400 : os().major >= 15 ? 320 : 310; }
+uint32_t newest_msl() {
+  const int major = os().major;
+  return major >= 27 ? 410 : major >= 26 || major == 16 ? 400 : major >= 15 ? 320 : 310;
+}
+
+// Where a text names a function of AIR that the compiler takes no name for: an offset, or npos.
+size_t refused_label(const std::string& source) {
+  const size_t bare = source.find("__asm(\"air.");
+  const size_t label = std::min(bare, source.find("__asm(\"\\01air."));
+  if (label == source.npos) return label;
+  if (os().major >= 27 || strikes("async copy refused")) return label;
+  return bare != source.npos && (os().major >= 26 || strikes("async copy escaped only"))
+             ? bare
+             : source.npos;
+}
 
 void define_options() {
   Class c = define<CompileOptions>();
@@ -63,7 +78,9 @@ void define_options() {
         o->version = version;
       });
   method<decltype(&MTL::CompileOptions::setFastMathEnabled)>(
-      c, "setFastMathEnabled:", [](CompileOptions* o, bool fast) { o->fast = fast; });
+      c, "setFastMathEnabled:", [](CompileOptions* o, bool fast) {
+        o->fast = o->fast_functions = fast;
+      });
   auto needs = [](int major, const char* selector) {
     if (os().major < major) {
       fail("unknown selector", "-[MTLCompileOptions %s] came with macOS %d, this is %d", selector,
@@ -77,8 +94,10 @@ void define_options() {
         o->fast = mode != MTL::MathModeSafe;
       });
   method<decltype(&MTL::CompileOptions::setMathFloatingPointFunctions)>(
-      c, "setMathFloatingPointFunctions:", [](CompileOptions*, MTL::MathFloatingPointFunctions) {
+      c, "setMathFloatingPointFunctions:",
+      [](CompileOptions* o, MTL::MathFloatingPointFunctions functions) {
         check(15, "setMathFloatingPointFunctions:");
+        o->fast_functions = functions != MTL::MathFloatingPointFunctionsPrecise;
       });
 }
 
@@ -231,6 +250,10 @@ MTL::Library* compile_library(const char* text, CompileOptions* options, NS::Err
   if (!options || options->version == MTL::LanguageVersion(0)) {
     fail("language version", "a library is compiled without an explicit language version");
   }
+  if (options->fast != options->fast_functions) {
+    fail("math mode", "math is %s, but its functions are %s", options->fast ? "fast" : "safe",
+         options->fast_functions ? "fast" : "precise");
+  }
   ++statistics().libraries;
   const softmetal_options asked = options_of(*options);
   statistics().msl_version = asked.msl_version;
@@ -249,6 +272,12 @@ MTL::Library* compile_library(const char* text, CompileOptions* options, NS::Err
         "injected error\n    int x = y;\n    ^\n";
   } else if (strikes("library warning")) {
     messages = "program_source:5:1: warning: unused variable 'injected'\n";
+  }
+  if (size_t label = failed ? source.npos : refused_label(source); label != source.npos) {
+    failed = true;
+    const auto head = source.substr(0, label);
+    messages = "program_source:" + std::to_string(1 + std::count(head.begin(), head.end(), '\n')) +
+               ":11: error: illegal string literal in 'asm'\n";
   }
   if (!failed && !kernel_compiler()) {
     failed = true;

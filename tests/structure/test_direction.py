@@ -14,7 +14,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.M)
 
 TABLES = ("enigma/ops.def", "enigma/dtypes.def")
-BASE = (*TABLES, "enigma/error.h", "enigma/types.h")
+BASE = (*TABLES, "enigma/error.h", "enigma/limits.h", "enigma/types.h")
 DATA = (*BASE, "enigma/artifact.h")
 IR = (*DATA, "enigma/ir.h", "enigma/ops.h", "enigma/builder.h")
 RUN = (*DATA, "enigma/runtime.h", "support/", "runtime/check.h")

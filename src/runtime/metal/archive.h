@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <string>
 
 #include "runtime/metal/metal.h"
@@ -25,6 +26,11 @@ class ArchiveFolder {
 
   std::filesystem::path folder_;  // empty: nothing is kept
 };
+
+/// Replaces a file, for other processes at once or not at all, by the draft that `write` fills; its
+/// folder is made. Whatever fails, the file stays as it was.
+void replace_file(const std::filesystem::path& path,
+                  const std::function<bool(const std::filesystem::path& draft)>& write);
 
 /// An archive with nothing in it; null when Metal makes none.
 Owned<MTL::BinaryArchive> new_archive(MTL::Device* device, NS::URL* contents = nullptr);

@@ -132,6 +132,7 @@ void check_access(const volatile void* address, unsigned size, bool write, bool 
   place.pc = pc;
   settle();
   auto* p = const_cast<const char*>(static_cast<const volatile char*>(address));
+  copies_touch(p, size, write, pc);
   const Buffer* b = find_buffer(p);
   const char* verb = write ? "write" : "read";
   if (!b && p >= msl_section_begin && p < msl_section_end) {

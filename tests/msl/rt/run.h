@@ -65,11 +65,19 @@ extern std::vector<Buffer> threadgroup_variables;
 void execute(Run& r);
 [[noreturn]] void give_up();  // from a kernel: ends the run
 std::string thread_name(uint32_t index);
+uint32_t lanes_of(uint32_t simdgroup);  // that the threadgroup which runs has
 
 void checker_begin();
 void checker_end();
 void check_access(const volatile void* address, unsigned size, bool write, bool atomic,
                   uintptr_t pc);
 const Buffer* find_buffer(const void* address);  // reserved pages included
+
+// Asynchronous copies: a threadgroup begins, a SIMD-group passes a barrier, a thread touches memory
+// (told by the checker only), the threadgroup ends.
+void copies_begin(size_t simdgroups);
+void copies_barrier(uint32_t simdgroup);
+void copies_touch(const char* address, unsigned size, bool write, uintptr_t pc);
+void copies_end();
 
 }  // namespace msl

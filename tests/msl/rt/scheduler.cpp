@@ -121,6 +121,7 @@ bool resolve(uint32_t simdgroup) {
     uint32_t flags = fibers[first + static_cast<uint32_t>(__builtin_ctz(mask))].flags;
     s.device_epoch += flags & 1;
     s.threadgroup_epoch += flags >> 1 & 1;
+    copies_barrier(simdgroup);
     if (mask != whole) {
       char text[160];
       snprintf(text, sizeof text, "%d of %u threads of SIMD-group %u reached the simdgroup_barrier",
@@ -146,6 +147,7 @@ void resolve_barrier() {
     device_epoch += a->flags & 1;
     threadgroup_epoch += a->flags >> 1 & 1;
     for (uint32_t i = 0; i < count; ++i) fibers[i].state = State::Ready;
+    for (uint32_t s = 0; s < simdgroups.size(); ++s) copies_barrier(s);
     return;
   }
   char text[200];
@@ -230,6 +232,7 @@ void run_group(const Triple& group, const Triple& groups) {
     if (b.is_threadgroup) memset(b.begin, 0xff, b.size);
   if (fibers.size() < count) fibers.resize(count);
   simdgroups.assign(ceil_div(count, kLanes), {});
+  copies_begin(simdgroups.size());
   arrange(order, count);
   auto fill_thread = [&](Fiber& f, uint32_t i) {
     f.path.depth = 0;
@@ -253,6 +256,7 @@ void run_group(const Triple& group, const Triple& groups) {
     prepare(fibers[i].context, stack(i), kStackBytes, main_of_fiber);
   }
   run_threads();
+  if (!report.stop) copies_end();
 }
 
 Context outside;
@@ -277,6 +281,9 @@ void main_of_run() {
 }  // namespace
 
 std::string thread_name(uint32_t index) { return "thread " + std::to_string(index); }
+uint32_t lanes_of(uint32_t simdgroup) {
+  return std::min<uint32_t>(kLanes, count - simdgroup * kLanes);
+}
 
 // On a stack of its own, so that give_up can leave from wherever it is.
 void execute(Run& r) {

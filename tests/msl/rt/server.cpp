@@ -192,9 +192,10 @@ void on_tick(int, siginfo_t*, void* context) {
   } head;
   static_assert(sizeof head == 16);
   const auto text_length = static_cast<uint32_t>(length);
-  // The checker knows the place when it is not the kernel itself that was interrupted.
-  uintptr_t pc = place.pc ? place.pc : interrupted(context);
-  const uint64_t numbers[5] = {pc - current.base, 0, 0, 0, 1}, rest[2] = {};
+  // Where it is, if that is the kernel and not the checker, and its last access.
+  const uint64_t numbers[5] = {interrupted(context) - current.base,
+                               place.pc ? place.pc - current.base : 0, 0, 0, 1};
+  const uint64_t rest[2] = {};
   write_all(&head, sizeof head);
   write_all(&text_length, sizeof text_length);
   write_all(text, text_length);
