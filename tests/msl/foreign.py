@@ -65,8 +65,8 @@ def headers() -> Path:
     return folder / "mlx" / "include"
 
 
-# complex.h and logging.h have overloads that differ in the address space alone, which the lab cannot
-# tell apart; _disjunction is a name of Apple's own headers.
+# complex.h and logging.h have overloads that differ in the address space alone, which the lab
+# cannot tell apart; _disjunction is a name of Apple's own headers.
 _COMPLEX = """
 namespace metal {
 template <class... B>

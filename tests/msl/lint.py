@@ -6,11 +6,12 @@ that language allows and MSL does not.
 
 from __future__ import annotations
 
+import math
 import re
 import subprocess
 
 from . import source as msl
-from .lab import CLANG, HERE, CompileError, build, compiler
+from .lab import HERE, CompileError, build, compiler
 
 _FORBIDDEN = {
     r"\bdouble\b": "there is no double in Metal",
@@ -26,6 +27,7 @@ _FORBIDDEN = {
     r"\brestrict\b": "restrict is no keyword of Metal",
     r"\bstd::": "there is no C++ standard library in Metal",
     r"\bprintf\b": "there is no printf in Metal",
+    r"\b(?:struct|class)\s+\w+\s*:\s*(?!:)": "there are no derived classes in Metal",
     r"\basm\b": "inline assembly is refused",
     r"__asm(?!\(\"(?:\\01)?air\.)": "a label names a function of AIR",
     r"\[\s*[=&]?[\w\s,&=]*\]\s*\([^()]*\)\s*(?:->\s*\w+\s*)?\{": "lambdas need MSL 3.2",
@@ -85,6 +87,7 @@ def lint(text: str) -> list[str]:
     found += _program_scope(code)
     for kernel in source.kernels:
         found += _threadgroup_placing(code, kernel)
+        found += _threadgroup_bytes(code, kernel)
         named = code[: kernel.body[0]].rfind(kernel.name)
         if kernel.name in RESERVED:
             report(f"a kernel cannot be named '{kernel.name}'", named)
@@ -148,6 +151,26 @@ def _program_scope(code: str) -> list[str]:
     return found
 
 
+_BYTES = {"char": 1, "uchar": 1, "bool": 1, "short": 2, "ushort": 2, "half": 2, "bfloat": 2}
+_BYTES |= {"int": 4, "uint": 4, "float": 4, "long": 8, "ulong": 8}
+_BYTES |= {
+    f"{name}{n}": size * (4 if n == 3 else n) for name, size in _BYTES.items() for n in (2, 3, 4)
+}
+_BYTES |= {"atomic_int": 4, "atomic_uint": 4, "atomic_float": 4}
+_THREADGROUP_ARRAY = re.compile(r"\bthreadgroup\s+(\w+)\s+\w+((?:\s*\[\s*\d+\s*\])+)\s*;")
+
+
+def _threadgroup_bytes(code: str, kernel: msl.Kernel) -> list[str]:
+    """The arrays whose sizes are numbers have at most 32 KiB together."""
+    total = 0
+    for match in _THREADGROUP_ARRAY.finditer(code, *kernel.body):
+        elements = math.prod(map(int, re.findall(r"\d+", match[2])))
+        total += _BYTES.get(match[1], 0) * elements
+    if total <= 32 * 1024:
+        return []
+    return [f"line {kernel.line}: {total} bytes of threadgroup memory; there are 32768"]
+
+
 def _threadgroup_placing(code: str, kernel: msl.Kernel) -> list[str]:
     """Threadgroup variables stand at the top level of a kernel, without an initialiser."""
     found = []
@@ -172,8 +195,30 @@ _CHECK = [
     *["-cl-single-precision-constant", "-cl-no-stdinc", "-Xclang"],
     "-cl-ext=-all,+cl_khr_fp16,+__cl_clang_non_portable_kernel_param_types",
     *["-nostdinc", "-fsyntax-only", "-Wno-everything", "-Werror=vla", "-Werror=return-type"],
+    "-Werror=zero-length-array",
     *["-isystem", str(HERE / "check")],
 ]
+
+
+# Words of OpenCL that are names like any other in Metal.
+_OPENCL = re.compile(
+    r"\b(local|global|generic|read_only|write_only|read_write|pipe|vec_step|image\w+_t|sampler_t"
+    r"|event_t|queue_t|clk_event_t|reserve_id_t|ndrange_t|addrspace_cast)\b"
+)
+# OpenCL has a choice by components, which Metal has not: one whose condition is a vector.
+_CHOICE = re.compile(
+    r"ConditionalOperator 0x\w+ <(.*)> .*\n"
+    r"[ |`]*-\w+ 0x\w+ <.*?> '[^']*(?:':')?[^']*ext_vector_type"
+)
+
+
+def _vector_choices(tree: str) -> list[str]:
+    """The conditions that are vectors, in clang's dump of the syntax tree."""
+    found = []
+    for match in _CHOICE.finditer(tree):
+        line = re.findall(r"(?:line|<stdin>):(\d+)", tree[: match.end(1)])[-1]
+        found.append(f"line {line}: the condition of ?: is a vector, which is what select is for")
+    return found
 
 
 def check_address_spaces(text: str) -> list[str]:
@@ -182,13 +227,16 @@ def check_address_spaces(text: str) -> list[str]:
     code = msl.with_constants(msl.scan(text), lambda c: f"extern constant {c.type} {c.name}")
     code = re.sub(r"#\s*pragma[^\n]*", "", code)
     code = re.sub(r"\[\[(?:[^\[\]]|\[[^\]]*\])*\]\]", " ", code)
-    code = msl.vector_declarations(code)
+    code = _OPENCL.sub(r"\1__", msl.vector_declarations(code))
     code = re.sub(r"\bsimd_vote::vote_t\b", "ulong", code)
     code = re.sub(r"(?<=[\d.])bf\b", "h", code)
-    command = [compiler().replace(CLANG, CLANG), *_CHECK, "-"]
-    done = subprocess.run(command, input=code, capture_output=True, text=True, check=False)
+    command = [compiler(), *_CHECK, "-"]
+    dump = ["-Xclang", "-ast-dump"] if "?" in code and re.search(r"\w[234]\(", code) else []
+    done = subprocess.run(
+        [*command, *dump], input=code, capture_output=True, text=True, check=False
+    )
     if done.returncode == 0:
-        return []
+        return _vector_choices(done.stdout)
     return re.findall(r"<stdin>:(\d+:\d+: error: .*)", done.stderr) or [done.stderr.strip()]
 
 

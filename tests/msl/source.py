@@ -30,6 +30,17 @@ ATTRIBUTES_INDEX = (
     "quadgroups_per_threadgroup",
     "thread_execution_width",
 )
+# Built-in values that are all ushort or all uint; with an index a ushort position goes as well.
+_OF_ONE_TYPE = (
+    ("thread_position_in_grid", "threads_per_grid"),
+    (
+        "thread_position_in_threadgroup",
+        "threads_per_threadgroup",
+        "dispatch_threads_per_threadgroup",
+    ),
+    ("thread_position_in_threadgroup", "thread_index_in_threadgroup"),
+    ATTRIBUTES_INDEX[1:],
+)
 FUNCTION_ATTRIBUTES = ("kernel", "max_total_threads_per_threadgroup", "host_name", "unroll")
 _FLOATS = re.compile(r"\b(?:float|half|bfloat)[234]?\b")
 _MEET = re.compile(r"\b(?:simd_|quad_|simdgroup_|threadgroup_barrier|atomic_load|__asm)")
@@ -172,6 +183,8 @@ def scan(text: str) -> Source:
             first = match.end() + offset + len(part) - len(part.lstrip())
             kernel.parameters.append(_parameter(part, line_of(code, first)))
         _bind(kernel)
+        if re.compile(r"\s*\[\[").match(code, end + 1):
+            raise SourceError(f"an attribute of kernel '{match[2]}' stands behind it", line)
         brace = code.find("{", end)
         if brace >= 0:
             kernel.body = (brace, closing(code, brace))
@@ -281,6 +294,14 @@ def _bind(kernel: Kernel) -> None:
         seen[p.attribute] = p.name
         if p.attribute in ATTRIBUTES_XYZ:
             shapes[re.sub(r".*\b(?:ushort|uint)(\d?)\b.*", r"\1", p.text)] = p
+    for group in _OF_ONE_TYPE:
+        types = {}
+        for p in kernel.parameters:
+            if p.attribute in group and (kind := re.search(r"\b(ushort|uint)", p.text)):
+                types.setdefault(kind[1], p)
+        if len(types) > 1:
+            a, b = types.values()
+            raise SourceError(f"'{a.name}' and '{b.name}' must be of one type", b.line)
     if len(shapes) > 1:
         p = list(shapes.values())[1]
         raise SourceError(

@@ -37,7 +37,14 @@ struct bfloat {
   constexpr bfloat(T x) : raw(x) {}
   template <class T, typename Exact<!__is_same(T, __bf16)>::type = 0>
   constexpr explicit bfloat(T x) : bfloat(static_cast<float>(x)) {}
-  constexpr operator float() const { return static_cast<float>(raw); }
+  template <class T, typename Exact<__is_same(T, float)>::type = 0>
+  constexpr operator T() const {
+    return static_cast<float>(raw);
+  }
+  template <class T, typename Exact<__is_integral(T) || __is_same(T, half)>::type = 0>
+  constexpr explicit operator T() const {
+    return static_cast<T>(static_cast<float>(raw));
+  }
 };
 
 namespace metal {
@@ -165,6 +172,16 @@ struct shape<bvec<N>> {
   using element = bool;
 };
 
+// What a comparison gives in clang.
+template <class V, int N = shape<V>::n, class = enable_if_t<(N > 0)>>
+MSL_FN bool all(V v) {
+  return all(bvec<N>(v));
+}
+template <class V, int N = shape<V>::n, class = enable_if_t<(N > 0)>>
+MSL_FN bool any(V v) {
+  return any(bvec<N>(v));
+}
+
 template <class V, class T, class A>
 MSL_FN void put_parts(V& out, int& at, const A& part) {
   if constexpr (shape<A>::n == 0) {
@@ -201,6 +218,12 @@ struct packed_vec {
   }
   T& operator[](int i) { return e[i]; }
   const T& operator[](int i) const { return e[i]; }
+};
+
+template <class T, int N>
+struct shape<packed_vec<T, N>> {
+  static constexpr int n = N;
+  using element = T;
 };
 
 template <class To, class From>
@@ -251,10 +274,29 @@ struct array {
   static constexpr size_t size() { return N; }
 };
 
-MSL_FN constexpr bfloat operator+(bfloat a, bfloat b) { return bfloat(float(a) + float(b)); }
-MSL_FN constexpr bfloat operator-(bfloat a, bfloat b) { return bfloat(float(a) - float(b)); }
-MSL_FN constexpr bfloat operator*(bfloat a, bfloat b) { return bfloat(float(a) * float(b)); }
-MSL_FN constexpr bfloat operator/(bfloat a, bfloat b) { return bfloat(float(a) / float(b)); }
+// bfloat with bfloat is computed in it, with float or an integer in float, with half not at all.
+template <class T>
+inline constexpr bool goes_with_bfloat_v = is_same_v<T, float> || is_integral_v<T>;
+#define MSL_BFLOAT_BINARY(op, Result)                                                              \
+  MSL_FN constexpr Result operator op(bfloat a, bfloat b) { return Result(float(a) op float(b)); } \
+  template <class T, class = enable_if_t<goes_with_bfloat_v<T>>>                                   \
+  MSL_FN constexpr auto operator op(bfloat a, T b) {                                               \
+    return float(a) op float(b);                                                                   \
+  }                                                                                                \
+  template <class T, class = enable_if_t<goes_with_bfloat_v<T>>>                                   \
+  MSL_FN constexpr auto operator op(T a, bfloat b) {                                               \
+    return float(a) op float(b);                                                                   \
+  }
+MSL_BFLOAT_BINARY(+, bfloat)
+MSL_BFLOAT_BINARY(-, bfloat)
+MSL_BFLOAT_BINARY(*, bfloat)
+MSL_BFLOAT_BINARY(/, bfloat)
+MSL_BFLOAT_BINARY(<, bool)
+MSL_BFLOAT_BINARY(<=, bool)
+MSL_BFLOAT_BINARY(>, bool)
+MSL_BFLOAT_BINARY(>=, bool)
+MSL_BFLOAT_BINARY(==, bool)
+MSL_BFLOAT_BINARY(!=, bool)
 MSL_FN constexpr bfloat operator-(bfloat a) { return bfloat(-float(a)); }
 MSL_FN constexpr bfloat& operator+=(bfloat& a, bfloat b) { return a = a + b; }
 MSL_FN constexpr bfloat& operator-=(bfloat& a, bfloat b) { return a = a - b; }
@@ -266,6 +308,12 @@ using metal::operator+;
 using metal::operator-;
 using metal::operator*;
 using metal::operator/;
+using metal::operator<;
+using metal::operator<=;
+using metal::operator>;
+using metal::operator>=;
+using metal::operator==;
+using metal::operator!=;
 using metal::operator+=;
 using metal::operator-=;
 using metal::operator*=;

@@ -1,0 +1,7 @@
+// There is no log1p in the library.
+#include <metal_stdlib>
+using namespace metal;
+
+kernel void f(device float* out [[buffer(0)]], uint3 t [[thread_position_in_grid]]) {
+    out[t.x] = log1p(out[t.x]);
+}

@@ -1,0 +1,8 @@
+// A swizzle mixes xyzw and rgba.
+#include <metal_stdlib>
+using namespace metal;
+
+kernel void f(device float* out [[buffer(0)]], uint3 t [[thread_position_in_grid]]) {
+    float4 v = float4(1.0f);
+    out[t.x] = v.xg.x;
+}

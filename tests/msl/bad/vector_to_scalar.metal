@@ -1,0 +1,9 @@
+// A vector does not become a scalar.
+#include <metal_stdlib>
+using namespace metal;
+
+kernel void f(device float* out [[buffer(0)]], uint3 t [[thread_position_in_grid]]) {
+    float4 v = float4(1.0f);
+    float x = v;
+    out[t.x] = x;
+}
