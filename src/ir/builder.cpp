@@ -259,6 +259,7 @@ ValueId Builder::query(Op op, int dim) {
 
 ValueId Builder::function_constant(DType dtype, int64_t index) {
   State& s = *state_;
+  s.check_dtype(dtype);
   if (index < 0 || index > kMaxFunctionConstant) {
     s.fail("function_constant takes an index from 0 to ", kMaxFunctionConstant, ", not ", index);
   }
