@@ -84,6 +84,9 @@ class Prepared {
   virtual void bind(uint32_t param, Binding memory) = 0;
   /// The memory bound to a parameter, after all dispatches so far have ended.
   virtual Binding read(uint32_t param) = 0;
+  /// Lets go of all memory, after all dispatches so far have ended; each buffer has to be bound
+  /// again before the next. Memory without an owner may be freed from then on.
+  virtual void unbind() = 0;
 };
 
 struct Launch {

@@ -8,8 +8,8 @@
 
 namespace enigma {
 
-/// An artifact, and the prepared kernel that the last direct call left for the next one. That
-/// kernel is bound to arrays which may be gone: it is bound anew before it runs.
+/// An artifact, and the prepared kernel that the last direct call left for the next one, bound to
+/// nothing.
 struct Compiled {
   std::shared_ptr<const Artifact> artifact;
   nb::object runtime;  ///< of `prepared`; declared before it, since it must go last

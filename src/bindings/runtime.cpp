@@ -250,7 +250,8 @@ void call(nb::handle_t<PyRuntime> rt, Compiled& kernel, nb::handle arguments, nb
   Arguments all;
   add_all(all, *kernel.artifact, arguments);
   // The last call's prepared kernel is taken out while it runs, so that a second thread makes one
-  // of its own. It goes back only when all went well.
+  // of its own. It goes back only when all went well, and only on the CPU: on Metal it would hold
+  // the pages of arrays that are free to go, and take those of other arrays there for the same.
   std::shared_ptr<Prepared> prepared;
   if (kernel.runtime.is(rt)) prepared = std::move(kernel.prepared);
   auto binding = [&](size_t p) { return Binding{all.arrays[p].data, all.arrays[p].bytes, {}}; };
@@ -264,8 +265,9 @@ void call(nb::handle_t<PyRuntime> rt, Compiled& kernel, nb::handle arguments, nb
   {
     nb::gil_scoped_release release;
     prepared->dispatch(g, t);
+    prepared->unbind();  // the arrays are lent until here
   }
-  if (kernel.prepared) return;
+  if (kernel.prepared || runtime_of(rt).capabilities().backend != "cpu") return;
   kernel.runtime = nb::borrow(rt);
   kernel.prepared = std::move(prepared);
 }

@@ -197,6 +197,10 @@ void check_launch(const Artifact& kernel, const DeviceCapabilities& device, Dim3
 
 void check_overlap(const Artifact& kernel, std::span<const Binding> arguments) {
   for (size_t a = 0; a < arguments.size(); ++a) {
+    if (!kernel.params[a].is_scalar && !arguments[a].data) {
+      throw Error(concat(kernel.kernel_name, ": ", kernel.params[a].name,
+                         " is bound to no memory; bind it again after unbind"));
+    }
     if (!kernel.params[a].written) continue;
     auto begin = reinterpret_cast<uintptr_t>(arguments[a].data);
     for (size_t b = 0; b < arguments.size(); ++b) {

@@ -32,8 +32,8 @@ std::vector<uint64_t> check_constants(const Artifact& kernel,
 /// What check_launch wants to know of a number.
 int64_t integer_value(DType dtype, const void* data);
 
-/// Error when memory that the kernel writes overlaps the memory of another parameter: Metal's
-/// compiler takes buffers not to, and the CPU device means the same.
+/// Error when a buffer has no memory, or when memory that the kernel writes overlaps the memory of
+/// another parameter: Metal's compiler takes buffers not to, and the CPU device means the same.
 void check_overlap(const Artifact& kernel, std::span<const Binding> arguments);
 
 }  // namespace enigma

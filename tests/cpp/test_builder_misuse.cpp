@@ -164,7 +164,7 @@ TEST_CASE("regions that are closed by the wrong call, or by none") {
   k.b.begin_while({k.v});
   CHECK(error_of([&] { k.b.end_while({k.v}); }) ==
         "end_while() does not fit here: the while_ at line 7 is open, which while_body() closes");
-  k.b.while_body(true);
+  k.b.while_body(false);
   k.b.begin_if(true);
   CHECK(error_of([&] { k.b.finish(); }) ==
         "the if_ at line 7 is still open; close it with end_if() before finish()");

@@ -41,6 +41,18 @@ def need(module: str) -> None:
         pytest.fail(f"{module} is missing: pip install -r <(.ci/requirements.py test)")
 
 
+def configure(build: pathlib.Path, tools: pathlib.Path, shared: str) -> None:
+    run(
+        "cmake",
+        *("-S", str(ROOT), "-B", str(build), "-G", "Ninja"),
+        f"-DCMAKE_TOOLCHAIN_FILE={HERE / 'toolchain.cmake'}",
+        f"-DMACOS_CROSS={tools}",
+        f"-DPython3_EXECUTABLE={sys.executable}",
+        "-DCMAKE_BUILD_TYPE=Release",
+        f"-DBUILD_SHARED_LIBS={shared}",
+    )
+
+
 @pytest.fixture(scope="module")
 def library():
     """The Mach-O file, read by lief."""
@@ -61,15 +73,7 @@ def library():
         script.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m ziglang {command} "$@"\n')
         script.chmod(0o755)
     # The headers come with the configuration, and the link stubs from the headers.
-    run(
-        "cmake",
-        *("-S", str(ROOT), "-B", str(BUILD), "-G", "Ninja"),
-        f"-DCMAKE_TOOLCHAIN_FILE={HERE / 'toolchain.cmake'}",
-        f"-DMACOS_CROSS={tools}",
-        f"-DPython3_EXECUTABLE={sys.executable}",
-        "-DCMAKE_BUILD_TYPE=Release",
-        "-DBUILD_SHARED_LIBS=ON",
-    )
+    configure(BUILD, tools, "ON")
     given = os.environ.get("METAL_CPP_DIR")
     headers = pathlib.Path(given) if given else ROOT / "build/metal-cpp/mlx/include/metal_cpp"
     run(sys.executable, str(HERE / "link_stubs.py"), str(headers), str(tools))
@@ -125,3 +129,13 @@ def test_metal_cpp_stays_inside(library):
     assert any("make_metal_runtime" in name for name in exported)
     leaked = [name for name in exported if re.search("^_MTL|^__ZNK?(2NS|3MTL)", name)]
     assert not leaked, leaked[:5]
+
+
+def test_a_static_library_brings_its_frameworks(library):
+    # What find_package(enigma) gives is written while configuring: nothing has to be compiled.
+    build = BUILD / "static"
+    configure(build, BUILD / "tools", "OFF")
+    (targets,) = build.glob("CMakeFiles/Export/*/enigma-targets.cmake")
+    linked = re.search('INTERFACE_LINK_LIBRARIES "(.*)"', targets.read_text())
+    assert linked
+    assert {f"-framework {name}" for name in FRAMEWORKS} <= set(linked[1].split(";"))

@@ -203,7 +203,7 @@ _CHECK = [
 # Words of OpenCL that are names like any other in Metal.
 _OPENCL = re.compile(
     r"\b(local|global|generic|read_only|write_only|read_write|pipe|vec_step|image\w+_t|sampler_t"
-    r"|event_t|queue_t|clk_event_t|reserve_id_t|ndrange_t)\b"
+    r"|event_t|queue_t|clk_event_t|reserve_id_t|ndrange_t|addrspace_cast)\b"
 )
 # OpenCL has a choice by components, which Metal has not: one whose condition is a vector.
 _CHOICE = re.compile(

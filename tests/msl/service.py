@@ -1,5 +1,7 @@
 """The lab's other half for programs in C++: compiles texts, and says what findings mean.
 
+A text is refused when Apple's compiler would refuse it, as far as the lab knows (lint.py).
+
 A message is a number of strings, each with its length before it; numbers are 32 bits. Requests and
 answers alternate on the standard input and output, until the input ends.
 
@@ -13,6 +15,7 @@ answers alternate on the standard input and output, until the input ends.
 from __future__ import annotations
 
 import functools
+import hashlib
 import os
 import re
 import struct
@@ -20,7 +23,7 @@ import sys
 from pathlib import Path
 from typing import BinaryIO
 
-from . import lab
+from . import lab, lint
 from . import source as msl
 
 MOST_FINDINGS = 4  # that are told
@@ -48,20 +51,47 @@ def write(stream: BinaryIO, strings: list[str]) -> None:
     stream.flush()
 
 
+@functools.cache
+def _strictness() -> str:
+    files = [Path(lint.__file__), *sorted((lab.HERE / "check").rglob("*"))]
+    return hashlib.sha256(b"".join(p.read_bytes() for p in files if p.is_file())).hexdigest()
+
+
+def _check(text: str) -> None:
+    """Errors: CompileError with all that the lint and the check of address spaces find."""
+    key = lab._key(text, _strictness())
+    known = lab.BUILD / "checks" / key[:2] / f"{key}.txt"
+    if not known.exists():
+        with lab._whole(known) as out:
+            out.write_text("\n".join(lint.refused(text, execute=False)))
+    found = known.read_text()
+    if found:
+        raise lab.CompileError(found)
+
+
 @functools.lru_cache(maxsize=1024)
 def build(text: str, constants: tuple[str, ...]) -> lab.Built:
+    """The text, compiled with the checks for races and bounds."""
     numbers = [int(n) for n in constants]
     bits = dict(zip(numbers[::2], numbers[1::2], strict=True))
-    return lab.build(text, checked=True, constants=bits)
+    built = lab.build(text, checked=True, constants=bits)
+    _check(text)
+    return built
+
+
+_PLACES = (
+    (r"^line (\d+): ", r"program_source:\1:1: error: "),  # the scanner, the lint
+    (r"^(\d+:\d+: )", r"program_source:\1"),  # the check of address spaces
+    (r"^kernel\.metal:", "program_source:"),  # clang
+)
 
 
 def as_metal_says(error: lab.CompileError) -> str:
-    """The messages of the lab's compiler, in the form of Metal's."""
+    """The messages of the lab's compilers, in the form of Metal's."""
     text = str(error)
-    scanned = re.match(r"line (\d+): (.*)", text, re.S)
-    if scanned:
-        return f"program_source:{scanned[1]}:1: error: {scanned[2]}\n"
-    return text.replace("kernel.metal:", "program_source:").rstrip() + "\n"
+    for pattern, replacement in _PLACES:
+        text = re.sub(pattern, replacement, text, flags=re.M)
+    return text.rstrip() + "\n"
 
 
 def compile_kernel(text: str, function: str, *constants: str) -> list[str]:

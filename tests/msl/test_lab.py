@@ -60,6 +60,17 @@ def test_what_is_only_unusual_is_accepted(path: Path) -> None:
     assert refused(path.read_text()) == []
 
 
+def test_names_that_only_opencl_reserves_are_taken() -> None:
+    text = """kernel void f(device float* global [[buffer(0)]],
+    uint3 t [[thread_position_in_grid]]) {
+    threadgroup float local[4];
+    local[t.x % 4u] = 1.0f;
+    global[t.x] = local[t.x % 4u];
+}
+"""
+    assert refused(HEAD + text) == []
+
+
 def test_races_are_named(lab: msl.Lab) -> None:
     body = """kernel void f(device float* Out [[buffer(0)]],
     uint3 t [[thread_position_in_threadgroup]]) {

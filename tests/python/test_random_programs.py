@@ -1,7 +1,5 @@
 """Random programs: expressions, loops, conditions and carried values give numpy's numbers.
 
-pytestmark = pytest.mark.usefixtures("device")
-
 One program is printed twice, as a kernel and as plain Python over numpy scalars, and both are run.
 """
 
@@ -14,6 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import enigma
+
+pytestmark = pytest.mark.usefixtures("device")
 
 INTS, FLOATS = ["i0", "i1", "i2"], ["f0", "f1"]
 THREADS = 70

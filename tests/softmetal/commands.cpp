@@ -63,6 +63,8 @@ constexpr Injected kInjected[] = {
     {"command buffer error", MTL::CommandBufferErrorInternal, "Internal Error (injected)"},
     {"timeout", MTL::CommandBufferErrorTimeout, "Caused GPU Timeout Error (injected)"},
     {"page fault", MTL::CommandBufferErrorPageFault, "Caused GPU Address Fault Error (injected)"},
+    {"access revoked", MTL::CommandBufferErrorAccessRevoked,
+     "Ignored (for causing prior/excessive GPU errors) (injected)"},
     {"out of memory", MTL::CommandBufferErrorOutOfMemory, "Insufficient Memory (injected)"},
 };
 
@@ -82,6 +84,8 @@ void execute(CommandBuffer& c) {
     logs.emplace_back(autoreleased(make<FunctionLog>(d.pipeline->code, fault.text, fault.line)));
     std::free(fault.text);
   }
+  c.dispatches.clear();  // what it has kept alive
+  --c.queue->work->unfinished;
   {
     std::lock_guard lock(c.mutex);
     c.start = start;
@@ -90,7 +94,6 @@ void execute(CommandBuffer& c) {
     c.logs = std::move(logs);
     c.status = error ? MTL::CommandBufferStatusError : MTL::CommandBufferStatusCompleted;
   }
-  c.dispatches.clear();  // what it has kept alive
   for (void* handler : c.handlers) {
     ((void (^)(MTL::CommandBuffer*))handler)(as<MTL::CommandBuffer*>(&c));
     _Block_release(handler);
@@ -109,12 +112,12 @@ void work(const std::shared_ptr<Work>& work) {
       work->committed.pop_front();
     }
     wait_while_held();
+    auto progress = next->progress;
     {
       PoolScope pool;
-      execute(*next.get());
+      Ref running = std::move(next);
+      execute(*running.get());
     }
-    auto progress = next->progress;
-    next = {};
     {
       std::lock_guard lock(progress->mutex);
       progress->finished = true;
@@ -305,6 +308,7 @@ void define_encoder() {
 }  // namespace
 
 CommandBuffer::~CommandBuffer() {
+  if (status < MTL::CommandBufferStatusCommitted) --queue->work->unfinished;
   for (void* handler : handlers) _Block_release(handler);
 }
 
@@ -338,6 +342,10 @@ void define_commands() {
   using Maker = MTL::CommandBuffer* (*)();
   method<Maker>(c, "commandBuffer", [](CommandQueue* q) -> MTL::CommandBuffer* {
     if (strikes("no command buffer")) return nullptr;
+    // A 65th would wait until one has ended: with a lock held, for all who want that lock.
+    if (q->work->unfinished.fetch_add(1) >= kMaxCommandBuffers) {
+      fail("too many command buffers", "%u of one queue are not finished", kMaxCommandBuffers);
+    }
     return as<MTL::CommandBuffer*>(autoreleased(make<CommandBuffer>(Ref(q))));
   });
   define_command_buffer();

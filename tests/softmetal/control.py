@@ -36,6 +36,9 @@ FAULTS = (
     "timeout",
     "page fault",
     "out of memory",
+    "access revoked",
+    "async copy refused",
+    "async copy escaped only",
 )
 
 

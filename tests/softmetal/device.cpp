@@ -165,3 +165,15 @@ MTL::Device* MTLCreateSystemDefaultDevice() {
   using namespace softmetal;
   return strikes("no device") ? nullptr : as<MTL::Device*>(make<Device>());
 }
+
+// The caller owns it.
+NS::Array* MTLCopyAllDevices() {
+  using namespace softmetal;
+  auto* all = make<Array>();
+  if (!strikes("no device")) {
+    auto* device = make<Device>();
+    all->objects.emplace_back(device);
+    release(device);
+  }
+  return as<NS::Array*>(all);
+}

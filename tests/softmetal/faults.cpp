@@ -28,6 +28,7 @@ constexpr std::string_view kFaults[] = {
     "page fault",
     "out of memory",
     "command buffer error",
+    "access revoked",
     "async copy refused",
     "async copy escaped only",
 };

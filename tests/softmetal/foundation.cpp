@@ -24,6 +24,19 @@ bool is_literal(const void* string) {
   return static_cast<const objc_object*>(string)->isa == &g_literal_class;
 }
 
+bool is_utf8(const char* text) {
+  auto* at = reinterpret_cast<const unsigned char*>(text);
+  while (*at) {
+    const int more = *at < 0x80 ? 0 : *at >= 0xc2 && *at < 0xe0 ? 1 : *at >> 4 == 14 ? 2 : 3;
+    if (*at >= 0x80 && (*at < 0xc2 || *at > 0xf4)) return false;
+    ++at;
+    for (int i = 0; i < more; ++i, ++at) {
+      if (*at >> 6 != 2) return false;
+    }
+  }
+  return true;
+}
+
 void define_strings() {
   Class c = define<String>();
   method<NS::String* (*)(const char*, NS::StringEncoding)>(
@@ -36,6 +49,8 @@ void define_strings() {
           }
         } else if (encoding != NS::UTF8StringEncoding) {
           fail("encoding", "strings of encoding %lu", static_cast<unsigned long>(encoding));
+        } else if (!is_utf8(text)) {
+          return nullptr;
         }
         return new_string(text);
       });

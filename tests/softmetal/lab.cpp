@@ -10,7 +10,8 @@
 // msl.service compiles and explains; the lab's server, tests/msl/rt, runs kernels on copies of the
 // buffers, and is started again after a kernel has brought it down. Only what a kernel has changed
 // is written back. MSL_LAB_SECONDS is how long a kernel that is
-// compiled then may run, 60 unless set.
+// compiled then may run, 60 unless set; MSL_LAB_SCHEDULE is the order of its threads: forward,
+// reverse or random.
 
 #include "lab.h"
 
@@ -125,7 +126,8 @@ struct Slot {
 
 struct Kernel {
   std::string source, server, library, symbol;
-  uint32_t fibers, milliseconds;
+  uint32_t fibers, milliseconds, schedule;
+  uint64_t runs = 0;
   std::vector<Slot> slots;
 };
 
@@ -211,8 +213,8 @@ bool send(const Child& child, const Kernel& kernel, const softmetal_launch& laun
   Message m(child);
   m.put(kernel.library);
   m.put(kernel.symbol);
-  m.put(uint32_t{0});  // schedule
-  m.put(uint64_t{0});  // seed
+  m.put(kernel.schedule);
+  m.put(kernel.runs);  // the seed
   m.put(uint32_t{1});  // checked
   m.put(kernel.fibers);
   for (uint32_t n : launch.grid) m.put(n);
@@ -301,12 +303,19 @@ uint32_t most_milliseconds() {
   return seconds ? static_cast<uint32_t>(std::atof(seconds) * 1000) : 60000;
 }
 
+uint32_t schedule() {
+  const char* name = std::getenv("MSL_LAB_SCHEDULE");
+  if (!name) return 0;
+  return std::strcmp(name, "random") == 0 ? 2 : std::strcmp(name, "reverse") == 0 ? 1 : 0;
+}
+
 uint32_t number(const std::string& digits) {
   return static_cast<uint32_t>(std::strtoul(digits.c_str(), nullptr, 10));
 }
 
 softmetal_fault run(void* context, const softmetal_launch* launch) {
-  const auto& kernel = *static_cast<const Kernel*>(context);
+  auto& kernel = *static_cast<Kernel*>(context);
+  ++kernel.runs;
   Outcome outcome = run_in_server(kernel, *launch);
   if (outcome.findings.empty()) return {};
   const std::string kind = outcome.findings[0];
@@ -345,6 +354,7 @@ extern "C" __attribute__((visibility("default"))) int softmetal_compile_kernel(
   made->symbol = answer[3];
   made->fibers = number(answer[4]);
   made->milliseconds = most_milliseconds();
+  made->schedule = schedule();
   for (size_t i = 7; i + 3 < answer.size(); i += 4) {
     made->slots.push_back(
         {answer[i], number(answer[i + 1]), number(answer[i + 2]), answer[i + 3] == "1"});

@@ -52,7 +52,10 @@ softmetal_options options_of(const CompileOptions& options) {
   return {(version >> 16) * 100 + (version & 0xffff) * 10, options.fast, nullptr, 0};
 }
 
-uint32_t newest_msl() { return os().major >= 26 ? 400 : os().major >= 15 ? 320 : 310; }
+uint32_t newest_msl() {
+  const int major = os().major;
+  return major >= 27 ? 410 : major >= 26 || major == 16 ? 400 : major >= 15 ? 320 : 310;
+}
 
 // Where a text names a function of AIR that the compiler takes no name for: an offset, or npos.
 size_t refused_label(const std::string& source) {
@@ -75,7 +78,9 @@ void define_options() {
         o->version = version;
       });
   method<decltype(&MTL::CompileOptions::setFastMathEnabled)>(
-      c, "setFastMathEnabled:", [](CompileOptions* o, bool fast) { o->fast = fast; });
+      c, "setFastMathEnabled:", [](CompileOptions* o, bool fast) {
+        o->fast = o->fast_functions = fast;
+      });
   auto needs = [](int major, const char* selector) {
     if (os().major < major) {
       fail("unknown selector", "-[MTLCompileOptions %s] came with macOS %d, this is %d", selector,
@@ -89,8 +94,10 @@ void define_options() {
         o->fast = mode != MTL::MathModeSafe;
       });
   method<decltype(&MTL::CompileOptions::setMathFloatingPointFunctions)>(
-      c, "setMathFloatingPointFunctions:", [](CompileOptions*, MTL::MathFloatingPointFunctions) {
+      c, "setMathFloatingPointFunctions:",
+      [](CompileOptions* o, MTL::MathFloatingPointFunctions functions) {
         check(15, "setMathFloatingPointFunctions:");
+        o->fast_functions = functions != MTL::MathFloatingPointFunctionsPrecise;
       });
 }
 
@@ -242,6 +249,10 @@ void define_archives() {
 MTL::Library* compile_library(const char* text, CompileOptions* options, NS::Error** error) {
   if (!options || options->version == MTL::LanguageVersion(0)) {
     fail("language version", "a library is compiled without an explicit language version");
+  }
+  if (options->fast != options->fast_functions) {
+    fail("math mode", "math is %s, but its functions are %s", options->fast ? "fast" : "safe",
+         options->fast_functions ? "fast" : "precise");
   }
   ++statistics().libraries;
   const softmetal_options asked = options_of(*options);

@@ -20,6 +20,7 @@ constexpr uint32_t kMaxThreads = 1024;
 constexpr size_t kMaxThreadgroupMemory = 32768;
 constexpr size_t kMaxSetBytes = 4096;
 constexpr size_t kMaxBuffers = SOFTMETAL_MAX_BUFFERS;
+constexpr uint32_t kMaxCommandBuffers = 64;
 
 struct Device : Object {
   static constexpr const char* kName = "MTLDevice";
@@ -49,7 +50,7 @@ struct Code {
 struct CompileOptions : Object {
   static constexpr const char* kName = "MTLCompileOptions";
   MTL::LanguageVersion version = MTL::LanguageVersion(0);
-  bool fast = true;  // Metal's default
+  bool fast = true, fast_functions = true;  // Metal's defaults
 };
 
 struct ConstantValues : Object {
@@ -172,6 +173,7 @@ struct Work {
   std::condition_variable changed;
   std::deque<Ref<CommandBuffer>> committed;
   bool stop = false;
+  std::atomic<uint32_t> unfinished{0};  // command buffers, committed or not
 };
 
 struct CommandQueue : Object {

@@ -76,12 +76,16 @@ void close_pool(PoolObject* pool) {
     fail("pool out of order", "an NSAutoreleasePool is released that is not this thread's last");
   }
   drain(pool);
-  t_pools.pools.pop_back();
   release(pool);
+  t_pools.pools.pop_back();
 }
 
 void free_object(objc_object* object) {
   Class c = object->isa;
+  // Metal autoreleases what it likes in a dealloc.
+  if (t_pools.pools.empty()) {
+    fail("missing pool", "the last release of a %s, on a thread without a pool", c->name);
+  }
   c->live.fetch_sub(1);
   g_live.fetch_sub(1);
   c->destroy(object);
@@ -147,7 +151,6 @@ void autorelease(objc_object* object) {
     fail("use after free", "autorelease of a freed %s", object->isa->name);
   if (t_pools.pools.empty()) {
     const char* name = object->isa->name;
-    release(object);
     fail("missing pool", "%s is autoreleased on a thread that has no NSAutoreleasePool", name);
   }
   t_pools.pools.back()->objects.push_back(object);

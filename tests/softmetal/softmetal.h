@@ -76,9 +76,9 @@ void softmetal_set_kernel_compiler(softmetal_kernel_compiler compiler);
 // By name, here or in the variable SOFTMETAL_FAULTS: "pipeline error", "buffer allocation:2".
 // Names: no device, no queue, no command buffer, library error, library warning, function error,
 // pipeline error, buffer allocation, no-copy refused, archive error, command buffer error, timeout,
-// page fault, out of memory, async copy refused, async copy escaped only. The last two are those of
-// a compiler: they count texts that name functions of AIR. Without them macOS 26 plays the second,
-// and 27 the first.
+// page fault, out of memory, access revoked, async copy refused, async copy escaped only. The last
+// two are those of a compiler: they count texts that name functions of AIR. Without them macOS 26
+// plays the second, and 27 the first.
 
 /// The next `count` times fail, after `skip` that do not. Returns 0 for an unknown name.
 /// Misuse of the API is no fault: it ends the process, with its name on stderr.

@@ -27,7 +27,7 @@ void works(Runtime& runtime) {
 
 TEST_CASE("no device, no queue") {
   Lab lab;
-  softmetal_inject("no device", 1, 0);
+  softmetal_inject("no device", 2, 0);  // neither a default nor another
   contains(message([] { make_metal_runtime(); }),
            "there is no Metal device here; to run on the CPU");
   softmetal_inject("no queue", 1, 0);
@@ -84,7 +84,7 @@ TEST_CASE("the second compiler fails") {
   CHECK(
       message([&] { runtime->prepare(make_increment(), {binding(a)}); }) ==
       "increment: Metal made no pipeline of the compiled kernel: Compiler encountered an internal "
-      "error (AGXMetalSoft, code 3)");
+      "error (AGXMetalSoft, code 3) @ dir/kernels.py:12");
   works(*runtime);
 }
 

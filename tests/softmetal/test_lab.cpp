@@ -300,7 +300,8 @@ TEST_CASE("bindings that share memory, and what the pipeline knows") {
       "    tile[t.x] = float4(a[t.x]);\n    flags[0][0] = 1;\n"
       "    threadgroup_barrier(mem_flags::mem_threadgroup);\n"
       "    b[t.x] = tile[31u - t.x].y + c[0] + float(flags[0][0]);\n}\n";
-  softmetal_options options{310, 0};
+  softmetal_options options{};
+  options.msl_version = 310;
   softmetal_kernel kernel{};
   char* messages = nullptr;
   REQUIRE(softmetal_compile_kernel(source, "f", &options, &kernel, &messages) == 0);

@@ -71,6 +71,7 @@ class CpuPrepared final : public Prepared {
   double dispatch_timed(Dim3 grid, Dim3 threads) override;
   void bind(uint32_t param, Binding memory) override;
   Binding read(uint32_t param) override;
+  void unbind() override;
 
   /// Error when dispatch would refuse these sizes.
   void check(Dim3 grid, Dim3 threads);
@@ -151,6 +152,15 @@ Binding CpuPrepared::read(uint32_t param) {
   std::lock_guard lock(mutex_);
   check_param(*artifact_, param);
   return bindings_[param];
+}
+
+void CpuPrepared::unbind() {
+  std::vector<Binding> old;  // as in bind
+  std::lock_guard lock(mutex_);
+  for (size_t p = 0; p < bindings_.size(); ++p) {
+    if (!artifact_->params[p].is_scalar) old.push_back(std::exchange(bindings_[p], {}));
+  }
+  code_ = nullptr;
 }
 
 void CpuPrepared::check(Dim3 grid, Dim3 threads) {

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <system_error>
 #include <vector>
 
@@ -18,8 +19,13 @@ namespace fs = std::filesystem;
 
 constexpr size_t kMaxArchives = 1024;  // of some 10 to 50 KB
 constexpr const char* kSuffix = ".metalarchive";
+constexpr const char* kDraft = ".draft";
 
-NS::URL* url(const fs::path& path) { return NS::URL::fileURLWithPath(string(path.string())); }
+// Null for a name that is no text: file systems take what NSString does not.
+NS::URL* url(const fs::path& path) {
+  NS::String* name = string(path.string());
+  return name ? NS::URL::fileURLWithPath(name) : nullptr;
+}
 
 }  // namespace
 
@@ -28,7 +34,7 @@ void replace_file(const fs::path& path, const std::function<bool(const fs::path&
   std::error_code error;
   fs::create_directories(path.parent_path(), error);
   fs::path draft = path;
-  draft += concat('.', getpid(), '.', count.fetch_add(1), ".draft");
+  draft += concat('.', getpid(), '.', count.fetch_add(1), kDraft);
   if (write(draft)) fs::rename(draft, path, error);
   fs::remove(draft, error);  // there when either has failed
 }
@@ -49,10 +55,14 @@ ArchiveFolder::ArchiveFolder(fs::path folder) : folder_(std::move(folder)) {
     return;
   }
   std::vector<std::pair<fs::file_time_type, fs::path>> files;
+  const auto yesterday = fs::file_time_type::clock::now() - std::chrono::hours(24);
   for (fs::directory_iterator it(folder_, error), end; !error && it != end; it.increment(error)) {
     std::error_code gone;  // another process may be doing the same
     auto time = it->last_write_time(gone);
-    if (!gone && it->path().extension() == kSuffix) files.emplace_back(time, it->path());
+    if (gone) continue;
+    if (it->path().extension() == kSuffix) files.emplace_back(time, it->path());
+    // What a crash has left.
+    if (it->path().extension() == kDraft && time < yesterday) fs::remove(it->path(), gone);
   }
   if (files.size() <= kMaxArchives) return;
   auto keep = files.begin() + kMaxArchives / 2;
@@ -65,14 +75,16 @@ fs::path ArchiveFolder::path(const std::string& key) const { return folder_ / (k
 Owned<MTL::BinaryArchive> ArchiveFolder::load(MTL::Device* device, const std::string& key) const {
   std::error_code error;
   if (folder_.empty() || !fs::exists(path(key), error)) return {};
-  return new_archive(device, url(path(key)));
+  NS::URL* file = url(path(key));
+  return file ? new_archive(device, file) : Owned<MTL::BinaryArchive>();
 }
 
 void ArchiveFolder::store(MTL::BinaryArchive* archive, const std::string& key) const {
   if (folder_.empty()) return;
   replace_file(path(key), [&](const fs::path& draft) {
     NS::Error* failure = nullptr;
-    return archive->serializeToURL(url(draft), &failure);
+    NS::URL* file = url(draft);
+    return file && archive->serializeToURL(file, &failure);
   });
 }
 

@@ -22,7 +22,26 @@ constexpr Family kFamilies[] = {
 
 constexpr uint32_t kOldestMacOs = 14;  // MSL 3.1
 
+// macOS 26 tells programs of before its time that it is 16.
+uint32_t macos(NS::Integer major) { return major == 16 ? 26 : static_cast<uint32_t>(major); }
+
+// The default needs CoreGraphics, which a linker may have dropped as unused.
+Owned<MTL::Device> find_device() {
+  Owned found(MTL::CreateSystemDefaultDevice());
+  if (found) return found;
+  Owned all(MTL::CopyAllDevices());
+  return all && all->count() > 0 ? retained(all->object<MTL::Device>(0)) : Owned<MTL::Device>();
+}
+
 }  // namespace
+
+void Device::check_process() const {
+  if (!is_forked()) return;
+  throw Error(
+      "Metal does not work in a process that was forked from one that has used it; start processes "
+      "in another way (multiprocessing.set_start_method(\"spawn\")), or use Metal in the child "
+      "alone");
+}
 
 Device open_device() {
   Pool pool;
@@ -31,12 +50,12 @@ Device open_device() {
       "ENIGMA_DEVICE=cpu";
   Device d;
   NS::ProcessInfo* process = NS::ProcessInfo::processInfo();
-  d.os_major = static_cast<uint32_t>(process->operatingSystemVersion().majorVersion);
+  d.os_major = macos(process->operatingSystemVersion().majorVersion);
   d.os_version = text(process->operatingSystemVersionString());
   if (d.os_major < kOldestMacOs) {
     throw Error(concat("Metal needs macOS ", kOldestMacOs, ", this is ", d.os_version, kInstead));
   }
-  d.device = Owned(MTL::CreateSystemDefaultDevice());
+  d.device = find_device();
   if (!d.device) throw Error(concat("there is no Metal device here", kInstead));
 
   DeviceCapabilities& c = d.capabilities;

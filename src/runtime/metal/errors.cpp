@@ -73,6 +73,25 @@ Diagnostic first_error(std::string_view text) {
   return {};
 }
 
+// The comment has the file's name alone, which files in several folders may share: one that has a
+// known line there is the first choice.
+Location whole(const Artifact& kernel, const Location& where) {
+  const Location* found = nullptr;
+  for (const Location& known : kernel.locations) {
+    if (!where.line || file_name(known.file) != where.file) continue;
+    if (!found || (found->line != where.line && known.line == where.line)) found = &known;
+  }
+  return {found ? found->file : where.file, where.line};
+}
+
+// Where the kernel begins.
+Location first_place(const Artifact& kernel) {
+  for (std::string_view line : lines_of(kernel.msl)) {
+    if (Location where = comment_place(line); where.line) return whole(kernel, where);
+  }
+  return {};
+}
+
 }  // namespace
 
 std::string describe(NS::Error* error) {
@@ -91,11 +110,7 @@ Location python_place(const Artifact& kernel, uint32_t line) {
     where = comment_place(lines[at + 1]);
   }
   while (!where.line && at > 0) where = comment_place(lines[--at]);
-  // The comment has the file's name alone.
-  for (const Location& known : kernel.locations) {
-    if (where.line && file_name(known.file) == where.file) where.file = known.file;
-  }
-  return where;
+  return whole(kernel, where);
 }
 
 void fail_library(const Artifact& kernel, NS::Error* error) {
@@ -120,7 +135,8 @@ void fail_function(const Artifact& kernel, NS::Error* error) {
 
 void fail_pipeline(const Artifact& kernel, NS::Error* error) {
   throw Error(concat(kernel.kernel_name,
-                     ": Metal made no pipeline of the compiled kernel: ", describe(error)));
+                     ": Metal made no pipeline of the compiled kernel: ", describe(error)),
+              first_place(kernel));
 }
 
 Logged first_log(MTL::CommandBuffer* commands) {
@@ -158,8 +174,12 @@ std::string explain(NS::Error* error, const Logged& log, const std::string& name
       what = "needs more memory than the GPU has free; use smaller buffers, or fewer of them";
       break;
     case MTL::CommandBufferErrorNotPermitted:
-    case MTL::CommandBufferErrorAccessRevoked:
       what = "was not allowed to use the GPU";
+      break;
+    case MTL::CommandBufferErrorAccessRevoked:
+      what =
+          "was refused, because kernels of this process have failed or hung too often; start the "
+          "program again";
       break;
     case MTL::CommandBufferErrorDeviceRemoved:
       what = "lost its GPU";

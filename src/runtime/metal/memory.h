@@ -6,22 +6,29 @@
 #include <mutex>
 #include <string>
 
-#include "enigma/runtime.h"
 #include "runtime/metal/metal.h"
 
 namespace enigma::metal {
 
-/// One range of host memory. Memory that begins on a page is used where it lies; of other memory
-/// the GPU has a copy, brought up to date before a submission and written back after it.
+struct Range {
+  uintptr_t begin = 0;
+  size_t bytes = 0;
+  bool overlaps(const Range& other) const {
+    return begin < other.begin + other.bytes && other.begin < begin + bytes;
+  }
+};
+
+/// One range of host memory, which its users keep alive. Memory that begins on a page is used where
+/// it lies; of other memory the GPU has a copy, brought up to date before a submission and written
+/// back after it.
 class HostMemory {
  public:
-  HostMemory(MTL::Device* device, Binding binding);
+  HostMemory(MTL::Device* device, void* data, size_t bytes);
   HostMemory(const HostMemory&) = delete;
   HostMemory& operator=(const HostMemory&) = delete;
 
   MTL::Buffer* buffer() const { return buffer_.get(); }
-  const Binding& binding() const { return binding_; }
-  bool overlaps(const HostMemory& other) const;
+  Range range() const { return {reinterpret_cast<uintptr_t>(data_), bytes_}; }
 
   /// The queue calls these, under its lock, for each use of the memory by a submission. While a
   /// submission uses the copy nobody else may change the host's, so it is filled by the first and
@@ -30,7 +37,8 @@ class HostMemory {
   void end_use(bool written, bool succeeded);
 
  private:
-  Binding binding_;
+  void* data_;
+  size_t bytes_;
   Owned<MTL::Buffer> buffer_;
   bool copied_ = false;
   uint32_t uses_ = 0;
@@ -43,7 +51,8 @@ class HostMemory {
 class MemoryTable {
  public:
   /// Error, naming `what`, when Metal has no memory for it.
-  std::shared_ptr<HostMemory> get(MTL::Device* device, Binding binding, const std::string& what);
+  std::shared_ptr<HostMemory> get(MTL::Device* device, void* data, size_t bytes,
+                                  const std::string& what);
 
  private:
   std::mutex mutex_;

@@ -13,7 +13,7 @@ constexpr size_t kMaxPipelines = 512;
 
 // The macOS that first had a language version.
 uint32_t macos_of(uint32_t msl_version) {
-  return msl_version >= 400 ? 26 : msl_version >= 320 ? 15 : 14;
+  return msl_version >= 410 ? 27 : msl_version >= 400 ? 26 : msl_version >= 320 ? 15 : 14;
 }
 
 // 128 bits, the same in every process.
@@ -143,8 +143,10 @@ Owned<MTL::Library> PipelineCache::library(const Artifact& kernel) const {
     options->setFastMathEnabled(kernel.fast_math);
 #pragma clang diagnostic pop
   }
+  NS::String* source = string(kernel.msl);
+  if (!source) throw Error(concat(kernel.kernel_name, ": its MSL is not UTF-8"));
   NS::Error* error = nullptr;  // with a library: its warnings
-  Owned made(device_.device->newLibrary(string(kernel.msl), options.get(), &error));
+  Owned made(device_.device->newLibrary(source, options.get(), &error));
   if (!made) fail_library(kernel, error);
   return made;
 }

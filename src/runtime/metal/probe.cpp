@@ -30,7 +30,7 @@ constexpr size_t kPitchIn = 16, kPitchOut = 20;
 
 // A GPU that an undocumented function hangs is not waited for: nothing promises that the system
 // stops it.
-constexpr std::chrono::seconds kPatience{3};
+constexpr std::chrono::seconds kPatience{5};
 
 Artifact kernel(bool escaped) {
   Artifact a;
@@ -103,7 +103,7 @@ std::optional<AsyncCopy> attempt(const Device& device, PipelineCache& pipelines)
   for (bool escaped : {false, true}) {
     std::shared_ptr<const Pipeline> pipeline;
     try {
-      pipeline = pipelines.get(kernel(escaped));
+      pipeline = pipelines.get(kernel(escaped), {});
     } catch (...) {
       continue;  // refused, by one of the two compilers
     }

@@ -2,11 +2,11 @@
 // threadgroup memory, are changed there, and go back. probe.cpp knows what must come of it.
 
 constexpr constant uint kThreads = 64;
-constexpr constant uint kPitchIn = 16;   // of the tile in In
-constexpr constant uint kPitch = 13;      // in threadgroup memory
-constexpr constant uint kPitchOut = 20;   // in Out
-constexpr constant uint kColumns = 12;    // of the tile; the source has 2 less
-constexpr constant uint kRows = 8;        // of the tile; the source has 1 less
+constexpr constant uint kPitchIn = 16;  // of the tile in In
+constexpr constant uint kPitch = 13;    // in threadgroup memory
+constexpr constant uint kPitchOut = 20; // in Out
+constexpr constant uint kColumns = 12;  // of the tile; the source has 2 less
+constexpr constant uint kRows = 8;      // of the tile; the source has 1 less
 
 // In: a line of 64, and 8 rows of 16. Out: the line, 8 rows of 20, and what each thread read there.
 [[max_total_threads_per_threadgroup(64)]]

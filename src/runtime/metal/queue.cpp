@@ -12,7 +12,9 @@
 namespace enigma::metal {
 namespace {
 
-constexpr size_t kMaxFailed = 64;  // of those who never ask
+// A queue has 64 command buffers; who asks for one more waits, and here would hold a lock.
+constexpr size_t kMaxRunning = 60;
+constexpr size_t kManyFailures = 64;
 
 template <class Use>
 void for_each_memory(const Submission& submission, const Use& use) {
@@ -29,7 +31,7 @@ bool conflicting(const Bound& a, const Bound& b) {
   for (const Argument& x : a.arguments) {
     for (const Argument& y : b.arguments) {
       if (x.memory && y.memory && x.memory != y.memory && (x.written || y.written) &&
-          x.memory->overlaps(*y.memory)) {
+          x.memory->range().overlaps(y.memory->range())) {
         return true;
       }
     }
@@ -42,20 +44,37 @@ bool conflicting(const Submission& submission, const Bound& kernel) {
                      [&](const auto& k) { return conflicting(*k, kernel); });
 }
 
-// Whether a kernel has worked on memory that the submission should have written.
-bool feeds(const Submission& submission, const Bound& kernel) {
-  bool found = false;
-  for_each_memory(submission, [&](const HostMemory& memory, bool written) {
-    for (const Argument& a : kernel.arguments) {
-      found |= written && a.memory && memory.overlaps(*a.memory);
-    }
-  });
-  return found;
-}
-
 bool has_owner(const Submission& submission, uint64_t owner) {
   return std::any_of(submission.kernels.begin(), submission.kernels.end(),
                      [&](const auto& k) { return k->owner == owner; });
+}
+
+bool has_owner(const Failure& failure, uint64_t owner) {
+  return std::find(failure.owners.begin(), failure.owners.end(), owner) != failure.owners.end();
+}
+
+// Whether a kernel has worked on memory that lacks results.
+bool feeds(const Failure& failure, const Bound& kernel) {
+  for (const Failure::Lost& lost : failure.lost) {
+    if (!lost.owner && lost.memory.expired()) continue;
+    for (const Argument& a : kernel.arguments) {
+      if (a.memory && lost.range.overlaps(a.memory->range())) return true;
+    }
+  }
+  return false;
+}
+
+bool same(const Failure& a, const Failure& b) {
+  return a.owners == b.owners &&
+         std::equal(a.lost.begin(), a.lost.end(), b.lost.begin(), b.lost.end(),
+                    [](const Failure::Lost& x, const Failure::Lost& y) {
+                      return !x.memory.owner_before(y.memory) && !y.memory.owner_before(x.memory);
+                    });
+}
+
+bool is_bygone(const Failure& failure) {
+  return std::all_of(failure.lost.begin(), failure.lost.end(),
+                     [](const Failure::Lost& lost) { return lost.memory.expired(); });
 }
 
 std::string names_of(const Submission& submission) {
@@ -150,12 +169,11 @@ std::shared_ptr<Submission> Queue::conflict(const Bound& kernel) const {
 
 std::shared_ptr<Submission> Queue::submit(std::span<const Dispatch> dispatches) {
   Pool pool;
-  Garbage ended;  // freed after the lock: owners of memory may run code of the user's
+  Garbage garbage;
   std::unique_lock lock(mutex_);
   while (!running_.empty() &&
          running_.front()->commands->status() >= MTL::CommandBufferStatusCompleted) {
-    ended.push_back(running_.front());
-    retire(ended.back());
+    retire(running_.front(), garbage);
   }
   std::optional<Open> open;
   auto commit = [&] {
@@ -166,6 +184,7 @@ std::shared_ptr<Submission> Queue::submit(std::span<const Dispatch> dispatches) 
     while (true) {
       if (open && open->conflicts(*dispatch.bound)) commit();
       std::shared_ptr<Submission> before = conflict(*dispatch.bound);
+      if (!before && !open && running_.size() >= kMaxRunning) before = running_.front();
       if (!before) break;
       if (open) commit();
       lock.unlock();
@@ -180,7 +199,7 @@ std::shared_ptr<Submission> Queue::submit(std::span<const Dispatch> dispatches) 
 }
 
 void Queue::wait_for(const std::shared_ptr<Submission>& submission) {
-  Garbage ended;
+  Garbage garbage;
   std::unique_lock lock(mutex_);
   while (!submission->done) {
     std::shared_ptr<Submission> first = running_.front();
@@ -188,13 +207,13 @@ void Queue::wait_for(const std::shared_ptr<Submission>& submission) {
     first->commands->waitUntilCompleted();
     lock.lock();
     // Unless another thread, which waited for it too, was faster.
-    if (!first->done) retire(first);
-    ended.push_back(std::move(first));
+    if (!first->done) retire(first, garbage);
+    garbage.ended.push_back(std::move(first));
   }
 }
 
 // Under the lock, for the first that runs.
-void Queue::retire(const std::shared_ptr<Submission>& submission) {
+void Queue::retire(std::shared_ptr<Submission> submission, Garbage& garbage) {
   running_.pop_front();
   MTL::CommandBuffer* commands = submission->commands.get();
   const Logged log = first_log(commands);
@@ -206,30 +225,52 @@ void Queue::retire(const std::shared_ptr<Submission>& submission) {
   } else {
     submission->error = std::make_exception_ptr(
         Error(explain(commands->error(), log, names_of(*submission)), place_of(log, *submission)));
-    if (failed_.size() < kMaxFailed) failed_.push_back(submission);
+    remember(*submission, garbage);
   }
   submission->done = true;
+  garbage.ended.push_back(std::move(submission));
+}
+
+// A kernel that fails again and again is one failure.
+void Queue::remember(const Submission& failed, Garbage& garbage) {
+  Failure failure{failed.error, {}, {}};
+  for (const auto& kernel : failed.kernels) {
+    failure.owners.push_back(kernel->owner);
+    for (const Argument& a : kernel->arguments) {
+      if (a.memory && a.written) failure.lost.push_back({a.memory, a.owner, a.memory->range()});
+    }
+  }
+  for (const Failure& known : failures_) {
+    if (same(known, failure)) return;
+  }
+  failures_.push_back(std::move(failure));
+  if (failures_.size() % kManyFailures != 0) return;
+  // Of so many, those whose memory nobody has bound go; the first stays for synchronize.
+  std::vector<Failure> kept;
+  for (Failure& f : failures_) {
+    (kept.empty() || !is_bygone(f) ? kept : garbage.bygone).push_back(std::move(f));
+  }
+  failures_ = std::move(kept);
 }
 
 // The first failure that concerns the caller is told; later ones are most often its consequence.
 template <class Concerned>
 void Queue::throw_pending(const Concerned& concerned) {
-  std::exception_ptr error;
-  Garbage told;
+  std::vector<Failure> told;
   {
     std::lock_guard lock(mutex_);
-    std::vector<std::shared_ptr<Submission>> rest;
-    for (auto& s : failed_) (concerned(*s) ? told : rest).push_back(std::move(s));
-    failed_ = std::move(rest);
+    std::vector<Failure> rest;
+    for (Failure& f : failures_) (concerned(f) ? told : rest).push_back(std::move(f));
+    failures_ = std::move(rest);
   }
-  if (!told.empty()) std::rethrow_exception(told.front()->error);
+  if (!told.empty()) std::rethrow_exception(told.front().error);
 }
 
 double Queue::finish(const std::shared_ptr<Submission>& submission,
                      std::span<const Dispatch> dispatches) {
   Pool pool;
   wait_for(submission);
-  throw_pending([&](const Submission& failed) {
+  throw_pending([&](const Failure& failed) {
     return std::any_of(dispatches.begin(), dispatches.end(), [&](const Dispatch& d) {
       return has_owner(failed, d.bound->owner) || feeds(failed, *d.bound);
     });
@@ -254,13 +295,13 @@ void Queue::wait(uint64_t owner) {
 void Queue::finish_all(uint64_t owner) {
   Pool pool;
   if (auto submission = last()) wait_for(submission);
-  throw_pending([&](const Submission& failed) { return has_owner(failed, owner); });
+  throw_pending([&](const Failure& failed) { return has_owner(failed, owner); });
 }
 
 void Queue::finish_all() {
   Pool pool;
   if (auto submission = last()) wait_for(submission);
-  throw_pending([](const Submission&) { return true; });
+  throw_pending([](const Failure&) { return true; });
 }
 
 }  // namespace enigma::metal

@@ -17,7 +17,9 @@ namespace enigma::metal {
 
 /// An argument of a kernel: memory, or a scalar's bytes.
 struct Argument {
-  std::shared_ptr<HostMemory> memory;  ///< null for a scalar
+  /// Of this binding's memory, which others may know by other owners. It goes after the buffer.
+  std::shared_ptr<void> owner;
+  std::shared_ptr<HostMemory> memory;  ///< null for a scalar, and for a buffer that is not bound
   uint64_t scalar = 0;
   uint32_t bytes = 0;
   uint32_t index = 0;
@@ -47,6 +49,20 @@ struct Submission {
   std::exception_ptr error;
 };
 
+/// An error that nobody was told of, and whom it concerns.
+struct Failure {
+  /// Memory that lacks results, for as long as it is the same: while it is bound, or has an owner.
+  /// What has none is free when its binding ends, and no buffer of ours may outlive that.
+  struct Lost {
+    std::weak_ptr<HostMemory> memory;
+    std::shared_ptr<void> owner;
+    Range range;
+  };
+  std::exception_ptr error;
+  std::vector<uint64_t> owners;  ///< of its kernels
+  std::vector<Lost> lost;
+};
+
 class Queue {
  public:
   /// `device` must outlive this.
@@ -70,11 +86,16 @@ class Queue {
   void finish_all();
 
  private:
-  using Garbage = std::vector<std::shared_ptr<Submission>>;
+  /// What goes after the lock: owners of memory may run code of the user's.
+  struct Garbage {
+    std::vector<std::shared_ptr<Submission>> ended;
+    std::vector<Failure> bygone;
+  };
   class Open;
 
   void wait_for(const std::shared_ptr<Submission>& submission);
-  void retire(const std::shared_ptr<Submission>& submission);
+  void retire(std::shared_ptr<Submission> submission, Garbage& garbage);
+  void remember(const Submission& failed, Garbage& garbage);
   std::shared_ptr<Submission> last();
   std::shared_ptr<Submission> conflict(const Bound& kernel) const;
   template <class Concerned>
@@ -83,7 +104,7 @@ class Queue {
   const Device& device_;
   std::mutex mutex_;
   std::deque<std::shared_ptr<Submission>> running_;  // as committed: Metal ends them in order
-  std::vector<std::shared_ptr<Submission>> failed_;  // and nobody was told
+  std::vector<Failure> failures_;
 };
 
 }  // namespace enigma::metal

@@ -31,6 +31,16 @@ struct Shared {
   Shared() { device.capabilities.async_copy = metal::probe_async_copy(device, pipelines); }
 };
 
+// It ends on the thread that lets it go last, which may have no pool. In a child of fork it stays.
+std::shared_ptr<Shared> open_shared() {
+  Pool pool;
+  return {new Shared, [](Shared* shared) {
+            if (shared->device.is_forked()) return;
+            Pool last;
+            delete shared;
+          }};
+}
+
 class MetalPrepared final : public Prepared {
  public:
   MetalPrepared(std::shared_ptr<Shared> shared, std::shared_ptr<const Artifact> artifact,
@@ -50,6 +60,7 @@ class MetalPrepared final : public Prepared {
   }
   void bind(uint32_t param, Binding memory) override;
   Binding read(uint32_t param) override;
+  void unbind() override;
 
   /// Error when the device would refuse these sizes.
   metal::Dispatch checked(Dim3 grid, Dim3 threads);
@@ -74,6 +85,7 @@ MetalPrepared::MetalPrepared(std::shared_ptr<Shared> shared,
                              std::vector<Binding> arguments,
                              const std::vector<ConstantValue>& constants)
     : shared_(std::move(shared)), artifact_(std::move(artifact)) {
+  shared_->device.check_process();
   Pool pool;
   const size_t count = artifact_->params.size();
   check_argument_count(*artifact_, arguments.size());
@@ -100,6 +112,10 @@ MetalPrepared::MetalPrepared(std::shared_ptr<Shared> shared,
 // Memory that has an owner is kept by the submissions that use it. Of other memory the caller knows
 // only that it is free when its binding ends.
 MetalPrepared::~MetalPrepared() {
+  if (shared_->device.is_forked()) {
+    new std::shared_ptr<const Bound>(std::move(bound_));  // stays
+    return;
+  }
   Pool pool;
   for (const Binding& b : bindings_) {
     if (bound_ && b.data && !b.owner) shared_->queue.wait(bound_->owner);
@@ -117,6 +133,7 @@ metal::Argument MetalPrepared::argument(uint32_t index, Binding memory) {
   if (param.is_scalar) {
     made.bytes = static_cast<uint32_t>(memory.bytes);
     std::memcpy(&made.scalar, memory.data, memory.bytes);
+    if (param.dtype == DType::B1) made.scalar = made.scalar != 0;  // a bool of Metal's is 0 or 1
     memory = {};
   } else {
     std::string what = concat(artifact_->kernel_name, ": ", param.name);
@@ -124,7 +141,9 @@ metal::Argument MetalPrepared::argument(uint32_t index, Binding memory) {
       throw Error(concat(what, " has ", memory.bytes, " bytes, but a buffer of ",
                          shared_->device.capabilities.name, " has at most ", limit));
     }
-    made.memory = shared_->memory.get(shared_->device.device.get(), memory, what);
+    made.memory =
+        shared_->memory.get(shared_->device.device.get(), memory.data, memory.bytes, what);
+    made.owner = memory.owner;
   }
   elements_[index] = elements;
   bindings_[index] = std::move(memory);
@@ -132,6 +151,7 @@ metal::Argument MetalPrepared::argument(uint32_t index, Binding memory) {
 }
 
 void MetalPrepared::bind(uint32_t param, Binding memory) {
+  shared_->device.check_process();
   Pool pool;
   Binding old;  // released last: its owner may run code of the user's
   std::shared_ptr<const Bound> before;
@@ -145,7 +165,26 @@ void MetalPrepared::bind(uint32_t param, Binding memory) {
   if (old.data && !old.owner) shared_->queue.wait(before->owner);
 }
 
+void MetalPrepared::unbind() {
+  shared_->device.check_process();
+  Pool pool;
+  std::vector<Binding> old;
+  std::shared_ptr<const Bound> before;
+  std::lock_guard lock(mutex_);
+  auto bound = std::make_shared<Bound>(*bound_);
+  for (size_t p = 0; p < bindings_.size(); ++p) {
+    bound->arguments[p].memory.reset();
+    bound->arguments[p].owner.reset();
+    old.push_back(std::exchange(bindings_[p], {}));
+  }
+  before = std::exchange(bound_, std::move(bound));
+  checked_ = false;
+  shared_->queue.wait(before->owner);
+}
+
 Binding MetalPrepared::read(uint32_t param) {
+  shared_->device.check_process();
+  Pool pool;
   std::shared_ptr<const Bound> bound;
   Binding memory;
   {
@@ -161,6 +200,7 @@ Binding MetalPrepared::read(uint32_t param) {
 }
 
 metal::Dispatch MetalPrepared::checked(Dim3 grid, Dim3 threads) {
+  shared_->device.check_process();
   std::lock_guard lock(mutex_);
   if (!checked_ || !(grid == grid_) || !(threads == threads_)) {
     check_launch(*artifact_, shared_->device.capabilities, grid, threads, elements_);
@@ -190,10 +230,13 @@ class MetalRuntime final : public Runtime {
                                            constants);
   }
   void dispatch_batch(std::span<const Launch> launches) override;
-  void synchronize() override { shared_->queue.finish_all(); }
+  void synchronize() override {
+    shared_->device.check_process();
+    shared_->queue.finish_all();
+  }
 
  private:
-  const std::shared_ptr<Shared> shared_ = std::make_shared<Shared>();
+  const std::shared_ptr<Shared> shared_ = open_shared();
 };
 
 void MetalRuntime::dispatch_batch(std::span<const Launch> launches) {
