@@ -1,4 +1,4 @@
-"""Nested tuples of ints, the shapes, strides and coordinates of layouts: CuTe's functions on them."""
+"""Nested tuples of ints: shapes, strides and coordinates of layouts, and functions on them."""
 
 from enigma._core import (
     ceil_div,

@@ -179,9 +179,9 @@ The last mode has no end.)")
 void bind_swizzles(nb::module_& m) {
   nb::class_<Swizzle>(
       m, "Swizzle", nb::is_final(),
-      R"(x -> x ^ bits of x: the `bits` bits above `base` change by those `shift` higher.
+      R"(x -> x ^ some bits of x: the `bits` bits above `base` by those `shift` higher.
 
-A negative shift takes those that lie lower.
+A negative shift takes bits that lie lower.
 
 >>> [Swizzle(1, 0, 1)(i) for i in range(4)]
 [0, 1, 3, 2])")

@@ -80,12 +80,22 @@ void visit(View coord, Modes l, const F& f) {
 }
 
 template <class F>
-void visit_all(const IntTuple& coord, const Layout& l, const F& f) try {
-  visit(coord.root(), l.root(), f);
+void visit_all(View coord, const Layout& l, const F& f) try {
+  visit(coord, l.root(), f);
 } catch (Ranks) {
   throw Error(concat("the coordinate ", str(coord), " does not fit the layout ", str(l),
                      ": give one integer, or a tuple with an integer or a fitting tuple for each "
                      "mode"));
+}
+
+int64_t index_of(View coord, const Layout& l) {
+  if (l.gives_coordinates())
+    throw Error(concat("the layout ", str(l), " gives coordinates; ask for coordinate()"));
+  int64_t sum = 0;
+  visit_all(coord, l, [&](int64_t digit, const Mode& m) {
+    sum = checked_add(sum, checked_mul(digit, m.stride.value));
+  });
+  return sum;
 }
 
 /// Keeps the parts of a layout that a coordinate opens (or fixes). At the top a part stands for
@@ -296,21 +306,13 @@ bool Layout::gives_coordinates() const {
                      [](const Mode& m) { return !m.stride.basis.empty(); });
 }
 
-int64_t Layout::operator()(const IntTuple& coord) const {
-  if (gives_coordinates())
-    throw Error(concat("the layout ", str(*this), " gives coordinates; ask for coordinate()"));
-  int64_t sum = 0;
-  visit_all(coord, *this, [&](int64_t digit, const Mode& m) {
-    sum = checked_add(sum, checked_mul(digit, m.stride.value));
-  });
-  return sum;
-}
+int64_t Layout::operator()(const IntTuple& coord) const { return index_of(coord.root(), *this); }
 
-int64_t Layout::operator()(int64_t coord) const { return (*this)(IntTuple(coord)); }
+int64_t Layout::operator()(int64_t coord) const { return index_of(View(".", &coord), *this); }
 
 IntTuple Layout::coordinate(const IntTuple& coord) const {
   IntTuple out(int64_t{0});
-  visit_all(coord, *this, [&](int64_t digit, const Mode& m) {
+  visit_all(coord.root(), *this, [&](int64_t digit, const Mode& m) {
     if (m.stride.value != 0)
       add_to(out, m.stride.basis.path(), 0, checked_mul(digit, m.stride.value));
   });
