@@ -255,8 +255,9 @@ bool is_compatible(const IntTuple& a, const IntTuple& b);
 IntTuple compact_col_major(const IntTuple& shape, int64_t first = 1);
 /// The same with the last mode innermost.
 IntTuple compact_row_major(const IntTuple& shape, int64_t first = 1);
-/// The same in a given order: the mode with the smallest order is innermost.
-IntTuple compact_order(const IntTuple& shape, const IntTuple& order);
+/// The same in a given order: the mode with the smallest order is innermost. Errors are `caller`'s.
+IntTuple compact_order(const IntTuple& shape, const IntTuple& order,
+                       const char* caller = "compact_order");
 
 /// The index of a coordinate: integers in place of tuples count through them, first mode fastest.
 /// The last mode of a shape has no end, as in CuTe, and nothing is checked against the shape.

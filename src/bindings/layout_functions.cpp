@@ -6,10 +6,11 @@
 namespace enigma {
 namespace {
 
-// A function of two kinds of layout has two signatures in the stub.
-#define ENIGMA_BOTH(name, rest)                        \
-  "@typing.overload\ndef " name "(layout: Layout" rest \
-  ") -> Layout: ...\n"                                 \
+// A function of two kinds of layout has two signatures in the stub, which imports what is named
+// behind the first parenthesis.
+#define ENIGMA_BOTH(name, rest)                 \
+  "@overload\ndef " name "(layout: Layout" rest \
+  ") -> Layout: ...\n"                          \
   "@typing.overload\ndef " name "(layout: SwizzledLayout" rest ") -> SwizzledLayout"
 #define ENIGMA_MODE "mode: int | typing.Sequence[int] | None = None"
 
@@ -290,10 +291,9 @@ A tuple of tilers composes mode by mode, an int n in it is n:1, None leaves a mo
             recast_layout(new_bits, old_bits, layout_in(layout, "recast_layout: the layout")));
       },
       nb::arg("new_bits"), nb::arg("old_bits"), nb::arg("layout").none(),
-      nb::sig(
-          "@typing.overload\ndef recast_layout(new_bits: int, old_bits: int, layout: Layout) -> "
-          "Layout: ...\n@typing.overload\ndef recast_layout(new_bits: int, old_bits: int, "
-          "layout: SwizzledLayout) -> SwizzledLayout"),
+      nb::sig("@overload\ndef recast_layout(new_bits: int, old_bits: int, layout: Layout) -> "
+              "Layout: ...\n@typing.overload\ndef recast_layout(new_bits: int, old_bits: int, "
+              "layout: SwizzledLayout) -> SwizzledLayout"),
       R"(The layout of the same memory as elements of `new_bits` where they had `old_bits`.
 
 >>> recast_layout(32, 8, Layout((32, 4)))
@@ -447,7 +447,7 @@ void bind_pictures(nb::module_& m) {
 
 >>> print_layout(Layout((2, 2)))
 (2,2):(1,2)
-       0   1
+      0   1
     +---+---+
   0 | 0 | 2 |
     +---+---+

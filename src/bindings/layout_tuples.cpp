@@ -54,7 +54,7 @@ void bind_tuple_functions(nb::module_& m) {
         return to_python(flatten(int_tuple(t, "flatten: the tuple", true)));
       },
       nb::arg("t").none(),
-      nb::sig("@typing.overload\ndef flatten(t: Layout) -> Layout: ...\n"
+      nb::sig("@overload\ndef flatten(t: Layout) -> Layout: ...\n"
               "@typing.overload\ndef flatten(t: " ENIGMA_INT_TUPLE ") -> typing.Any"),
       R"(All leaves in one tuple.
 
@@ -91,12 +91,13 @@ void bind_tuple_functions(nb::module_& m) {
 >>> shape_div((6, 2), 12)
 (1, 1))",
               shape_div);
-  define_pair(m, "compact_order", "shape", "order", "typing.Any",
-              R"(Strides without gaps; the mode with the smallest order is innermost.
+  define_pair(
+      m, "compact_order", "shape", "order", "typing.Any",
+      R"(Strides without gaps; the mode with the smallest order is innermost.
 
 >>> compact_order((2, 3, 4), (2, 0, 1))
 (12, 1, 3))",
-              compact_order);
+      [](const IntTuple& shape, const IntTuple& order) { return compact_order(shape, order); });
   auto major = [&m](const char* name, auto f, const char* doc) {
     m.def(
         name,

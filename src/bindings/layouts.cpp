@@ -146,9 +146,8 @@ Immutable and hashable. Without strides it is compact with the first mode innerm
           "One more than the largest index.")
       .def("rank", &Layout::rank, "The number of modes at the top.")
       .def("depth", &Layout::depth, "How deep modes are nested; 0 for an int.")
-      .def(
-          "__call__", call, nb::sig("def __call__(self, *coord: typing.Any) -> typing.Any"),
-          R"(The index of a coordinate; with None in it, the layout of the modes that it leaves open.
+      .def("__call__", call, nb::sig("def __call__(self, *coord: typing.Any) -> typing.Any"),
+           R"(The index of a coordinate; with None in it, the layout of the modes left open.
 
 A coordinate is nested like the shape; an int may stand for any part and counts through its modes.
 The last mode has no end.)")

@@ -136,7 +136,7 @@ class Composition {
     };
     for (size_t i = 0; i < last && rest > 1; ++i) {
       int64_t size = left.modes[i].size;
-      if (size == 0) fail(concat(name(left, i), " is empty"), "compose with a layout that is not");
+      if (size == 0) fail(concat(name(left, i), ", is empty"), "compose with a layout that is not");
       if (step % size == 0) {
         step /= size;  // each step is a whole number of turns through this mode
       } else if (rest - 1 <= (size - 1) / step) {

@@ -280,7 +280,7 @@ IntTuple compact_row_major(const IntTuple& shape, int64_t first) {
   return IntTuple(shape.profile(), strides);
 }
 
-IntTuple compact_order(const IntTuple& shape, const IntTuple& order) try {
+IntTuple compact_order(const IntTuple& shape, const IntTuple& order, const char* caller) try {
   std::vector<Ranked> modes;
   rank_modes(modes, shape.root(), order.root());
   SmallVector<int64_t, 4> strides;
@@ -289,7 +289,7 @@ IntTuple compact_order(const IntTuple& shape, const IntTuple& order) try {
     for (const Ranked& other : modes) {
       if (other.order < mode.order) first = checked_mul(first, other.size);
       if (&other != &mode && other.order == mode.order && other.size > 1 && mode.size > 1)
-        throw Error(concat(call("compact_order", shape, order), "the order ", mode.order,
+        throw Error(concat(call(caller, shape, order), "the order ", mode.order,
                            " stands for two modes, which would overlap; give each mode its own"));
     }
     IntTuple compact = compact_col_major(IntTuple(mode.shape), first);
@@ -298,7 +298,7 @@ IntTuple compact_order(const IntTuple& shape, const IntTuple& order) try {
   return IntTuple(shape.profile(), strides);
 } catch (Ranks) {
   throw Error(
-      call("compact_order", shape, order) +
+      call(caller, shape, order) +
       "the order needs an integer, or a tuple of the same rank, for each mode of the shape");
 }
 

@@ -227,7 +227,7 @@ Layout make_layout(const std::vector<Layout>& modes) {
 }
 
 Layout make_ordered_layout(const IntTuple& shape, const IntTuple& order) {
-  return {shape, Strides(compact_order(shape, order))};
+  return {shape, Strides(compact_order(shape, order, "make_ordered_layout"))};
 }
 
 Layout make_identity_layout(const IntTuple& shape) {
