@@ -56,6 +56,8 @@ class Layout {
   Layout() : Layout(1) {}
   /// Compact and column-major: the first mode is innermost. Modes of size 1 get stride 0.
   Layout(const IntTuple& shape);
+  /// `Layout({4, 8})`, as with IntTuple.
+  Layout(std::initializer_list<IntTuple> shape) : Layout(IntTuple(shape)) {}
   template <std::integral I>
   Layout(I shape) : Layout(IntTuple(shape)) {}
   Layout(const IntTuple& shape, const Strides& stride);
@@ -111,6 +113,10 @@ struct Tiler {
   std::variant<Whole, Layout, std::vector<Tiler>> value;
   Tiler() = default;
   Tiler(Layout l) : value(std::move(l)) {}
+  template <std::integral I>
+  Tiler(I size) : Tiler(Layout(size)) {}
+  /// `Tiler{3, Layout(4, 2)}`, a tiler for each mode.
+  Tiler(std::initializer_list<Tiler> modes) : value(std::vector<Tiler>(modes)) {}
   Tiler(std::vector<Tiler> modes) : value(std::move(modes)) {}
   /// Every integer is a size, every None a mode that stays.
   explicit Tiler(const IntTuple& shape);

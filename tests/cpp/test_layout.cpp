@@ -57,7 +57,8 @@ TEST_CASE("a tuple of any size and depth survives copies and moves") {
 TEST_CASE("layouts are made of shape and stride") {
   CHECK(str(Layout()) == "1:0");
   CHECK(str(Layout(8)) == "8:1");
-  CHECK(str(Layout(IntTuple{4, 8})) == "(4,8):(1,4)");
+  CHECK(str(Layout({4, 8})) == "(4,8):(1,4)");
+  CHECK(str(Layout({4, {2, 8}})) == "(4,(2,8)):(1,(4,8))");
   CHECK(str(Layout(IntTuple{2, {2, 2}}, {4, {2, 1}})) == "(2,(2,2)):(4,(2,1))");
   CHECK(str(Layout(IntTuple{4, 1, 8})) == "(4,1,8):(1,0,4)");
   CHECK(str(Layout(IntTuple())) == "():()");
@@ -106,6 +107,16 @@ TEST_CASE("identity layouts give coordinates") {
   CHECK(str(make_identity_layout(8)) == "8:1");
   CHECK(error_of([&] { l(3); }) ==
         "the layout (4,(2,8)):(1@0,(1@0@1,1@1@1)) gives coordinates; ask for coordinate()");
+}
+
+TEST_CASE("tilers are sizes, layouts, nothing, or tuples of them") {
+  CHECK(str(Tiler{3, Layout({2, 4}, {1, 8})}) == "<3:1,(2,4):(1,8)>");
+  CHECK(str(Tiler{{2, 4}, Tiler(), 8}) == "<<2:1,4:1>,None,8:1>");
+  CHECK(str(Tiler(IntTuple{3, IntTuple::none()})) == "<3:1,None>");
+  CHECK(str(Tiler(3)) == "3:1");
+  CHECK(str(Tiler(std::vector<Tiler>())) == "<>");
+  CHECK(str(zipped_divide(Layout({9, {4, 8}}, {59, {13, 1}}), {Layout(3, 3), 4})) ==
+        "((3,4),(3,8)):((177,13),(59,1))");
 }
 
 TEST_CASE("slices keep what None opens, dices what it does not") {
