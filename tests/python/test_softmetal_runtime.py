@@ -70,6 +70,7 @@ LINES = {
 def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     """A machine that has compiled nothing yet; at the end nothing of the test is alive."""
     monkeypatch.setenv("ENIGMA_CACHE_DIR", str(tmp_path))
+    monkeypatch.setenv("ENIGMA_DEVICE", "metal")
     monkeypatch.delenv("MSL_LAB_SCHEDULE", raising=False)  # texts name threads
     gc.collect()
     before = control.live_objects()
