@@ -4,9 +4,13 @@
 #include <bit>
 #include <cmath>
 #include <cstdint>
+#include <cstdlib>
 #include <limits>
+#include <string>
+#include <string_view>
 
 #include "codegen/msl/fragment.h"
+#include "support/floats.h"
 
 using namespace enigma;
 using msl::Form;
@@ -49,6 +53,29 @@ TEST_CASE("half and bfloat") {
   CHECK(msl::float_literal(DType::BF16, 0x3dcd).text == "0.100097656f");
   CHECK(msl::float_literal(DType::F16, 0x2e66).text == "0.099975586f");
   CHECK(msl::float_literal(DType::F16, 0x7e01).text == "as_type<float>(0x7fc02000u)");
+}
+
+TEST_CASE("every half and bfloat is read back from its text") {
+  for (DType t : {DType::F16, DType::BF16}) {
+    int wrong = 0;
+    for (uint64_t bits = 0; bits < 0x10000; ++bits) {
+      std::string s = literal(t, bits).text;
+      if (s.starts_with("as_type<")) {  // NaN, by its bits
+        wrong += std::stoull(s.substr(s.find("0x")), nullptr, 16) != bits;
+        continue;
+      }
+      for (const char* around : {"bfloat(", "half("}) {
+        if (s.starts_with(around)) s = s.substr(std::string_view(around).size());
+      }
+      bool infinite = s.find("INFINITY") != s.npos;
+      double x = infinite ? (s[0] == '-' ? -INFINITY : INFINITY) : std::strtod(s.c_str(), nullptr);
+      // A bfloat's text is a float first.
+      if (t == DType::BF16) x = static_cast<float>(x);
+      wrong += float_to_bits(t, x) != bits;
+    }
+    CHECK(wrong == 0);
+  }
+  CHECK(literal(DType::BF16, 0x5f80).text == "bfloat(1.845e+19f)");  // 1.84e+19 is nearer below
 }
 
 TEST_CASE("integers, at their ends too") {

@@ -41,7 +41,7 @@ FloatLayout layout(DType t) {
 
 struct Number {
   bool negative, nan, infinite;
-  double magnitude, ulp;
+  double magnitude, ulp;  // the distance to the nearest other number of the type
 };
 
 Number decode(DType t, uint64_t bits) {
@@ -58,7 +58,9 @@ Number decode(DType t, uint64_t bits) {
   int shift = l.lowest + (exponent ? static_cast<int>(exponent) - 1 : 0);
   if (exponent) mantissa |= uint64_t{1} << l.mantissa;
   n.magnitude = ldexp_of(mantissa, shift);
-  n.ulp = ldexp_of(1, shift);
+  // Below a power of two the numbers are twice as dense.
+  bool denser = exponent > 1 && mantissa == uint64_t{1} << l.mantissa;
+  n.ulp = ldexp_of(1, denser ? shift - 1 : shift);
   return n;
 }
 
