@@ -251,6 +251,7 @@ void serve_one() {
     auto element = get<uint32_t>();
     kind = static_cast<Kind>(get<uint32_t>());
     r.buffers.push_back(make_buffer(std::move(name), size, element, kind == Kind::Threadgroup));
+    r.buffers.back().is_read_only = kind == Kind::Given;
     if (kind != Kind::Threadgroup) read_all(r.buffers.back().begin, size);
   }
   for (auto slots = get<uint32_t>(); slots > 0; --slots) {
