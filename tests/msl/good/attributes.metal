@@ -3,8 +3,9 @@
 using namespace metal;
 
 [[max_total_threads_per_threadgroup(256)]] [[kernel]] void f(
-    device float* out, device const float* in, constant uint& n, ushort2 t [[thread_position_in_grid]],
-    ushort2 size [[threads_per_grid]], ushort lane [[thread_index_in_simdgroup]],
+    device float* out, device const float* in, constant uint& n,
+    ushort2 t [[thread_position_in_grid]], ushort2 size [[threads_per_grid]],
+    ushort lane [[thread_index_in_simdgroup]],
     ushort group [[simdgroup_index_in_threadgroup]]) {
     if (uint(t.x) < n) out[t.x] = in[t.y] + float(size.x + lane + group);
 }

@@ -24,6 +24,9 @@ char* msl_section_end = nullptr;
 namespace {
 
 constexpr size_t kPage = 4096 * 16;  // 64 KiB suit every page size there is
+// Inaccessible on each side of a buffer: as far as an index of 32 bits reaches with 4-byte
+// elements. Addresses cost nothing; the few buffers of a kernel are far from filling them.
+constexpr size_t kGuard = size_t{16} << 30;
 constexpr size_t kMaxLibraries = 1024;
 int answer_to;
 pid_t parent;
@@ -80,12 +83,12 @@ Buffer make_buffer(std::string name, size_t size, unsigned element, bool is_thre
   b.element = element ? element : 1;
   b.is_threadgroup = is_threadgroup;
   size_t inner = (size + kPage - 1) / kPage * kPage;
-  b.reserved_size = inner + 64 * kPage;
+  b.reserved_size = inner + 2 * kGuard;
   void* p =
       mmap(nullptr, b.reserved_size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (p == MAP_FAILED) end("no memory for a buffer");
   b.reserved = static_cast<char*>(p);
-  char* usable = b.reserved + 32 * kPage;
+  char* usable = b.reserved + kGuard;
   if (inner) mprotect(usable, inner, PROT_READ | PROT_WRITE);
   b.begin = usable + inner - size;
   return b;
