@@ -17,6 +17,7 @@ def lab() -> Iterator[msl.Lab]:
         yield opened
 
 
+@pytest.mark.filterwarnings("ignore:this comparison")
 @pytest.mark.parametrize("seed", range(30))
 def test_random_kernels(lab: msl.Lab, seed: int) -> None:
     with np.errstate(all="ignore"):
