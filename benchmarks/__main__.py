@@ -153,9 +153,37 @@ def kernels() -> None:
     show("softmax 1024 x 4096, 1 thread", f"{mine * 1e3:.2f} ms", f"{numpys / mine:.2f} x numpy")
 
 
+def layouts() -> None:
+    """Layout algebra, where pycute can be compared with: pip install --no-deps nvidia-cutlass."""
+    try:
+        import pycute
+    except ImportError:
+        return
+    row, column = ((6, 2), (8, 2)), ((4, 3), (3, 1))
+    matrix, tiler = ((9, (4, 8)), (59, (13, 1))), ((3, 3), ((2, 4), (1, 8)))
+    subjects = [
+        ("composition of two layouts", "composition", row, lambda make: make(*column)),
+        (
+            "logical_divide by mode",
+            "logical_divide",
+            matrix,
+            lambda make: tuple(make(*t) for t in tiler),
+        ),
+    ]
+    for what, name, layout, other in subjects:
+
+        def calls(library, name=name, layout=layout, other=other) -> Callable[[], object]:
+            f, a, b = getattr(library, name), library.Layout(*layout), other(library.Layout)
+            return lambda: [f(a, b) for _ in range(1000)]
+
+        mine, pycutes = (s / 1000 for s in interleaved([calls(enigma), calls(pycute)], 15))
+        show(what, f"{mine * 1e6:.3f} us", f"{pycutes / mine:.1f} x pycute")
+
+
 def main() -> None:
     start_up()
     dispatch()
+    layouts()
     kernels()
 
 

@@ -26,11 +26,15 @@ constexpr const char* kCommand[] = {
     "-fPIC",
 #if defined(__APPLE__)
     "--target=aarch64-unknown-linux-gnu",  // the runtime loads ELF objects, on a Mac too,
-    "-ffixed-x18",                         // where the system keeps this register
+    "-mcpu=apple-m1",
+    "-ffixed-x18",  // where the system keeps this register
 #elif defined(__x86_64__)
     "-march=native",
 #else
     "-mcpu=native",
+#endif
+#if defined(__aarch64__)
+    "-mno-outline-atomics",  // which would be calls into a library that kernels do not have
 #endif
     "-Wno-override-module",
     "-o",

@@ -44,7 +44,8 @@ struct CpuVariant {
   friend constexpr bool operator==(const CpuVariant&, const CpuVariant&) = default;
 };
 
-/// LLVM IR of one variant. See src/support/cpu_abi.h for its arguments.
+/// LLVM IR of one variant, for a CpuCompiler. How the function is called is between the emitter and
+/// the CPU device (src/support/cpu_abi.h), and may change.
 struct CpuCode {
   std::string llvm_ir;
   std::string symbol;

@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -20,7 +21,9 @@ struct CompileOptions {
 };
 
 /// Runs the passes, verifies, emits. Error for what only the whole kernel shows (a barrier in
-/// divergent control flow), at the user's line. Warnings are put into Artifact::warnings.
+/// divergent control flow), at the user's line. Warnings are put into Artifact::warnings. Needs no
+/// device; threads may compile side by side, and share what it gives. The same module gives the
+/// same text, byte for byte.
 std::shared_ptr<const Artifact> compile(Module module, const CompileOptions& options = {});
 
 }  // namespace enigma

@@ -62,25 +62,28 @@ struct Binding {
   }
 };
 
-/// The value of a function constant: its bits, in the low bytes.
+/// The value of a function constant: its bits, in the low bytes (`std::bit_cast<uint32_t>(1.5f)`).
 struct ConstantValue {
   uint32_t index;
   DType dtype;
   uint64_t bits;
 };
 
-/// A kernel with its arguments bound, ready to be dispatched any number of times.
+/// A kernel with its arguments bound, ready to be dispatched any number of times, by any thread. It
+/// holds its runtime and its artifact. Its end waits for dispatches that use memory without an
+/// owner.
 class Prepared {
  public:
   virtual ~Prepared() = default;
-  /// Runs the kernel over `grid` threads in groups of `threads`. With wait = false it may still be
-  /// running when this returns; synchronize() or a read waits. Error for a bad size, before
-  /// anything runs, and for a fault of the kernel (an index out of bounds, a barrier that not all
-  /// threads reach), which names the Python line.
+  /// Runs the kernel over `grid` threads (not threadgroups) in groups of `threads`; a grid that
+  /// they do not divide has smaller groups at its edges. With wait = false it may still be running
+  /// when this returns; synchronize() or a read waits. Error for a bad size, before anything runs,
+  /// and for a fault of the kernel (an index out of bounds, a barrier that not all threads reach),
+  /// which names the line that the kernel's builder was given.
   virtual void dispatch(Dim3 grid, Dim3 threads, bool wait = true) = 0;
   /// The same, waited for; milliseconds on the device.
   virtual double dispatch_timed(Dim3 grid, Dim3 threads) = 0;
-  /// Rebinds a parameter to other memory of at least the size it needs.
+  /// Rebinds a parameter, by its number, to other memory of at least the size it needs.
   virtual void bind(uint32_t param, Binding memory) = 0;
   /// The memory bound to a parameter, after all dispatches so far have ended.
   virtual Binding read(uint32_t param) = 0;
@@ -89,11 +92,14 @@ class Prepared {
   virtual void unbind() = 0;
 };
 
+/// One dispatch of a batch, of a kernel that the batch's runtime prepared.
 struct Launch {
   Prepared* prepared;
   Dim3 grid, threads;
 };
 
+/// A device. Any number of threads may use one; it is released when the last kernel that it
+/// prepared is gone.
 class Runtime {
  public:
   virtual ~Runtime() = default;
@@ -103,18 +109,21 @@ class Runtime {
   virtual std::unique_ptr<Prepared> prepare(std::shared_ptr<const Artifact> kernel,
                                             std::vector<Binding> arguments,
                                             std::vector<ConstantValue> constants = {}) = 0;
-  /// Runs in order, as one submission.
+  /// Runs in order, as one submission, and waits for it.
   virtual void dispatch_batch(std::span<const Launch> launches) = 0;
+  /// Waits for all dispatches; throws the first error that nobody was told of.
   virtual void synchronize() = 0;
 };
 
-/// LLVM IR text to a relocatable ELF object for this machine; called once per variant, from the
-/// thread that dispatches. The wheel brings one on top of llvmlite.
+/// LLVM IR text to a relocatable ELF object (on a Mac, too) with position-independent code for this
+/// machine; called once per kernel and size of threadgroup, from the thread that dispatches, for
+/// different ones by several threads at once. What it throws, dispatch() throws. The wheel brings
+/// one on top of llvmlite, examples/cpp/jit.cpp starts clang.
 using CpuCompiler = std::function<std::string(const std::string& llvm_ir)>;
 
-/// The CPU device. threads = 0 takes the machine's number of cores.
+/// The CPU device. `threads` counts the one that dispatches; 0 takes the machine's number of cores.
 std::shared_ptr<Runtime> make_cpu_runtime(CpuCompiler compiler, uint32_t threads = 0);
-/// The Metal GPU; Error where there is none.
+/// The Metal GPU; where there is none, Error with the reason.
 std::shared_ptr<Runtime> make_metal_runtime();
 
 }  // namespace enigma

@@ -8,7 +8,11 @@ from enigma._core import (
     DeviceCapabilities,
     DType,
     IRValue,
+    Layout,
     ParamInfo,
+    ScaledBasis,
+    Swizzle,
+    SwizzledLayout,
     TracingTensor,
     dtype,
 )
@@ -46,11 +50,12 @@ __all__ = [
     "for_range", "while_", "if_", "range", "range_constexpr", "Carry",
     "thread_position_in_grid", "thread_position_in_grid_xyz", "grid_size", "arch",
     "MetalRuntime", "CpuRuntime", "Runtime", "default_runtime", "PreparedKernel",
-    "DeviceCapabilities",
+    "DeviceCapabilities", "Layout", "ScaledBasis", "Swizzle", "SwizzledLayout",
 ]  # fmt: skip
 
 # The types, and every row of the operation table that has a name. The rest of the core is for the
-# package itself; the attribute that each reading traces anew comes from __getattr__.
+# package itself, or in enigma.tuple; the attribute that each reading traces anew comes from
+# __getattr__.
 if TYPE_CHECKING:
     thread_position_in_grid: IRValue
     from enigma._core import *  # type: ignore[assignment]  # noqa: F403
@@ -58,6 +63,9 @@ else:
     _INTERNAL = {
         "Artifact", "Module", "Prepared", "Trace", "call", "cpu_runtime", "current_trace",
         "has_trace", "metal_runtime", "parse_module", "query",
+        "ceil_div", "compact_col_major", "compact_order", "compact_row_major", "crd2crd", "crd2idx",
+        "flatten", "idx2crd", "inner_product", "is_compatible", "is_congruent",
+        "is_weakly_congruent", "product", "product_each", "shape_div",
     }  # fmt: skip
     for _name in dir(_core):
         if not _name.startswith("_") and _name not in _INTERNAL and _name not in __all__:
@@ -78,12 +86,12 @@ def __getattr__(name: str) -> Any:
                 *user_line(),
             )
         return _core.query(name, 0)
-    if name == "testing":
+    if name in ("testing", "tuple"):
         import importlib
 
-        return importlib.import_module("enigma.testing")
+        return importlib.import_module(f"enigma.{name}")
     raise AttributeError(f"module 'enigma' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted({*__all__, "thread_position_in_grid", "testing", "__version__"})
+    return sorted({*__all__, "thread_position_in_grid", "testing", "tuple", "__version__"})

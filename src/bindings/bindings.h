@@ -20,6 +20,7 @@ namespace enigma {
 
 void bind_errors(nb::module_& m);
 void bind_types(nb::module_& m);
+void bind_layouts(nb::module_& m);
 void bind_trace(nb::module_& m);
 void bind_values(nb::module_& m);
 void bind_tensors(nb::module_& m);

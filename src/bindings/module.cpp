@@ -5,6 +5,7 @@ NB_MODULE(_core, m) {
   m.doc() = "Enigma's C++ core: tracing, compiling and running kernels.";
   enigma::bind_errors(m);
   enigma::bind_types(m);
+  enigma::bind_layouts(m);
   enigma::bind_trace(m);
   enigma::bind_values(m);
   enigma::bind_tensors(m);

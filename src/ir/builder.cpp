@@ -259,14 +259,17 @@ ValueId Builder::query(Op op, int dim) {
 
 ValueId Builder::function_constant(DType dtype, int64_t index) {
   State& s = *state_;
+  s.check_dtype(dtype);
   if (index < 0 || index > kMaxFunctionConstant) {
     s.fail("function_constant takes an index from 0 to ", kMaxFunctionConstant, ", not ", index);
   }
-  const auto number = static_cast<uint32_t>(index);
-  for (const FunctionConstant& c : function_constants(s.m)) {
-    if (c.index != number || c.dtype == dtype) continue;
-    const uint32_t line = s.m.location(c.first).line;
-    s.fail("function constant ", number, " is ", info(c.dtype).mnemonic,
+  const auto number = static_cast<uint64_t>(index);
+  for (size_t k = s.allocs; k < s.allocs + s.constants; ++k) {
+    const InstId known = s.m[s.m.body].insts[k];
+    const DType is = s.type(s.m[known].results[0]).dtype;
+    if (s.m[known].attr != number || is == dtype) continue;
+    const uint32_t line = s.m.location(known).line;
+    s.fail("function constant ", number, " is ", info(is).mnemonic,
            line ? concat(" (line ", line, ")") : "", " and cannot be ", info(dtype).mnemonic,
            " as well; give one of them another index");
   }

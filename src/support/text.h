@@ -26,6 +26,7 @@ class Text {
     return *this;
   }
   void indent() { ++indent_; }
+  void dedent() { --indent_; }
   std::string& str() { return out_; }
   const std::string& str() const { return out_; }
 

@@ -227,8 +227,8 @@ TEST_CASE("operations that do not exist, or are built by another call") {
         "no operation is called mul; the column python of enigma/ops.def has the names");
   CHECK(error_of([&] { k.b.apply("", {}); }) ==
         "no operation is called ; the column python of enigma/ops.def has the names");
-  for (Op op : {Op::Constant, Op::Cast, Op::AsType, Op::ThreadgroupAlloc, Op::For, Op::While,
-                Op::If, Op::Yield, Op::Condition}) {
+  for (Op op : {Op::Constant, Op::FunctionConstant, Op::Cast, Op::AsType, Op::ThreadgroupAlloc,
+                Op::For, Op::While, Op::If, Op::Yield, Op::Condition}) {
     CHECK(error_of([&] { k.b.apply(op, {}); }) ==
           std::string(info(op).mnemonic) +
               " is not built by apply(): constants, casts, allocations and control flow have "
@@ -258,6 +258,7 @@ TEST_CASE("enumerators that do not exist") {
   CHECK(error_of([&] { k.b.buffer("Y", t); }) == text);
   CHECK(error_of([&] { k.b.scalar("m", t); }) == text);
   CHECK(error_of([&] { k.b.constant(t, 1); }) == text);
+  CHECK(error_of([&] { k.b.function_constant(t, 0); }) == text);
   CHECK(error_of([&] { k.b.cast(k.v, t); }) == text);
   CHECK(error_of([&] { k.b.as_type(k.v, t); }) == text);
   CHECK(error_of([&] { k.b.threadgroup_alloc(t, 1); }) == text);

@@ -259,7 +259,8 @@ TEST_CASE("a prepared kernel outlives what it was made of") {
   const uint32_t columns = 64;
   auto all = devices();
   for (auto& device : all) {
-    CAPTURE(device->capabilities().name);
+    const std::string name = device->capabilities().name;  // CAPTURE looks when a check fails
+    CAPTURE(name);
     auto owner = std::make_shared<std::vector<float>>(x);
     std::weak_ptr<void> alive = owner;
     Binding owned = Binding::of(*owner);

@@ -1,7 +1,7 @@
 """Enigma's C++ core: tracing, compiling and running kernels."""
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Literal, NoReturn
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, Literal, NoReturn, overload
 
 import numpy
 
@@ -90,6 +90,620 @@ b1: DType = ...
 
 def dtype(x: object) -> DType:
     """The type that a DType, a string, a class or a numpy dtype names."""
+
+class ScaledBasis:
+    """
+    A stride that steps along a mode of a coordinate: `value` at `mode`, a path.
+
+    >>> make_identity_layout((4, 8)).stride
+    (1@0, 1@1)
+    """
+
+    def __init__(self, value: int, mode: int | Sequence[int]) -> None: ...
+
+    @property
+    def value(self) -> int: ...
+
+    @property
+    def mode(self) -> tuple[int, ...]: ...
+
+    def __repr__(self) -> str: ...
+
+    def __hash__(self) -> int: ...
+
+    def __eq__(self, arg: object, /) -> bool: ...
+
+    def __reduce__(self) -> tuple: ...
+
+class Layout:
+    """
+    A function from coordinates to indices, written shape:stride, as in CuTe.
+
+    Immutable and hashable. Without strides it is compact with the first mode innermost.
+
+    >>> Layout((4, 8))
+    (4,8):(1,4)
+    >>> Layout((4, (2, 2)), (4, (2, 1)))(1, (0, 1))
+    5
+    >>> Layout((4, 8), (8, 1))(None, 3)
+    (4):(8)
+    """
+
+    def __init__(self, shape: int | tuple[Any, ...], stride: int | ScaledBasis | tuple[Any, ...] | None = None) -> None: ...
+
+    @property
+    def shape(self) -> Any:
+        """Sizes: an int or a nested tuple of ints."""
+
+    @property
+    def stride(self) -> Any:
+        """
+        Strides in the form of the shape; a ScaledBasis where the layout gives coordinates.
+        """
+
+    def size(self, mode: int | Sequence[int] | None = None) -> int:
+        """The number of coordinates, of the layout or of a mode."""
+
+    def cosize(self, mode: int | Sequence[int] | None = None) -> int:
+        """One more than the largest index."""
+
+    def rank(self) -> int:
+        """The number of modes at the top."""
+
+    def depth(self) -> int:
+        """How deep modes are nested; 0 for an int."""
+
+    def __call__(self, *coord: Any) -> Any:
+        """
+        The index of a coordinate; with None in it, the layout of the modes left open.
+
+        A coordinate is nested like the shape; an int may stand for any part and counts through its modes.
+        The last mode has no end.
+        """
+
+    def __getitem__(self, mode: int | tuple[int, ...] | slice, /) -> Layout:
+        """A mode; a path for a mode of a mode; a slice for some modes."""
+
+    def __len__(self) -> int: ...
+
+    def __iter__(self) -> Iterator[Layout]: ...
+
+    def __repr__(self) -> str: ...
+
+    def __hash__(self) -> int: ...
+
+    def __eq__(self, arg: object, /) -> bool: ...
+
+    def __reduce__(self) -> tuple: ...
+
+class Swizzle:
+    """
+    x -> x ^ some bits of x: the `bits` bits above `base` by those `shift` higher.
+
+    A negative shift takes bits that lie lower.
+
+    >>> [Swizzle(1, 0, 1)(i) for i in range(4)]
+    [0, 1, 3, 2]
+    """
+
+    def __init__(self, bits: int, base: int, shift: int) -> None: ...
+
+    @property
+    def bits(self) -> int: ...
+
+    @property
+    def base(self) -> int: ...
+
+    @property
+    def shift(self) -> int: ...
+
+    def size(self) -> int:
+        """The indices below this are permuted among themselves."""
+
+    def __call__(self, index: int) -> int: ...
+
+    def __repr__(self) -> str: ...
+
+    def __hash__(self) -> int: ...
+
+    def __eq__(self, arg: object, /) -> bool: ...
+
+    def __reduce__(self) -> tuple: ...
+
+class SwizzledLayout:
+    """
+    c -> swizzle(offset + layout(c)).
+
+    The algebra's operations act on the layout, and keep the swizzle.
+
+    >>> SwizzledLayout(Swizzle(1, 0, 1), 0, Layout((2, 2)))(1, 1)
+    2
+    """
+
+    def __init__(self, swizzle: Swizzle, offset: int, layout: Layout) -> None: ...
+
+    @property
+    def swizzle(self) -> Swizzle: ...
+
+    @property
+    def offset(self) -> int: ...
+
+    @property
+    def layout(self) -> Layout: ...
+
+    @property
+    def shape(self) -> Any: ...
+
+    def size(self, mode: int | Sequence[int] | None = None) -> int:
+        """The number of coordinates, of the layout or of a mode."""
+
+    def cosize(self) -> int:
+        """One more than the largest index that the layout gives."""
+
+    def rank(self) -> int: ...
+
+    def depth(self) -> int: ...
+
+    def __call__(self, *coord: Any) -> Any:
+        """
+        The index of a coordinate; with None in it, the modes that it leaves open.
+        """
+
+    def __getitem__(self, mode: int | tuple[int, ...] | slice, /) -> SwizzledLayout: ...
+
+    def __len__(self) -> int: ...
+
+    def __iter__(self) -> Iterator[SwizzledLayout]: ...
+
+    def __repr__(self) -> str: ...
+
+    def __hash__(self) -> int: ...
+
+    def __eq__(self, arg: object, /) -> bool: ...
+
+    def __reduce__(self) -> tuple: ...
+
+def make_layout(*args: Layout | int | tuple[Any, ...], stride: int | tuple[Any, ...] | None = None) -> Layout:
+    """
+    A layout from its shape and stride, or with one mode for each of several layouts.
+
+    >>> make_layout((4, 8))
+    (4,8):(1,4)
+    >>> make_layout(Layout(4), Layout((2, 2), (8, 4)))
+    (4,(2,2)):(1,(8,4))
+    """
+
+def make_ordered_layout(shape: int | tuple[Any, ...], order: int | tuple[Any, ...]) -> Layout:
+    """
+    The compact layout of a shape in which the mode with the smallest order is innermost.
+
+    >>> make_ordered_layout((4, 64), order=(1, 0))
+    (4,64):(64,1)
+    """
+
+def make_identity_layout(shape: int | tuple[Any, ...]) -> Layout:
+    """
+    The layout that maps every coordinate to itself.
+
+    Tiled and sliced it tells where in the whole an element lies.
+
+    >>> make_identity_layout((4, 8))
+    (4,8):(1@0,1@1)
+    >>> make_identity_layout((4, 8))(13)
+    (1, 3)
+    """
+
+def make_layout_tv(thr: Layout, val: Layout) -> tuple[tuple[int, ...], Layout]:
+    """
+    The tile that threads with their values cover, and the layout of (thread, value) in it.
+
+    The layout gives the column-major index in the tile.
+
+    >>> thr = make_ordered_layout((4, 64), order=(1, 0))
+    >>> val = make_ordered_layout((4, 4), order=(1, 0))
+    >>> make_layout_tv(thr, val)
+    ((16, 256), ((64,4),(4,4)):((64,4),(16,1)))
+    """
+
+def size(x: Layout | SwizzledLayout | int | tuple[Any, ...], mode: int | Sequence[int] | None = None) -> int:
+    """
+    The number of coordinates of a layout or a shape, or of a mode.
+
+    >>> size(Layout((4, (2, 8))), mode=1)
+    16
+    """
+
+def rank(x: Layout | SwizzledLayout | int | tuple[Any, ...], mode: int | Sequence[int] | None = None) -> int:
+    """
+    The number of modes.
+
+    >>> rank((4, (2, 8)))
+    2
+    """
+
+def depth(x: Layout | SwizzledLayout | int | tuple[Any, ...], mode: int | Sequence[int] | None = None) -> int:
+    """
+    How deep modes are nested.
+
+    >>> depth(Layout((4, (2, 8))))
+    2
+    """
+
+def cosize(layout: Layout | SwizzledLayout, mode: int | Sequence[int] | None = None) -> int:
+    """
+    One more than the largest index that a layout gives.
+
+    >>> cosize(Layout(4, 3))
+    10
+    """
+
+@overload
+def coalesce(layout: Layout, target_profile: int | tuple[Any, ...] | None = None) -> Layout: ...
+@overload
+def coalesce(layout: SwizzledLayout, target_profile: int | tuple[Any, ...] | None = None) -> SwizzledLayout:
+    """
+    The same function with as few modes as possible; with a profile, below its integers.
+
+    >>> coalesce(Layout((2, (1, 6)), (1, (6, 2))))
+    12:1
+    >>> coalesce(Layout((2, (1, 6)), (1, (6, 2))), (1, 1))
+    (2,6):(1,2)
+    """
+
+@overload
+def filter(layout: Layout, target_profile: int | tuple[Any, ...] | None = None) -> Layout: ...
+@overload
+def filter(layout: SwizzledLayout, target_profile: int | tuple[Any, ...] | None = None) -> SwizzledLayout:
+    """
+    The layout without the modes that add no index: those of stride 0 and of size 1.
+
+    >>> filter(Layout((2, 4, 3), (1, 0, 2)))
+    6:1
+    """
+
+def complement(layout: Layout, cosize: int | tuple[Any, ...] | None = None) -> Layout:
+    """
+    The ordered layout of the indices below `cosize` that `layout` leaves out.
+
+    >>> complement(Layout((2, 2), (1, 6)), 24)
+    (3,2):(2,12)
+    """
+
+@overload
+def composition(layout: Layout, tiler: Layout | int | tuple[Any, ...] | None) -> Layout: ...
+@overload
+def composition(layout: SwizzledLayout, tiler: Layout | int | tuple[Any, ...] | None) -> SwizzledLayout: ...
+@overload
+def composition(layout: Swizzle, tiler: Layout) -> Layout | SwizzledLayout:
+    """
+    R with R(c) = layout(tiler(c)) for every coordinate c of `tiler`.
+
+    A tuple of tilers composes mode by mode, an int n in it is n:1, None leaves a mode as it is.
+
+    >>> composition(Layout((6, 2), (8, 2)), Layout((4, 3), (3, 1)))
+    ((2,2),3):((24,2),8)
+    >>> composition(Layout((12, (4, 8)), (59, (13, 1))), (3, 8))
+    (3,(4,2)):(59,(13,1))
+    """
+
+def right_inverse(layout: Layout) -> Layout:
+    """
+    R with layout(R(i)) = i, as far as the indices have no gap.
+
+    >>> right_inverse(Layout((4, 8), (8, 1)))
+    (8,4):(4,1)
+    """
+
+def left_inverse(layout: Layout) -> Layout:
+    """
+    R with R(layout(i)) = i.
+
+    >>> left_inverse(Layout((4, 2), (1, 16)))
+    (4,4,2):(1,8,4)
+    """
+
+@overload
+def recast_layout(new_bits: int, old_bits: int, layout: Layout) -> Layout: ...
+@overload
+def recast_layout(new_bits: int, old_bits: int, layout: SwizzledLayout) -> SwizzledLayout:
+    """
+    The layout of the same memory as elements of `new_bits` where they had `old_bits`.
+
+    >>> recast_layout(32, 8, Layout((32, 4)))
+    (8,4):(1,8)
+    >>> recast_layout(8, 32, Layout((8, 4)))
+    (32,4):(1,32)
+    """
+
+def dice(layout: Layout, coord: Any) -> Layout:
+    """
+    The modes that a coordinate fixes.
+
+    >>> dice(Layout((4, 8)), (None, 3))
+    (8):(4)
+    """
+
+def slice_and_offset(layout: Layout, coord: Any) -> tuple[Layout, Any]:
+    """
+    The modes that None leaves open, and where they begin.
+
+    >>> slice_and_offset(Layout((4, 8)), (None, 3))
+    ((4):(1), 12)
+    """
+
+@overload
+def logical_divide(layout: Layout, tiler: Layout | int | tuple[Any, ...] | None) -> Layout: ...
+@overload
+def logical_divide(layout: SwizzledLayout, tiler: Layout | int | tuple[Any, ...] | None) -> SwizzledLayout:
+    """
+    ((tile, rest), ...): each mode as what the tiler picks, and its repetitions.
+
+    >>> logical_divide(Layout((4, 2, 3), (2, 1, 8)), Layout(4, 2))
+    ((2,2),(2,3)):((4,1),(2,8))
+    """
+
+@overload
+def zipped_divide(layout: Layout, tiler: Layout | int | tuple[Any, ...] | None) -> Layout: ...
+@overload
+def zipped_divide(layout: SwizzledLayout, tiler: Layout | int | tuple[Any, ...] | None) -> SwizzledLayout:
+    """
+    ((tiles), (rests)): the first mode is one tile, the second all of them.
+
+    >>> zipped_divide(Layout((6, 8), (8, 1)), (3, 4))
+    ((3,4),(2,2)):((8,1),(24,4))
+    """
+
+@overload
+def tiled_divide(layout: Layout, tiler: Layout | int | tuple[Any, ...] | None) -> Layout: ...
+@overload
+def tiled_divide(layout: SwizzledLayout, tiler: Layout | int | tuple[Any, ...] | None) -> SwizzledLayout:
+    """
+    ((tiles), rest, rest, ...).
+
+    >>> tiled_divide(Layout((6, 8), (8, 1)), (3, 4))
+    ((3,4),2,2):((8,1),24,4)
+    """
+
+@overload
+def flat_divide(layout: Layout, tiler: Layout | int | tuple[Any, ...] | None) -> Layout: ...
+@overload
+def flat_divide(layout: SwizzledLayout, tiler: Layout | int | tuple[Any, ...] | None) -> SwizzledLayout:
+    """
+    (tile, tile, ..., rest, rest, ...).
+
+    >>> flat_divide(Layout((6, 8), (8, 1)), (3, 4))
+    (3,4,2,2):(8,1,24,4)
+    """
+
+@overload
+def logical_product(layout: Layout, tiler: Layout | int | tuple[Any, ...] | None) -> Layout: ...
+@overload
+def logical_product(layout: SwizzledLayout, tiler: Layout | int | tuple[Any, ...] | None) -> SwizzledLayout:
+    """
+    (block, copies): a block, and where the tiler puts its copies.
+
+    >>> logical_product(Layout((2, 2), (4, 1)), Layout(6))
+    ((2,2),(2,3)):((4,1),(2,8))
+    """
+
+@overload
+def zipped_product(layout: Layout, tiler: Layout | int | tuple[Any, ...] | None) -> Layout: ...
+@overload
+def zipped_product(layout: SwizzledLayout, tiler: Layout | int | tuple[Any, ...] | None) -> SwizzledLayout:
+    """
+    ((blocks), (copies)).
+
+    >>> zipped_product(Layout((3, 4), (4, 1)), Layout((2, 5)))
+    ((3,4),(2,5)):((4,1),(12,24))
+    """
+
+@overload
+def tiled_product(layout: Layout, tiler: Layout | int | tuple[Any, ...] | None) -> Layout: ...
+@overload
+def tiled_product(layout: SwizzledLayout, tiler: Layout | int | tuple[Any, ...] | None) -> SwizzledLayout:
+    """
+    ((blocks), copy, copy, ...).
+
+    >>> tiled_product(Layout((3, 4), (4, 1)), Layout((2, 5)))
+    ((3,4),2,5):((4,1),12,24)
+    """
+
+@overload
+def flat_product(layout: Layout, tiler: Layout | int | tuple[Any, ...] | None) -> Layout: ...
+@overload
+def flat_product(layout: SwizzledLayout, tiler: Layout | int | tuple[Any, ...] | None) -> SwizzledLayout:
+    """
+    (block, block, ..., copy, copy, ...).
+
+    >>> flat_product(Layout((3, 4), (4, 1)), Layout((2, 5)))
+    (3,4,2,5):(4,1,12,24)
+    """
+
+@overload
+def blocked_product(layout: Layout, tiler: Layout) -> Layout: ...
+@overload
+def blocked_product(layout: SwizzledLayout, tiler: Layout) -> SwizzledLayout:
+    """
+    Copies of a block side by side: each mode holds that of the block, then the tiler's.
+
+    >>> blocked_product(Layout((2, 5), (5, 1)), Layout((3, 4)))
+    (6,(5,4)):(5,(1,30))
+    """
+
+@overload
+def raked_product(layout: Layout, tiler: Layout) -> Layout: ...
+@overload
+def raked_product(layout: SwizzledLayout, tiler: Layout) -> SwizzledLayout:
+    """
+    Copies of a block interleaved: each mode holds that of the tiler, then the block's.
+
+    >>> raked_product(Layout((3, 4), (4, 1)), Layout((2, 5)))
+    ((2,3),(5,4)):((12,4),(24,1))
+    """
+
+def swizzle(layout: Layout, bits: int, base: int, shift: int) -> SwizzledLayout:
+    """
+    The layout with its indices swizzled.
+
+    >>> swizzle(Layout((8, 8), (8, 1)), 3, 0, 3)
+    Sw<3,0,3> o 0 o (8,8):(8,1)
+    """
+
+def layout_svg(layout: Layout | SwizzledLayout, tiler: int | tuple[Any, ...] | None = None, color: Layout | None = None) -> str:
+    """
+    A picture of a layout as SVG: mode 0 down, the other modes across.
+
+    `color` gives a number for each coordinate, which chooses its colour; otherwise the index does. With
+    `tiler` the layout is one of threads and values, drawn where they lie in the tile.
+
+    >>> layout_svg(Layout((2, 4)))[:4]
+    '<svg'
+    """
+
+def layout_latex(layout: Layout | SwizzledLayout, tiler: int | tuple[Any, ...] | None = None, color: Layout | None = None) -> str:
+    """
+    The same as a LaTeX document, which draws with TikZ.
+
+    >>> layout_latex(Layout((2, 4))).splitlines()[0]
+    '% (2,4):(1,2)'
+    """
+
+def print_layout(layout: Layout | SwizzledLayout, tiler: int | tuple[Any, ...] | None = None, color: Layout | None = None) -> None:
+    """
+    Prints a layout as a table.
+
+    >>> print_layout(Layout((2, 2)))
+    (2,2):(1,2)
+          0   1
+        +---+---+
+      0 | 0 | 2 |
+        +---+---+
+      1 | 1 | 3 |
+        +---+---+
+    """
+
+@overload
+def flatten(t: Layout) -> Layout: ...
+@overload
+def flatten(t: int | tuple[Any, ...]) -> Any:
+    """
+    All leaves in one tuple.
+
+    >>> flatten((4, (2, 8)))
+    (4, 2, 8)
+    """
+
+def product(t: Layout | int | tuple[Any, ...]) -> int:
+    """
+    The product of all leaves.
+
+    >>> product((4, (2, 8)))
+    64
+    """
+
+def product_each(t: int | tuple[Any, ...]) -> Any:
+    """
+    The product of each element.
+
+    >>> product_each((4, (2, 8)))
+    (4, 16)
+    """
+
+def inner_product(a: int | tuple[Any, ...], b: int | tuple[Any, ...]) -> int:
+    """
+    The sum of the products of paired leaves.
+
+    >>> inner_product((1, (2, 3)), (10, (20, 30)))
+    140
+    """
+
+def ceil_div(a: int | tuple[Any, ...], b: int | tuple[Any, ...]) -> Any:
+    """
+    a / b, rounded up, by pairs of elements.
+
+    >>> ceil_div((10, 12), (4, 4))
+    (3, 3)
+    """
+
+def shape_div(a: int | tuple[Any, ...], b: int | tuple[Any, ...]) -> Any:
+    """
+    a / b, where one divides the other, at least 1; an int b is used up from the left.
+
+    >>> shape_div((6, 2), 12)
+    (1, 1)
+    """
+
+def compact_order(shape: int | tuple[Any, ...], order: int | tuple[Any, ...]) -> Any:
+    """
+    Strides without gaps; the mode with the smallest order is innermost.
+
+    >>> compact_order((2, 3, 4), (2, 0, 1))
+    (12, 1, 3)
+    """
+
+def compact_col_major(shape: int | tuple[Any, ...], current: int = 1) -> Any:
+    """
+    Strides without gaps, the first mode innermost.
+
+    >>> compact_col_major((2, (3, 4)))
+    (1, (2, 6))
+    """
+
+def compact_row_major(shape: int | tuple[Any, ...], current: int = 1) -> Any:
+    """
+    Strides without gaps, the last mode innermost.
+
+    >>> compact_row_major((2, (3, 4)))
+    (12, (4, 1))
+    """
+
+def crd2idx(coord: Any, shape: int | tuple[Any, ...], stride: int | tuple[Any, ...] | None = None) -> int:
+    """
+    The index of a coordinate; without strides, its place in the shape.
+
+    >>> crd2idx((1, (0, 2)), (4, (2, 8)))
+    17
+    """
+
+def idx2crd(idx: int | tuple[Any, ...], shape: int | tuple[Any, ...], stride: int | tuple[Any, ...] | None = None) -> Any:
+    """
+    The coordinate of an index in a compact layout, column-major without strides.
+
+    >>> idx2crd(17, (4, (2, 8)))
+    (1, (0, 2))
+    """
+
+def crd2crd(coord: int | tuple[Any, ...], src_shape: int | tuple[Any, ...], dst_shape: int | tuple[Any, ...]) -> Any:
+    """
+    The coordinate of the same place in another shape of the same size.
+
+    >>> crd2crd((1, 2), (4, 6), (2, 12))
+    (1, 4)
+    """
+
+def is_congruent(a: Layout | int | tuple[Any, ...], b: Layout | int | tuple[Any, ...]) -> bool:
+    """
+    Whether two shapes are nested alike.
+
+    >>> is_congruent((4, (2, 8)), (1, (0, 0)))
+    True
+    """
+
+def is_weakly_congruent(a: Layout | int | tuple[Any, ...], b: Layout | int | tuple[Any, ...]) -> bool:
+    """
+    Whether b is nested like a, down to a's ints.
+
+    >>> is_weakly_congruent((4, 16), (4, (2, 8)))
+    True
+    """
+
+def is_compatible(a: Layout | int | tuple[Any, ...], b: Layout | int | tuple[Any, ...]) -> bool:
+    """
+    Whether every coordinate of a is one of b, and the sizes agree.
+
+    >>> is_compatible((4, 16), (4, (2, 8)))
+    True
+    """
 
 class Trace:
     """

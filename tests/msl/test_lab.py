@@ -293,3 +293,33 @@ def test_kernels_that_do_not_end_are_stopped() -> None:
             found = fault(impatient, body, np.zeros(64, np.float32), checked=checked)
             assert found.kind == "time" and set(found.lines) <= {4, 5}
             assert found.text == "the kernel did not end within 0.5 s"
+
+
+def test_function_constants(lab: msl.Lab) -> None:
+    text = (
+        HEAD
+        + """constant uint n [[function_constant(0)]];
+constant bfloat b [[ function_constant( 1 ) ]]; constant half h [[function_constant(65535)]];
+constant bool negate
+    [[function_constant(2)]];
+kernel void f(device float* Out [[buffer(0)]], uint3 t [[thread_position_in_grid]]) {
+    float sum = 0.0f;
+    for (uint i = 0; i < n; i++) { sum += float(b) + float(h); }
+    Out[t.x] = negate ? -sum : sum;
+}
+"""
+    )
+    assert refused(text) == []
+    out = [np.zeros(4, np.float32)]
+    for checked in (False, True):
+        given = {0: 3, 1: 1.5, 2: True, 65535: np.float16(0.25)}
+        got = lab.run(text, out, 4, constants=given, checked=checked).arrays[0]
+        np.testing.assert_array_equal(got, np.full(4, -5.25))
+        got = lab.run(text, out, 4, constants={**given, 0: 2, 2: 0}, checked=checked).arrays[0]
+        np.testing.assert_array_equal(got, np.full(4, 3.5))
+    with pytest.raises(msl.CompileError, match="line 4: function constant 'b' has no value"):
+        lab.run(text, out, 4, constants={0: 3})
+    with pytest.raises(msl.LabError, match="the text has no function constant 7"):
+        lab.run(text, out, 4, constants={**given, 7: 1})
+    with pytest.raises(msl.LabError, match="function constant 'h' is half, not float32"):
+        lab.run(text, out, 4, constants={**given, 65535: np.float32(1)})

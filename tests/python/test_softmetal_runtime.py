@@ -70,6 +70,8 @@ LINES = {
 def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     """A machine that has compiled nothing yet; at the end nothing of the test is alive."""
     monkeypatch.setenv("ENIGMA_CACHE_DIR", str(tmp_path))
+    monkeypatch.setenv("ENIGMA_DEVICE", "metal")
+    monkeypatch.delenv("MSL_LAB_SCHEDULE", raising=False)  # texts name threads
     gc.collect()
     before = control.live_objects()
     yield
@@ -171,23 +173,35 @@ RUNNING = {
         "Insufficient Memory (injected) (MTLCommandBufferErrorDomain, code 8)"
     ),
 }
+RUNNING["access revoked"] = (
+    "saxpy was refused, because kernels of this process have failed or hung too often; start the "
+    "program again: Ignored (for causing prior/excessive GPU errors) (injected) "
+    "(MTLCommandBufferErrorDomain, code 4)"
+)
 # What has another way out, or says nothing of the result.
-HARMLESS = ["library warning", "no-copy refused", "archive error"]
+HARMLESS = [
+    "library warning",
+    "no-copy refused",
+    "archive error",
+    "async copy refused",
+    "async copy escaped only",
+]
 
 
 def test_every_fault_is_tested() -> None:
-    assert {*OPENING, *RUNNING, *HARMLESS} == set(control.FAULTS)
+    assert {*OPENING, *RUNNING, *HARMLESS, "function error"} == set(control.FAULTS)
 
 
 @pytest.mark.parametrize("fault", OPENING)
 def test_a_machine_without(fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    control.inject(fault, 2)
+    asked = 2 if fault == "no device" else 1  # for a default one, and for any
+    control.inject(fault, 2 * asked)
     assert not enigma.testing.is_metal_available()
     assert message_of(enigma.MetalRuntime) == OPENING[fault]
     rt = enigma.MetalRuntime()
     np.testing.assert_array_equal(execute(rt), 2 * np.arange(N) + 1)
     # A program that asks for the CPU does not need one.
-    control.inject(fault)
+    control.inject(fault, asked)
     monkeypatch.setenv("ENIGMA_DEVICE", "cpu")
     assert enigma.MetalRuntime().device_capabilities().backend == "cpu"
 
@@ -210,6 +224,24 @@ def test_a_fault_has_its_text_and_passes(fault: str, way: Callable) -> None:
 def test_a_harmless_fault_is_none(fault: str, way: Callable) -> None:
     control.inject(fault, 3)
     np.testing.assert_array_equal(way(enigma.MetalRuntime()), 2 * np.arange(N) + 1)
+
+
+def test_a_constant_that_metal_refuses_has_its_text() -> None:
+    @enigma.kernel
+    def fill(Out: enigma.i32):
+        Out[enigma.thread_position_in_grid] = enigma.function_constant("int", 0)
+
+    rt = enigma.MetalRuntime()
+
+    def run() -> bytes:
+        return rt.execute(enigma.compile(fill), [], 4 * N, grid=N, threads=32, constants={0: 7})
+
+    control.inject("function error")
+    assert message_of(run) == (
+        "fill: Metal did not compile the kernel for these values of its function constants: "
+        "injected error (MTLLibraryErrorDomain, code 3)"
+    )
+    np.testing.assert_array_equal(np.frombuffer(run(), np.int32), 7)
 
 
 @pytest.mark.parametrize("fault", RUNNING)

@@ -2,8 +2,11 @@
 // a pipeline of its own, and all of these come from one library.
 #include <doctest/doctest.h>
 
+#include <atomic>
 #include <filesystem>
 #include <map>
+#include <mutex>
+#include <thread>
 
 #include "enigma/builder.h"
 #include "enigma/compile.h"
@@ -15,7 +18,8 @@ using namespace testing;
 namespace {
 
 using Values = std::map<uint32_t, std::pair<uint32_t, uint64_t>>;  // by index: bytes, bits
-Values last_values;                                                // that the compiler was given
+std::mutex values_mutex;
+Values last_values;  // that the compiler was given
 
 // Out[i] = the value of constant 0, which the context holds.
 softmetal_fault fill(void* context, const softmetal_launch* l) {
@@ -27,6 +31,7 @@ softmetal_fault fill(void* context, const softmetal_launch* l) {
 
 int compile_fill(const char*, const char*, const softmetal_options* options,
                  softmetal_kernel* kernel, char**) {
+  std::lock_guard lock(values_mutex);
   last_values.clear();
   for (uint32_t k = 0; k < options->constant_count; ++k) {
     const softmetal_constant& c = options->constants[k];
@@ -111,6 +116,30 @@ TEST_CASE("prepared kernels keep their values") {
   seven->bind(0, binding(b));
   seven->dispatch({32}, {32});
   CHECK(b == std::vector<uint32_t>(32, 7));
+}
+
+TEST_CASE("eight threads that ask for other values at once share the library") {
+  Bench bench;
+  auto runtime = make_metal_runtime();
+  const auto before = softmetal_get_statistics();
+  std::atomic<int> wrong = 0;
+  std::vector<std::thread> threads;
+  for (uint32_t t = 0; t < 8; ++t) {
+    threads.emplace_back([&, t] {
+      for (uint32_t round = 0; round < 4; ++round) {
+        std::vector<uint32_t> out(33);
+        const uint32_t n = (t + round) % 8;
+        auto p = runtime->prepare(filling(), {binding(out)}, {{0, DType::U32, n}});
+        p->dispatch({33}, {32});
+        if (out != std::vector<uint32_t>(33, n)) ++wrong;
+      }
+    });
+  }
+  for (std::thread& t : threads) t.join();
+  CHECK(wrong == 0);
+  const auto after = softmetal_get_statistics();
+  CHECK(after.libraries - before.libraries == 1);
+  CHECK(after.pipelines - before.pipelines == 8);
 }
 
 TEST_CASE("a value of every type arrives as the MSL declares it") {

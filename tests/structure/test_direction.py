@@ -23,7 +23,7 @@ RUN = (*DATA, "enigma/runtime.h", "support/", "runtime/check.h")
 MAY_INCLUDE: dict[str, tuple[str, ...]] = {
     "include/enigma": ("enigma/",),
     "src/support": (*BASE, "support/"),
-    "src/layout": (*BASE, "enigma/layout.h", "support/", "layout/"),
+    "src/layout": (*BASE, "enigma/int_tuple.h", "enigma/layout.h", "support/", "layout/"),
     "src/ir": (*IR, "support/", "ir/"),
     # compile.h for what a pass may be asked to do; who calls the passes is above them.
     "src/passes": (*IR, "enigma/compile.h", "support/", "layout/", "ir/", "passes/"),
@@ -100,6 +100,13 @@ def reached(source: str) -> frozenset[str]:
 def test_runtimes_never_see_the_ir(source):
     seen = reached(source) & {"include/enigma/ir.h", "include/enigma/builder.h"}
     assert not seen, f"{source} sees {sorted(seen)}"
+
+
+@pytest.mark.parametrize("source", [s for s in SOURCES if s.startswith("src/layout/")])
+def test_layouts_see_nothing_else_of_the_project(source):
+    seen = {h for h in reached(source) if not h.startswith(("src/layout/", "src/support/"))}
+    known = {"include/enigma/" + name for name in ("error.h", "int_tuple.h", "layout.h")}
+    assert seen <= known, f"{source} sees {sorted(seen - known)}"
 
 
 @pytest.mark.parametrize("source", [s for s in SOURCES if s.startswith("include/")])

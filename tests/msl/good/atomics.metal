@@ -14,7 +14,8 @@ kernel void f(device atomic_uint* a [[buffer(0)]], device int* plain [[buffer(1)
     atomic_fetch_xor_explicit(reinterpret_cast<device atomic_uint*>(bits + t.x), 7u,
                               memory_order_relaxed);
     uint old = atomic_load_explicit(a, memory_order_relaxed);
-    while (!atomic_compare_exchange_weak_explicit(a, &old, old * 3u + 1u, memory_order_relaxed,
-                                                  memory_order_relaxed)) {
+    while (!atomic_compare_exchange_weak_explicit(a, &old,
+                                                  as_type<uint>(as_type<float>(old) + 1.0f),
+                                                  memory_order_relaxed, memory_order_relaxed)) {
     }
 }

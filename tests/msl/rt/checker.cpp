@@ -9,14 +9,25 @@
 namespace msl {
 namespace {
 
+constexpr uint16_t kNobody = 0xffff;
+
+// Three for each element of each buffer that may be written: it is to be small.
 struct Access {
-  uint32_t thread = ~0u, group = 0, simdgroup = 0, epoch = 0, simd_epoch = 0;
-  bool atomic = false;
+  uint32_t group = 0, epoch = 0, simd_epoch = 0;
+  uint16_t thread = kNobody;
+  uint16_t simdgroup : 15 = 0;
+  uint16_t atomic : 1 = 0;
   uintptr_t pc = 0;
 };
+static_assert(sizeof(Access) == 24);
+
+}  // namespace
+
 struct Cell {
   Access write, reads[2];
 };
+
+namespace {
 
 std::unordered_map<const char*, std::vector<Cell>> shadows;  // by the buffer's begin
 uint32_t shadow_group;                                       // whose threadgroup memory it is
@@ -63,7 +74,7 @@ std::string who(const Access& a) {
 }
 
 bool races(const Access& a, const Access& b) {
-  return a.thread != ~0u && !(a.atomic && b.atomic) && !ordered(a, b);
+  return a.thread != kNobody && !(a.atomic && b.atomic) && !ordered(a, b);
 }
 
 void race(const Buffer& b, size_t element, const Access& before, const char* did, const Access& now,
@@ -164,6 +175,8 @@ void check_access(const volatile void* address, unsigned size, bool write, bool 
         pc, 0);
     give_up();
   }
+  // Nobody writes to it, unless that is what is wrong.
+  if (b->is_read_only && !write) return;
   if (b->is_threadgroup && shadow_group != place.group) {
     for (auto& [begin, cells] : shadows) {
       const Buffer* of = find_buffer(begin);
@@ -171,15 +184,17 @@ void check_access(const volatile void* address, unsigned size, bool write, bool 
     }
     shadow_group = place.group;
   }
-  std::vector<Cell>& cells = shadows[b->begin];
+  if (!b->cells) b->cells = &shadows[b->begin];
+  std::vector<Cell>& cells = *b->cells;
   if (cells.empty()) cells.resize(b->size / b->element + 1);
-  Access now{place.thread,
-             place.group,
-             place.simdgroup,
-             b->is_threadgroup ? place.threadgroup_epoch : place.device_epoch,
-             b->is_threadgroup ? place.simd_threadgroup_epoch : place.simd_device_epoch,
-             atomic,
-             pc};
+  Access now;
+  now.group = place.group;
+  now.epoch = b->is_threadgroup ? place.threadgroup_epoch : place.device_epoch;
+  now.simd_epoch = b->is_threadgroup ? place.simd_threadgroup_epoch : place.simd_device_epoch;
+  now.thread = static_cast<uint16_t>(place.thread);
+  now.simdgroup = static_cast<uint16_t>(place.simdgroup) & 0x7fff;
+  now.atomic = atomic;
+  now.pc = pc;
   size_t first = static_cast<size_t>(p - b->begin) / b->element;
   size_t last = (static_cast<size_t>(p - b->begin) + size - 1) / b->element;
   for (size_t i = first; i <= last; ++i) note(*b, i, cells[i], now, write);

@@ -22,6 +22,8 @@ struct Buffer {
   char* reserved = nullptr;  // with the inaccessible pages before and behind
   size_t reserved_size = 0;
   bool is_threadgroup = false;
+  bool is_read_only = false;
+  mutable std::vector<struct Cell>* cells = nullptr;  // of the checker, once it has some
 };
 
 struct Run {

@@ -24,8 +24,7 @@ char* msl_section_end = nullptr;
 namespace {
 
 constexpr size_t kPage = 4096 * 16;  // 64 KiB suit every page size there is
-// Inaccessible on each side of a buffer: as far as an index of 32 bits reaches with 4-byte
-// elements. Addresses cost nothing; the few buffers of a kernel are far from filling them.
+// Before and behind a buffer nothing is accessible as far as any 32-bit index reaches.
 constexpr size_t kGuard = size_t{16} << 30;
 constexpr size_t kMaxLibraries = 1024;
 int answer_to;
@@ -252,6 +251,7 @@ void serve_one() {
     auto element = get<uint32_t>();
     kind = static_cast<Kind>(get<uint32_t>());
     r.buffers.push_back(make_buffer(std::move(name), size, element, kind == Kind::Threadgroup));
+    r.buffers.back().is_read_only = kind == Kind::Given;
     if (kind != Kind::Threadgroup) read_all(r.buffers.back().begin, size);
   }
   for (auto slots = get<uint32_t>(); slots > 0; --slots) {
