@@ -53,6 +53,25 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    # Objects of Metal's that outlived a process of this run, as text.
+    config.left_alive = []
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node) -> None:
+    """A process of pytest-xdist's has ended: it hands over what it found."""
+    node.config.left_alive += getattr(node, "workeroutput", {}).get("left_alive", [])
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    left = session.config.left_alive
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["left_alive"] = left
+    elif left:
+        raise RuntimeError(f"objects of Metal's are still alive: {'; '.join(left)}")
+
+
 @pytest.fixture(scope="session")
 def root() -> pathlib.Path:
     """The top of the source tree."""
