@@ -92,6 +92,7 @@ int main() try {
   if (metal) right = run(*metal, kernel) && right;
   return right ? 0 : 1;
 } catch (const enigma::Error& e) {
-  std::fprintf(stderr, "%s:%u: %s\n", e.where().file.c_str(), e.where().line, e.what());
+  if (e.where().line) std::fprintf(stderr, "%s:%u: ", e.where().file.c_str(), e.where().line);
+  std::fprintf(stderr, "%s\n", e.what());
   return 1;
 }

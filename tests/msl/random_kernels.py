@@ -1,13 +1,21 @@
-"""Random kernels over all types, lanes and threadgroup memory: the text of one for each seed."""
+"""Random kernels over all types, lanes and threadgroup memory, on the CPU device and in the lab.
+
+By hand, in the folder tests: `python -m msl.random_kernels 0 1000` tries the first thousand.
+"""
 
 from __future__ import annotations
 
 import linecache
 import random
+import sys
 from typing import Any
 
 import ml_dtypes
 import numpy as np
+
+import enigma
+
+from . import lab as msl
 
 INTEGERS = [f"{sign}{width}" for sign in "iu" for width in (8, 16, 32, 64)]
 FLOATS = ["f32", "f16", "bf16"]
@@ -276,3 +284,37 @@ def define(text: str, name: str) -> Any:
     scope: dict[str, Any] = {"__name__": "random_kernel"}
     exec(compile(text, name, "exec"), scope)
     return scope["kernel"]
+
+
+def disagreement(lab: msl.Lab, seed: int, schedule: str, checked: bool = False) -> str | None:
+    """What differs between the kernel of a seed on the CPU device and in the lab, or None."""
+    generator = Generator(seed)
+    text = generator.text()
+    compiled = enigma.compile(define(text, f"<random kernel {seed}>"))
+    arguments = generator.arguments()
+    before = [a.copy() for a in arguments]
+    compiled(*arguments, grid=GRID, threads=THREADS, runtime=enigma.CpuRuntime())
+    options = {"schedule": schedule, "seed": seed, "checked": checked}
+    executed = lab.run(compiled.metal_source, before, GRID, THREADS, **options).arrays
+    for parameter, cpu, lab_result in zip(compiled.params, arguments, executed, strict=True):
+        if parameter.is_scalar:
+            continue
+        wrong = cpu != lab_result
+        if cpu.dtype.name in ("float32", "float16", "bfloat16"):  # NaN is NaN
+            wrong &= ~(np.isnan(cpu.astype(float)) & np.isnan(lab_result.astype(float)))
+        if wrong.any():
+            at = int(np.argmax(wrong))
+            return (
+                f"seed {seed}, {schedule}: {parameter.name}[{at}] is {cpu[at]!r} on the CPU device "
+                f"and {lab_result[at]!r} in the lab\n{text}\n{compiled.metal_source}"
+            )
+    return None
+
+
+if __name__ == "__main__":
+    np.seterr(all="ignore")
+    first, last = int(sys.argv[1]), int(sys.argv[2])
+    with msl.Lab() as opened:
+        found = [disagreement(opened, s, msl.SCHEDULES[s % 3]) for s in range(first, last)]
+    print(*filter(None, found), sep="\n")
+    print(f"{sum(map(bool, found))} of {last - first} kernels disagree")

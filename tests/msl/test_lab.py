@@ -154,6 +154,17 @@ def test_different_barriers_do_not_meet(lab: msl.Lab) -> None:
     assert found.kind == "divergent barrier" and "different barriers" in found.text
 
 
+@pytest.mark.parametrize("index", ["1u << 20", "0xffffffffu", "-2147483647", "t.x - 64u"])
+def test_no_index_of_32_bits_reaches_other_memory(lab: msl.Lab, index: str) -> None:
+    body = f"""kernel void f(device float* Out [[buffer(0)]], device float* Other [[buffer(1)]],
+    uint3 t [[thread_position_in_grid]]) {{
+    Out[{index}] = Other[t.x];
+}}
+"""
+    found = fault(lab, body, np.zeros(64, np.float32), np.zeros(64, np.float32))
+    assert found.kind == "out of bounds" and found.text.startswith("write of Out[")
+
+
 def test_the_lab_lives_on_after_a_fault(lab: msl.Lab) -> None:
     body = "kernel void f(device float* Out [[buffer(0)]]) { Out[1 << 20] = 1.0f; }\n"
     for _ in range(3):

@@ -2,6 +2,8 @@
 
 #include "runtime.h"
 
+#include <pthread.h>
+
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -31,6 +33,11 @@ Registry& registry() {
 }
 
 std::atomic<uint64_t> g_live = 0;
+std::atomic<uint64_t> g_inherited = 0;  // by a child of fork, which may not touch them
+
+[[gnu::constructor]] void watch_forks() {
+  pthread_atfork(nullptr, nullptr, [] { g_inherited = g_live.load(); });
+}
 
 IMP* new_table() { return static_cast<IMP*>(std::calloc(kMaxSelectors, sizeof(IMP))); }
 
@@ -267,7 +274,7 @@ char* softmetal_describe_live_objects(void) {
 
 __attribute__((destructor)) static void check_leaks() {
   const char* leaks = std::getenv("SOFTMETAL_LEAKS");
-  if (g_live == 0 || (leaks && std::string_view(leaks) == "ignore")) return;
+  if (g_live <= g_inherited || (leaks && std::string_view(leaks) == "ignore")) return;
   std::fprintf(stderr, "softmetal: leak: at the end live %s\n", softmetal_describe_live_objects());
   std::abort();
 }

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cstring>
 #include <mutex>
+#include <new>
 #include <utility>
 
 #include "runtime/check.h"
@@ -113,7 +114,7 @@ MetalPrepared::MetalPrepared(std::shared_ptr<Shared> shared,
 // only that it is free when its binding ends.
 MetalPrepared::~MetalPrepared() {
   if (shared_->device.is_forked()) {
-    new std::shared_ptr<const Bound>(std::move(bound_));  // stays
+    new (std::nothrow) std::shared_ptr<const Bound>(std::move(bound_));  // stays
     return;
   }
   Pool pool;
