@@ -174,7 +174,7 @@ void on_fault(int number, siginfo_t* info, void* context) {
   _exit(0);
 }
 
-// How long a kernel may run, and how long it has.
+// How long a kernel may run, and how long it has: the processor's time, since others may want it.
 struct {
   uint32_t milliseconds = 0, passed = 0;
 } limit;
@@ -209,7 +209,7 @@ void on_tick(int, siginfo_t*, void* context) {
 void set_timer(uint32_t milliseconds) {
   itimerval every{};
   every.it_interval.tv_usec = every.it_value.tv_usec = static_cast<long>(milliseconds) * 1000;
-  setitimer(ITIMER_REAL, &every, nullptr);
+  setitimer(ITIMER_PROF, &every, nullptr);
 }
 
 void catch_faults() {
@@ -223,7 +223,7 @@ void catch_faults() {
   for (int s : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP}) sigaction(s, &action, nullptr);
   action.sa_sigaction = on_tick;
   action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART;
-  sigaction(SIGALRM, &action, nullptr);
+  sigaction(SIGPROF, &action, nullptr);
 }
 
 // What a buffer is to the caller: given, given and read back, or memory of the threadgroup.
