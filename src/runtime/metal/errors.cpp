@@ -130,7 +130,8 @@ void fail_library(const Artifact& kernel, NS::Error* error) {
 void fail_function(const Artifact& kernel, NS::Error* error) {
   throw Error(concat(kernel.kernel_name,
                      ": Metal did not compile the kernel for these values of its function ",
-                     "constants: ", describe(error)));
+                     "constants: ", describe(error)),
+              first_place(kernel));
 }
 
 void fail_pipeline(const Artifact& kernel, NS::Error* error) {
