@@ -88,6 +88,32 @@ def start_up() -> None:
     show("the same again, remembered", f"{seconds * 1e3:.3f} ms")
 
 
+def chain(length: int, number: int) -> enigma.KernelDef:
+    """A kernel of that many products and sums, each of the one before."""
+
+    @enigma.kernel
+    def chained(A: enigma.f32):
+        i = enigma.thread_position_in_grid
+        x = A[i]
+        for k in range(length):
+            x = x * float(k % 7 + 2) + A[k + number]
+        A[i] = x
+
+    return chained
+
+
+def growth() -> None:
+    """Ten times as many operations take about ten times as long to compile."""
+
+    def seconds(length: int) -> float:
+        kernels = iter([chain(length, k) for k in range(6)])
+        return median_seconds(lambda: enigma.compile(next(kernels)).metal_source, 5)
+
+    short, long = seconds(1000), seconds(10_000)
+    reference = f"{long / short:.1f} x the time of 1 000"
+    show("MSL of a chain of 10 000 products and sums", f"{long * 1e3:.0f} ms", reference)
+
+
 def dispatch() -> None:
     runtime = enigma.CpuRuntime()
     x = np.ones(32, np.float32)
@@ -182,6 +208,7 @@ def layouts() -> None:
 
 def main() -> None:
     start_up()
+    growth()
     dispatch()
     layouts()
     kernels()

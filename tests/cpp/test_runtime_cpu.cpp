@@ -3,7 +3,6 @@
 
 #include <atomic>
 #include <chrono>
-#include <limits>
 #include <thread>
 #include <vector>
 
@@ -362,20 +361,4 @@ TEST_CASE("integer scalars bound the launch checks") {
   CHECK(run(5, 6).find("reach index 10") != std::string::npos);
   CHECK(run(-1, 6).find("reach index -1") != std::string::npos);
   CHECK(run(0, 10) == "");
-}
-
-TEST_CASE("the cost of a tiny dispatch") {
-  auto runtime = make_runtime();
-  Saxpy s(*runtime, 32);
-  double best = std::numeric_limits<double>::max();
-  for (int round = 0; round < 20; ++round) {
-    auto start = std::chrono::steady_clock::now();
-    for (int i = 0; i < 10000; ++i) s.prepared->dispatch({32}, {32});
-    std::chrono::duration<double, std::nano> spent = std::chrono::steady_clock::now() - start;
-    best = std::min(best, spent.count() / 10000);
-  }
-  MESSAGE("prepared dispatch of one threadgroup: ", best, " ns");
-#if defined(NDEBUG)
-  CHECK(best < 200);
-#endif
 }
