@@ -14,12 +14,6 @@ namespace {
 
 bool is_class(char letter) { return letter >= 'A' && letter <= 'Z'; }
 
-// The capital of a row's signature, 0 when it has none.
-char class_of(const OpInfo& row) {
-  auto at = std::find_if(row.operands.begin(), row.operands.end(), is_class);
-  return at == row.operands.end() ? 0 : *at;
-}
-
 bool takes(char letter, DType t) {
   switch (letter) {
     case 'F':
@@ -33,42 +27,6 @@ bool takes(char letter, DType t) {
     default:
       return false;
   }
-}
-
-const char* letter_text(char letter) {
-  switch (letter) {
-    case 'F':
-      return "float";
-    case 'I':
-      return "integer";
-    case 'B':
-      return "bool";
-    case 'A':
-      return "any";
-    case 'b':
-      return "bool";
-    case 'u':
-      return "uint";
-    case 'x':
-      return "index";
-    case 'm':
-      return "buffer";
-    case 'e':
-      return "element";
-    case 'U':
-      return "unsigned";
-    case '-':
-      return "none";
-    default:
-      return "given type";
-  }
-}
-
-// What the user calls a row: "load_if" for memref.load_if, which has a function of its own.
-std::string_view user_name(const OpInfo& row) {
-  if (*row.python) return row.python;
-  std::string_view mnemonic = row.mnemonic;
-  return mnemonic.substr(mnemonic.find('.') + 1);
 }
 
 // Operations whose low bits do not depend on the operands' sign: a literal of either sign will do.
@@ -97,17 +55,6 @@ const char* wider_name(DType t, const Literal& x) {
 }
 
 }  // namespace
-
-std::string signature_text(const OpInfo& row) {
-  Text t;
-  t.add(user_name(row), "(");
-  for (size_t k = 0; k < row.operands.size(); ++k) {
-    t.add(k ? ", " : "", letter_text(row.operands[k]));
-  }
-  const char c = class_of(row);
-  t.add(") -> ", row.result == 'T' ? letter_text(c) : letter_text(row.result));
-  return t.str();
-}
 
 DType Builder::State::meet(std::span<const Operand* const> operands) const {
   std::optional<DType> typed;

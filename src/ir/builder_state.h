@@ -116,7 +116,4 @@ struct Builder::State {
   std::vector<ValueId> end_loop(std::span<const ValueId> args, std::span<const Operand> next);
 };
 
-/// "fma(float, float, float) -> float": a row's signature in messages.
-std::string signature_text(const OpInfo& row);
-
 }  // namespace enigma

@@ -1373,6 +1373,52 @@ def simd_barrier(mem_flags: str = 'mem_threadgroup') -> None:
 def query(name: str, dim: Literal['x', 'y', 'z', 0, 1, 2] = 0) -> IRValue:
     """A grid query by its name; `dim` is its component, where it has three."""
 
+class Operation:
+    """A row of the operation table, include/enigma/ops.def."""
+
+    @property
+    def name(self) -> str:
+        """The enumerator: AddF."""
+
+    @property
+    def mnemonic(self) -> str:
+        """The name in the textual IR: arith.addf."""
+
+    @property
+    def shape(self) -> str:
+        """What code handles it: Map, Cast, Lane, ..."""
+
+    @property
+    def operands(self) -> str:
+        """A letter for each operand, as ops.def explains."""
+
+    @property
+    def result(self) -> str:
+        """The letter of the result."""
+
+    @property
+    def flags(self) -> list[str]:
+        """The names in its column of flags."""
+
+    @property
+    def msl(self) -> str:
+        """The template of its MSL; empty where that is written by hand."""
+
+    @property
+    def python(self) -> str:
+        """Its name or symbol in Python, or nothing."""
+
+    @property
+    def doc(self) -> str:
+        """What it gives, also at the edges."""
+
+    @property
+    def signature(self) -> str:
+        """As messages show it: sqrt(float) -> float."""
+
+def operations() -> list[Operation]:
+    """The rows of the operation table."""
+
 class Module:
     """A traced kernel in the IR."""
 
@@ -1557,9 +1603,9 @@ class Runtime:
 
     def __repr__(self) -> str: ...
 
-def cpu_runtime(compiler: Callable[[str], bytes], threads: int = 0) -> Runtime:
+def cpu_runtime(compiler: Callable[[str], bytes], threads: int, identity: str) -> Runtime:
     """
-    The CPU device; `compiler` turns LLVM IR into an object file. threads = 0: all cores.
+    The CPU device; `compiler` turns LLVM IR into an object file. threads = 0: all cores. Objects are kept on disk under `identity`, unless it is empty.
     """
 
 def metal_runtime() -> Runtime:

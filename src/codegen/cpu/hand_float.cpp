@@ -24,14 +24,12 @@ FloatFormat format_of(DType t) {
   }
 }
 
-/// Clamped from below first: NaN gives lo.
-V clamp(const V& x, const V& lo, const V& hi) {
+/// Raised to 0 first, so that NaN gives that.
+V saturate(const V& x) {
   Expr& e = *x.e;
-  V raised = e.select(e.cmp("ogt", x, lo), x, lo);
-  return e.select(e.cmp("olt", hi, raised), hi, raised);
+  V raised = e.select(e.cmp("ogt", x, 0), x, e.like(x, 0));
+  return e.select(e.cmp("ogt", raised, 1), e.like(x, 1), raised);
 }
-
-V saturate(const V& x) { return clamp(x, x.e->like(x, 0), x.e->like(x, 1)); }
 
 struct FloorDivision {
   V quotient, modulo;
@@ -135,9 +133,26 @@ V hand<Op::Hypot>(Expr& e, const MapArgs& a) {
   return e.select(infinite, e.like(length, INFINITY), length);
 }
 
+// A bound that is NaN is none, as in Metal.
 template <>
-V hand<Op::Clamp>(Expr&, const MapArgs& a) {
-  return clamp(a.x[0], a.x[1], a.x[2]);
+V hand<Op::Clamp>(Expr& e, const MapArgs& a) {
+  return e.intrinsic("minnum", {e.intrinsic("maxnum", {a.x[0], a.x[1]}), a.x[2]});
+}
+
+// For half the product is exact in f32. The sum is not, and would be rounded twice: it is rounded
+// to odd, which means that its last bit is set where it is not exact.
+template <>
+V hand<Op::Fma>(Expr& e, const MapArgs& a) {
+  if (a.dtype != DType::F16) return e.fma(a.x[0], a.x[1], a.x[2]);
+  V product = a.x[0] * a.x[1], z = a.x[2];
+  V sum = product + z;
+  V back = sum - product;
+  V lost = (product - (sum - back)) + (z - back);
+  V bits = e.bitcast(sum, Elem::I32);
+  V away = shr(bits ^ e.bitcast(lost, Elem::I32), 31);
+  V odd = e.bitcast((bits - away) | e.like(bits, 1), Elem::F32);
+  V inexact = e.cmp("one", lost, 0);  // not for infinities, whose loss is NaN
+  return e.select(inexact, odd, sum);
 }
 
 template <>

@@ -149,6 +149,12 @@ inline T enigma_erf(T x) {
     return copysign(1.0f - exp2(q), x);
 }
 
+// enigma_fract (float): x - floor(x), at most the bfloat below 1.
+inline T enigma_fract(T x) {
+    T fraction = x - floor(x);
+    return fraction > 0.99609375f ? 0.99609375f : fraction;
+}
+
 // enigma_hypot (float): sqrt(x * x + y * y), without overflow on the way.
 inline T enigma_hypot(T x, T y) {
     if (isinf(x) || isinf(y)) return INFINITY;
