@@ -17,9 +17,9 @@ namespace {
 
 /// Intrinsics that are instructions, or a few of them, on every CPU that we compile for. Others
 /// (exp, round, pow, ...) become calls to a library, once per lane.
-const std::set<std::string> kInstructions = {"fma",   "sqrt",   "fabs",   "copysign", "floor",
-                                             "trunc", "minnum", "maxnum", "smin",     "smax",
-                                             "umin",  "umax",   "abs",    "fptosi",   "fptoui"};
+const std::set<std::string> kInstructions = {
+    "fma",  "sqrt", "fabs", "copysign", "floor", "ceil",  "trunc", "rint", "minnum", "maxnum",
+    "smin", "smax", "umin", "umax",     "abs",   "ctpop", "ctlz",  "cttz", "fptosi", "fptoui"};
 
 V operand(Elem e, int lanes, int k) { return {nullptr, concat("%x", k), e, lanes}; }
 
