@@ -1,4 +1,4 @@
-"""The diff that docs/add-an-op.md shows is one of two files, and applies to the sources as they are."""
+"""The diff that docs/add-an-op.md shows touches two files, and applies to them as they are."""
 
 import pathlib
 import re
