@@ -140,6 +140,7 @@ std::string signature_text(const OpInfo& row) {
   for (size_t k = 0; k < row.operands.size(); ++k) {
     t.add(k ? ", " : "", letter_text(row.operands[k]));
   }
+  if (row.shape == Shape::Cast) return t.add(", dtype) -> dtype").str();
   const char c = class_of(row);
   t.add(") -> ", row.result == 'T' ? letter_text(c) : letter_text(row.result));
   return t.str();
