@@ -154,18 +154,6 @@ V hand<Op::MulHi>(Expr& e, const MapArgs& a) {
   return e.convert("trunc", shr(extend(x, s, wide) * extend(y, s, wide), width), x.elem);
 }
 
-template <>
-V hand<Op::AbsDiff>(Expr& e, const MapArgs& a) {
-  bool s = is_signed(a.dtype);
-  V greater = e.intrinsic(s ? "smax" : "umax", {a.x[0], a.x[1]});
-  return greater - e.intrinsic(s ? "smin" : "umin", {a.x[0], a.x[1]});
-}
-
-template <>
-V hand<Op::AbsDiffUnary>(Expr& e, const MapArgs& a) {
-  return hand<Op::AbsI>(e, a);
-}
-
 // In twice the width, where nothing overflows.
 template <>
 V hand<Op::MadSat>(Expr& e, const MapArgs& a) {

@@ -102,8 +102,9 @@ Frag convert(Writer& w, ValueId x, DType from, DType to) {
     if (is_float(from))
       return to == DType::F32 ? w.as_float(x) : wrapped(name_of(to), w.as_float(x));
     Frag f = is_integer(from) ? w.in_range(x) : w.exact(x);
-    if (to == DType::BF16 && is_integer(from) && info(from).bits > 16) {
-      // By way of float it would be rounded twice.
+    constexpr Range kExact{-(1 << 24), 1 << 24};
+    if (to == DType::BF16 && is_integer(from) && !w.ranges()[x].within(kExact)) {
+      // By way of the nearest float it would be rounded twice.
       f = wrapped(w.prelude("enigma_odd_float", from), w.exact(x));
     } else if (to == DType::BF16 || (to == DType::F16 && is_integer(from) && info(from).bits > 8)) {
       f = wrapped("float", f);  // only float becomes bfloat, and is rounded to the nearest half
