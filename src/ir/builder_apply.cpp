@@ -319,6 +319,9 @@ ValueId Builder::State::apply(std::span<const Op> rows, std::span<const Operand>
       case 'b':
         values.push_back(condition(x, mem ? Type::scalar(DType::B1) : shape, user, &row));
         break;
+      case 'f':
+        values.push_back(convert(x, shape.with(DType::F32)));
+        break;
       case 'u':
         values.push_back(lane(x, user, &row));
         break;
@@ -346,6 +349,8 @@ ValueId Builder::State::apply(std::span<const Op> rows, std::span<const Operand>
       Type t = mem ? Type::scalar(DType::B1) : shape.with(DType::B1);
       return emit(op, std::move(values), t, attr);
     }
+    case 'f':
+      return emit(op, std::move(values), shape.with(DType::F32), attr);
     case 'u':
       return emit(op, std::move(values), Type::scalar(DType::U32), attr);
     case 'U':

@@ -43,6 +43,8 @@ Type result_type(const OpInfo& row, Type shared, Type memory) {
       return shared;
     case 'b':
       return shared.is_value() ? shared.with(DType::B1) : Type::scalar(DType::B1);
+    case 'f':
+      return shared.with(DType::F32);
     case 'u':
       return Type::scalar(DType::U32);
     case 'U':
@@ -106,6 +108,8 @@ const char* letter_text(char letter) {
       return "any";
     case 'b':
       return "bool";
+    case 'f':
+      return "float";
     case 'u':
       return "uint";
     case 'x':
