@@ -118,7 +118,10 @@ ValueId Builder::State::convert(const Operand& x, Type t) {
 
 namespace {
 // How a message goes on after what was given, when a row is being applied.
-std::string of_row(const OpInfo* row) { return row ? concat(": ", signature_text(*row)) : ""; }
+// What Python writes without a name, as A[i], has no signature to show.
+std::string of_row(const OpInfo* row) {
+  return row && *row->python ? concat(": ", signature_text(*row)) : "";
+}
 }  // namespace
 
 ValueId Builder::State::condition(const Operand& x, Type shaped_like, std::string_view user,
