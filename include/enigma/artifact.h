@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -89,6 +90,9 @@ struct Artifact {
   std::vector<Warning> warnings;
   std::vector<Location> locations;  ///< what a fault's location number means
   std::vector<IndexBound> bounds;   ///< accesses whose extremes a launch checks
+  /// The same kernel with AIR's own asynchronous copies, for devices where they work; null where it
+  /// has none, or none that is safe. Two spellings of AIR's names: see DeviceCapabilities.
+  std::shared_ptr<const Artifact> air, escaped_air;
   /// Emits a variant for the CPU device; deterministic, callable from any thread.
   std::function<CpuCode(const CpuVariant&)> cpu;
 };

@@ -25,6 +25,7 @@ enum class Shape : uint8_t {
   Load,              ///< memory, index, ...; attribute 0
   Store,             ///< memory, index, value; attribute 0
   Atomic,            ///< memory, index, values...; attribute: MemoryOrder
+  Async,             ///< copies that go on beside the kernel, and waiting for them
   Barrier,           ///< attribute: MemFlags
   Region,            ///< holds regions: for, while, if
   Yield,             ///< last instruction of a region

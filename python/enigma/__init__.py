@@ -16,6 +16,15 @@ from enigma._core import (
     TracingTensor,
     dtype,
 )
+from enigma.async_copy import (
+    async_copy_1d_d2t,
+    async_copy_1d_t2d,
+    async_copy_2d_d2t,
+    async_copy_2d_t2d,
+    async_copy_commit,
+    async_copy_to_threadgroup,
+    async_copy_wait,
+)
 from enigma.carry import Carry
 from enigma.compile import CompiledKernel, compile
 from enigma.control import for_range, if_, range_constexpr, while_
@@ -52,6 +61,8 @@ __all__ = [
     "IRValue", "TracingTensor", "EnigmaError",
     "for_range", "while_", "if_", "range", "range_constexpr", "Carry",
     "register_tensor", "RegisterTensor", "copy", "pipeline", "Pipeline",
+    "async_copy_1d_d2t", "async_copy_1d_t2d", "async_copy_2d_d2t", "async_copy_2d_t2d",
+    "async_copy_wait", "async_copy_to_threadgroup", "async_copy_commit",
     "thread_position_in_grid", "thread_position_in_grid_xyz", "grid_size", "arch",
     "MetalRuntime", "CpuRuntime", "Runtime", "default_runtime", "PreparedKernel",
     "DeviceCapabilities", "Layout", "ScaledBasis", "Swizzle", "SwizzledLayout",
@@ -65,7 +76,7 @@ if TYPE_CHECKING:
     from enigma._core import *  # type: ignore[assignment]  # noqa: F403
 else:
     _INTERNAL = {
-        "Artifact", "Module", "Operation", "Prepared", "Trace", "call", "cpu_runtime",
+        "Artifact", "async_begin", "async_memory", "async_wait", "Module", "Operation", "Prepared", "Trace", "call", "cpu_runtime",
         "current_trace", "has_trace", "metal_runtime", "operations", "parse_module", "query",
         "ceil_div", "compact_col_major", "compact_order", "compact_row_major", "crd2crd", "crd2idx",
         "flatten", "idx2crd", "inner_product", "is_compatible", "is_congruent",

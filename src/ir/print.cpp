@@ -156,6 +156,9 @@ class Printer {
                    type(x[0]));
         }
         break;
+      case Shape::Async:
+        out_.add(" ", uses(x));
+        break;
       case Shape::Barrier:
         out_.add(" ", mem_flags_text(static_cast<uint8_t>(inst.attr)));
         break;

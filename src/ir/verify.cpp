@@ -12,8 +12,8 @@
 //   operands
 //              under capitals have one type, of the row's class; conditions of vectors have their
 //              shape; indices are scalar integers, lanes u32, elements the memory's dtype;
-//   memory     is the operand of loads, stores and atomics only: it is not carried, chosen,
-//   yielded;
+//   memory     is the operand of loads, stores, atomics and copies only: it is not carried, chosen,
+//              yielded; copies are between device and threadgroup memory of one type;
 //              atomics work on i32 and u32;
 //   attribute  constants have no bits beyond their width, queries a dimension below 3 (0 without
 //              components), allocations 1 element or more, atomics an order, barriers known flags,
@@ -316,6 +316,14 @@ class Verifier {
         if (element != DType::I32 && element != DType::U32) broken("an atomic on another type");
         return;
       }
+      case Shape::Async:
+        if (inst.op == Op::AsyncCopy) {
+          const Type to = type(inst.operands[0]), from = type(inst.operands[3]);
+          if (to.dtype != from.dtype) broken("a copy between different types");
+          if (to.space() == from.space()) broken("a copy within one kind of memory");
+        }
+        if (inst.attr) broken("an attribute where none is meant");
+        return;
       case Shape::Barrier:
         if (inst.attr & ~uint64_t{kMemDevice | kMemThreadgroup | kMemTexture}) {
           broken("unknown memory flags");

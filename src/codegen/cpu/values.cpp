@@ -92,6 +92,8 @@ void Body::instruction(InstId id, const Mask& mask) {
     case Shape::Alloc:
     case Shape::Yield:
       return;
+    case Shape::Async:
+      throw InternalError("an asynchronous copy that was not written out");
     case Shape::Barrier:
       return;  // of a SIMD-group: its lanes are in step anyway
     case Shape::Query:

@@ -5,6 +5,7 @@
 #include "codegen/msl/table.h"
 #include "codegen/msl/writer.h"
 #include "ir/signature.h"
+#include "support/async_copy.h"
 
 namespace enigma {
 namespace msl {
@@ -26,10 +27,11 @@ std::string base_name(std::string_view path) {
 
 }  // namespace
 
-Writer::Writer(const Module& m, const Uniformity& uniformity, bool fast_math)
+Writer::Writer(const Module& m, const Uniformity& uniformity, bool fast_math, bool escaped)
     : m_(m),
       uniformity_(uniformity),
       fast_math_(fast_math),
+      escaped_(escaped),
       uses_(m),
       variables_(m, uses_),
       ranges_(m),
@@ -45,6 +47,9 @@ void Writer::scan_memory() {
     if (shape == Shape::Atomic) memory_use_[inst.operands[0].index] |= kAtomic;
     if (shape == Shape::Load || shape == Shape::Store)
       memory_use_[inst.operands[0].index] |= kPlain;
+    if (inst.op == Op::AsyncCopy) {
+      for (size_t k : {0, 3}) memory_use_[inst.operands[k].index] |= kPlain;
+    }
   }
 }
 
@@ -158,6 +163,16 @@ void Writer::threadgroup_arrays() {
   at_ = InstId{};
 }
 
+void Writer::events() {
+  size_t copies = 0;
+  for (size_t i = 0; i < m_.insts.size(); ++i) {
+    copies += uses_.live[i] && m_.insts[i].op == Op::AsyncCopy;
+  }
+  if (!copies) return;
+  events_ = names_.declare("events");
+  line(concat("thread _simdgroup_event_t* ", events_, "[", copies, "] = {};"));
+}
+
 // A product that is added to something: Metal may otherwise fuse the two.
 bool Writer::may_contract() const {
   for (size_t i = 0; i < m_.insts.size(); ++i) {
@@ -179,20 +194,22 @@ MslCode Writer::kernel() {
   std::string constants = function_constants();
   text_.indent();
   threadgroup_arrays();
+  events();
   region(m_.body);
 
   Text out;
   out.add("#include <metal_stdlib>\nusing namespace metal;\n");
   if (!fast_math_ && may_contract()) out.add("#pragma STDC FP_CONTRACT OFF\n");
   out.add("\n", constants, prelude_text(prelude_));
+  if (!events_.empty()) out.add(async_copy_declarations(escaped_), "\n");
   out.add("kernel void ", function_, "(", params, ") {\n", text_.str(), "}\n");
   return {std::move(out.str()), function_, version_};
 }
 
 }  // namespace msl
 
-MslCode emit_msl(const Verified& kernel, bool fast_math) {
-  return msl::Writer(kernel.module(), kernel.uniformity(), fast_math).kernel();
+MslCode emit_msl(const Verified& kernel, bool fast_math, bool escaped) {
+  return msl::Writer(kernel.module(), kernel.uniformity(), fast_math, escaped).kernel();
 }
 
 }  // namespace enigma

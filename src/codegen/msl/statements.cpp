@@ -37,6 +37,9 @@ void Writer::statement(InstId id) {
     case Shape::Atomic:
       atomic(id);
       break;
+    case Shape::Async:
+      inst.op == Op::AsyncCopy ? async_copy(inst) : async_wait(inst);
+      break;
     case Shape::Barrier:
       barrier(inst);
       break;
@@ -104,6 +107,46 @@ void Writer::atomic(InstId id) {
     line(concat(f.text, ";"));
   }
   if (order != MemoryOrder::Relaxed && order != MemoryOrder::Release) fence();
+}
+
+// AIR's own copy. Its event is kept in an array, of which the value is the index: a pointer cannot
+// be carried by loops as numbers can.
+void Writer::async_copy(const Instruction& inst) {
+  const auto& x = inst.operands;
+  const DType t = dtype(x[0]);
+  const bool to_device = m_.type(x[0]).space() == AddressSpace::Device;
+  const Instruction* rows = constant(x[7]);
+  const bool is_line = rows && rows->attr == 1;
+  auto place = [&](size_t k) {
+    return concat("&", frags_[x[k].index].text, "[", index_of(x[k + 1]).text, "]");
+  };
+  auto wide = [&](size_t k) { return concat("ulong(", exact(x[k]).text, ")"); };
+  const int size = byte_size(t);
+  std::string call =
+      concat("air_copy_", is_line ? "1d" : "2d", to_device ? "_to_device(" : "_to_threadgroup(",
+             size, ", ", size, ", ", place(0), ", ");
+  if (is_line) {
+    call += concat(place(3), ", ", wide(6), ")");
+  } else {
+    const std::string tile = concat("ulong2(", wide(6), ", ", wide(7), ")");
+    call += concat(wide(2), ", 1, ", tile, ", ", place(3), ", ", wide(5), ", 1, ", tile,
+                   ", long2(0, 0), 0)");
+  }
+  settle_loads();
+  Frag event = literal(DType::U32, copies_++);
+  event.atom = true;
+  line(concat(events_, "[", event.text, "] = ", call, ";"));
+  frags_[inst.results[0].index] = std::move(event);
+}
+
+// Waiting again for a copy that has ended does nothing.
+void Writer::async_wait(const Instruction& inst) {
+  settle_loads();
+  const std::string event = concat(events_, "[", atom(inst.operands[0]).text, "]");
+  line(concat("if (", event, ") {"));
+  line(concat("    air_wait(1, &", event, ");"));
+  line(concat("    ", event, " = nullptr;"));
+  line("}");
 }
 
 void Writer::barrier(const Instruction& inst) {

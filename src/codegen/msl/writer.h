@@ -23,7 +23,7 @@ namespace enigma::msl {
 
 class Writer {
  public:
-  Writer(const Module& m, const Uniformity& uniformity, bool fast_math);
+  Writer(const Module& m, const Uniformity& uniformity, bool fast_math, bool escaped);
   MslCode kernel();
 
   // ---- for hand.cpp: operands of the instruction that is being written ----
@@ -79,6 +79,8 @@ class Writer {
   void statement(InstId id);
   void store(const Instruction& inst);
   void atomic(InstId id);
+  void async_copy(const Instruction& inst);
+  void async_wait(const Instruction& inst);
   void barrier(const Instruction& inst);
   void emit_for(InstId id);
   void emit_while(InstId id);
@@ -101,12 +103,14 @@ class Writer {
   std::string function_constants();
   void threadgroup_arrays();
   std::string comment();
+  void events();
   bool is_atomic_only(ValueId memory) const;
   bool may_contract() const;
 
   const Module& m_;
   const Uniformity& uniformity_;
   const bool fast_math_;
+  const bool escaped_;  // AIR's names
   Uses uses_;
   Variables variables_;
   Ranges ranges_;
@@ -116,7 +120,9 @@ class Writer {
   std::vector<std::string> variable_names_;  // per variable; empty before it is declared
   std::vector<uint8_t> memory_use_;          // per value: kPlain, kAtomic
   std::string function_;
-  std::string lane_;  // the parameter that holds the lane's number
+  std::string lane_;    // the parameter that holds the lane's number
+  std::string events_;  // the array of the events of AIR's copies; empty where there are none
+  size_t copies_ = 0;   // written so far
   std::set<std::pair<std::string_view, DType>> prelude_;
   Text text_;
   InstId at_;      // the instruction that is being written
