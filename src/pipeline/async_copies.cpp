@@ -41,7 +41,7 @@ class Checker {
   }
 
   bool run() {
-    uniform();
+    uniform(m_.body);
     for (const Way& end : follow(m_.body, {Way{}})) {
       for (uint32_t copy : end.pending) {
         fail(InstId{copy}, name(InstId{copy}),
@@ -50,7 +50,7 @@ class Checker {
              "before (to wait twice does no harm)");
       }
     }
-    return is_read_;
+    return is_air_;
   }
 
  private:
@@ -105,54 +105,16 @@ class Checker {
     return any;
   }
 
-  // A copy is made by a whole SIMD-group; and AIR's must be read.
-  void uniform() {
-    std::set<uint32_t> unread;  // threadgroup memory that copies have brought something into
-    bool barrier = false;
-    auto visit = [&](auto& self, RegionId r) -> void {
-      for (InstId i : m_[r].insts) {
-        const Instruction& inst = m_[i];
-        if (info(inst.op).shape == Shape::Async) lanes_agree(i);
-        if (inst.op == Op::Barrier) barrier = true;
-        if (barrier && !inst.operands.empty() && reads(inst)) {
-          unread.erase(inst.operands[inst.op == Op::AsyncCopy ? 3 : 0].index);
-        }
-        if (inst.op == Op::AsyncCopy && !inst.operands.empty() &&
-            m_.type(inst.operands[0]).space() == AddressSpace::Threadgroup) {
-          unread.insert(inst.operands[0].index);
-          barrier = false;
-        }
-        for (RegionId inner : inst.regions) self(self, inner);
-        // What the next turn reads first.
-        if (inst.op == Op::For || inst.op == Op::While) again(inst, unread);
-      }
-    };
-    visit(visit, m_.body);
-    is_read_ = is_read_ && unread.empty();
+  void uniform(RegionId r) {
+    for (InstId i : m_[r].insts) {
+      if (info(m_[i].op).shape == Shape::Async) lanes_agree(i);
+      for (RegionId inner : m_[i].regions) uniform(inner);
+    }
   }
 
-  bool reads(const Instruction& inst) const {
-    const Shape shape = info(inst.op).shape;
-    return shape == Shape::Load || shape == Shape::Atomic || inst.op == Op::AsyncCopy;
-  }
-
-  // Loads anywhere in a loop come after copies anywhere in it, one turn later.
-  void again(const Instruction& loop, std::set<uint32_t>& unread) const {
-    bool barrier = false;
-    std::set<uint32_t> read;
-    auto visit = [&](auto& self, RegionId r) -> void {
-      for (InstId i : m_[r].insts) {
-        barrier |= m_[i].op == Op::Barrier;
-        if (reads(m_[i])) read.insert(m_[i].operands[m_[i].op == Op::AsyncCopy ? 3 : 0].index);
-        for (RegionId inner : m_[i].regions) self(self, inner);
-      }
-    };
-    for (RegionId r : loop.regions) visit(visit, r);
-    if (!barrier) return;
-    for (uint32_t v : read) unread.erase(v);
-  }
-
-  void lanes_agree(InstId i) const {
+  // A copy is made by a whole SIMD-group, and AIR's by one of them: by several it is slower, and
+  // nothing tells what becomes of elements that two of them write.
+  void lanes_agree(InstId i) {
     const Instruction& inst = m_[i];
     const bool waits = inst.op == Op::AsyncWait;
     const std::string who = waits ? "async_copy_wait" : name(i);
@@ -165,13 +127,16 @@ class Checker {
     }
     static constexpr const char* kOperands[] = {
         "dst", "dst_offset", "dst_epr", "src", "src_offset", "src_epr", "tile_cols", "tile_rows"};
+    bool same_for_all = !waits && uniformity_.control[i.index] < Level::Simd;
     for (size_t k = 0; k < inst.operands.size(); ++k) {
       const ValueId v = inst.operands[k];
+      if (uniformity_[v] == Level::Simd) same_for_all = false;
       if (m_.type(v).is_memory() || uniformity_[v] <= Level::Simd) continue;
       fail(i, who, ": ", waits ? "the event" : kOperands[k],
            " may differ between the lanes of a SIMD-group, which does this together; use "
            "enigma.simd_broadcast(x, 0)");
     }
+    if (same_for_all) is_air_ = false;
   }
 
   // ---- the ways ----
@@ -253,7 +218,7 @@ class Checker {
   Way wait(InstId i, Way way) {
     const ValueId v = m_[i].operands[0];
     if (constant(v) == static_cast<int64_t>(kDone)) {
-      is_read_ = false;  // AIR's wait would need an event
+      is_air_ = false;  // its wait would need an event
       return way;
     }
     auto copy = event(v, way);
@@ -439,7 +404,7 @@ class Checker {
   std::vector<RegionId> home_;          // by value
   std::map<uint32_t, Holder> holders_;  // by instruction that holds regions
   const Uniformity uniformity_;
-  bool is_read_ = true;
+  bool is_air_ = true;
 };
 
 }  // namespace

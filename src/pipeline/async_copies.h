@@ -11,8 +11,7 @@ bool has_async_copies(const Module& m);
 /// begins again before; for memory that is used or written while a copy of it is under way, where
 /// that is provable; for what lanes of a SIMD-group would do differently. After the passes.
 ///
-/// Whether AIR's own copies may be used: what each brings into threadgroup memory is read behind a
-/// barrier, since a GPU may hang where it is not.
+/// Whether AIR's own copies may be used: each copy is one SIMD-group's.
 bool check_async_copies(const Module& m);
 
 }  // namespace enigma

@@ -171,6 +171,8 @@ void Writer::events() {
   if (!copies) return;
   events_ = names_.declare("events");
   line(concat("thread _simdgroup_event_t* ", events_, "[", copies, "] = {};"));
+  brought_ = names_.declare("brought");
+  line(concat("threadgroup volatile uchar* ", brought_, "[", copies, "] = {};"));
 }
 
 // A product that is added to something: Metal may otherwise fuse the two.
@@ -196,6 +198,8 @@ MslCode Writer::kernel() {
   threadgroup_arrays();
   events();
   region(m_.body);
+  // A GPU may hang as well where no barrier follows.
+  if (!events_.empty()) line("threadgroup_barrier(mem_flags::mem_threadgroup);");
 
   Text out;
   out.add("#include <metal_stdlib>\nusing namespace metal;\n");

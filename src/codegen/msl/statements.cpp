@@ -110,7 +110,8 @@ void Writer::atomic(InstId id) {
 }
 
 // AIR's own copy. Its event is kept in an array, of which the value is the index: a pointer cannot
-// be carried by loops as numbers can.
+// be carried by loops as numbers can. What it brings into threadgroup memory must be read, or a GPU
+// may hang: the wait reads it.
 void Writer::async_copy(const Instruction& inst) {
   const auto& x = inst.operands;
   const DType t = dtype(x[0]);
@@ -136,16 +137,21 @@ void Writer::async_copy(const Instruction& inst) {
   Frag event = literal(DType::U32, copies_++);
   event.atom = true;
   line(concat(events_, "[", event.text, "] = ", call, ";"));
+  if (!to_device) {
+    line(concat(brought_, "[", event.text, "] = (threadgroup volatile uchar*)", place(0), ";"));
+  }
   frags_[inst.results[0].index] = std::move(event);
 }
 
 // Waiting again for a copy that has ended does nothing.
 void Writer::async_wait(const Instruction& inst) {
   settle_loads();
-  const std::string event = concat(events_, "[", atom(inst.operands[0]).text, "]");
-  line(concat("if (", event, ") {"));
-  line(concat("    air_wait(1, &", event, ");"));
-  line(concat("    ", event, " = nullptr;"));
+  const std::string index = concat("[", atom(inst.operands[0]).text, "]");
+  line(concat("if (", events_, index, ") {"));
+  line(concat("    air_wait(1, &", events_, index, ");"));
+  line(concat("    ", events_, index, " = nullptr;"));
+  line("    simdgroup_barrier(mem_flags::mem_threadgroup);");
+  line(concat("    if (", brought_, index, ") (void)*", brought_, index, ";"));
   line("}");
 }
 

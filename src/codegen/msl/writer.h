@@ -120,9 +120,10 @@ class Writer {
   std::vector<std::string> variable_names_;  // per variable; empty before it is declared
   std::vector<uint8_t> memory_use_;          // per value: kPlain, kAtomic
   std::string function_;
-  std::string lane_;    // the parameter that holds the lane's number
-  std::string events_;  // the array of the events of AIR's copies; empty where there are none
-  size_t copies_ = 0;   // written so far
+  std::string lane_;     // the parameter that holds the lane's number
+  std::string events_;   // the array of the events of AIR's copies; empty where there are none
+  std::string brought_;  // what they have brought into threadgroup memory
+  size_t copies_ = 0;    // written so far
   std::set<std::pair<std::string_view, DType>> prelude_;
   Text text_;
   InstId at_;      // the instruction that is being written
