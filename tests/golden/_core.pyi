@@ -1138,7 +1138,7 @@ def pow(x: IRValue | float | numpy.generic, y: IRValue | float | numpy.generic) 
     integer power by repeated squaring, wrapping; a negative exponent gives 0, ±1
 
     pow(integer, integer) -> integer, in MSL enigma_powi(x, y).
-    pow(float, float) -> float, in MSL pow(x, y): x to the y, edge cases as in C.
+    pow(float, float) -> float, in MSL pow(x, y): x to the y; 1 for y = 0 and for x = 1, even beside NaN, and the other edges as in C.
     Here float is f32, f16 or bf16; integer is i8 to i64 or u8 to u64.
 
     Errors: EnigmaError, with the signature, for operands of other types.
@@ -1162,7 +1162,7 @@ def cmp_eq(x: IRValue | float | numpy.generic, y: IRValue | float | numpy.generi
     cmp_eq(float, float) -> bool, in MSL x == y.
     cmp_eq(integer, integer) -> bool, in MSL x == y: equal.
     cmp_eq(bool, bool) -> bool, in MSL x == y: equal.
-    Here float is f32, f16 or bf16; integer is i8 to i64 or u8 to u64.
+    Here float is f32, f16 or bf16; integer is i8 to i64 or u8 to u64; bool is b1.
 
     Errors: EnigmaError, with the signature, for operands of other types.
     """
@@ -1174,7 +1174,7 @@ def cmp_ne(x: IRValue | float | numpy.generic, y: IRValue | float | numpy.generi
     cmp_ne(float, float) -> bool, in MSL x != y.
     cmp_ne(integer, integer) -> bool, in MSL x != y: not equal.
     cmp_ne(bool, bool) -> bool, in MSL x != y: not equal.
-    Here float is f32, f16 or bf16; integer is i8 to i64 or u8 to u64.
+    Here float is f32, f16 or bf16; integer is i8 to i64 or u8 to u64; bool is b1.
 
     Errors: EnigmaError, with the signature, for operands of other types.
     """
@@ -1295,7 +1295,7 @@ def as_type(x: IRValue | float | numpy.generic, dtype: DType | str | type) -> IR
 
 def sqrt(x: IRValue | float | numpy.generic) -> IRValue:
     """
-    square root, correctly rounded
+    square root, correctly rounded; NaN below 0
 
     sqrt(float) -> float, in MSL sqrt(x).
     Here float is f32, f16 or bf16.
@@ -1305,7 +1305,7 @@ def sqrt(x: IRValue | float | numpy.generic) -> IRValue:
 
 def rsqrt(x: IRValue | float | numpy.generic) -> IRValue:
     """
-    1 / sqrt(x)
+    1 / sqrt(x); infinity at 0, NaN below
 
     rsqrt(float) -> float, in MSL rsqrt(x).
     Here float is f32, f16 or bf16.
@@ -1396,7 +1396,7 @@ def saturate(x: IRValue | float | numpy.generic) -> IRValue:
 
 def fract(x: IRValue | float | numpy.generic) -> IRValue:
     """
-    x - floor(x), below 1
+    x - floor(x), always below 1; NaN for infinities
 
     fract(float) -> float, in MSL fract(x).
     Here float is f32, f16 or bf16.
@@ -1406,7 +1406,7 @@ def fract(x: IRValue | float | numpy.generic) -> IRValue:
 
 def exp(x: IRValue | float | numpy.generic) -> IRValue:
     """
-    e to the x
+    e to the x; infinity where that is too large, 0 where it is too small
 
     exp(float) -> float, in MSL exp(x).
     Here float is f32, f16 or bf16.
@@ -1416,7 +1416,7 @@ def exp(x: IRValue | float | numpy.generic) -> IRValue:
 
 def exp2(x: IRValue | float | numpy.generic) -> IRValue:
     """
-    2 to the x
+    2 to the x; infinity where that is too large, 0 where it is too small
 
     exp2(float) -> float, in MSL exp2(x).
     Here float is f32, f16 or bf16.
@@ -1426,7 +1426,7 @@ def exp2(x: IRValue | float | numpy.generic) -> IRValue:
 
 def exp10(x: IRValue | float | numpy.generic) -> IRValue:
     """
-    10 to the x
+    10 to the x; infinity where that is too large, 0 where it is too small
 
     exp10(float) -> float, in MSL exp10(x).
     Here float is f32, f16 or bf16.
@@ -1436,7 +1436,7 @@ def exp10(x: IRValue | float | numpy.generic) -> IRValue:
 
 def log(x: IRValue | float | numpy.generic) -> IRValue:
     """
-    natural logarithm
+    natural logarithm; -infinity at 0, NaN below
 
     log(float) -> float, in MSL log(x).
     Here float is f32, f16 or bf16.
@@ -1446,7 +1446,7 @@ def log(x: IRValue | float | numpy.generic) -> IRValue:
 
 def log2(x: IRValue | float | numpy.generic) -> IRValue:
     """
-    logarithm to base 2
+    logarithm to base 2, exact for powers of 2; -infinity at 0, NaN below
 
     log2(float) -> float, in MSL log2(x).
     Here float is f32, f16 or bf16.
@@ -1456,7 +1456,7 @@ def log2(x: IRValue | float | numpy.generic) -> IRValue:
 
 def log10(x: IRValue | float | numpy.generic) -> IRValue:
     """
-    logarithm to base 10
+    logarithm to base 10; -infinity at 0, NaN below
 
     log10(float) -> float, in MSL log10(x).
     Here float is f32, f16 or bf16.
@@ -1466,7 +1466,7 @@ def log10(x: IRValue | float | numpy.generic) -> IRValue:
 
 def sin(x: IRValue | float | numpy.generic) -> IRValue:
     """
-    sine of radians
+    sine of radians; NaN for infinities
 
     sin(float) -> float, in MSL sin(x).
     Here float is f32, f16 or bf16.
@@ -1476,7 +1476,7 @@ def sin(x: IRValue | float | numpy.generic) -> IRValue:
 
 def cos(x: IRValue | float | numpy.generic) -> IRValue:
     """
-    cosine of radians
+    cosine of radians; NaN for infinities
 
     cos(float) -> float, in MSL cos(x).
     Here float is f32, f16 or bf16.
@@ -1486,7 +1486,7 @@ def cos(x: IRValue | float | numpy.generic) -> IRValue:
 
 def tan(x: IRValue | float | numpy.generic) -> IRValue:
     """
-    tangent of radians
+    tangent of radians; NaN for infinities
 
     tan(float) -> float, in MSL tan(x).
     Here float is f32, f16 or bf16.
@@ -1496,7 +1496,7 @@ def tan(x: IRValue | float | numpy.generic) -> IRValue:
 
 def asin(x: IRValue | float | numpy.generic) -> IRValue:
     """
-    arc sine
+    arc sine; NaN beyond 1 and -1
 
     asin(float) -> float, in MSL asin(x).
     Here float is f32, f16 or bf16.
@@ -1506,7 +1506,7 @@ def asin(x: IRValue | float | numpy.generic) -> IRValue:
 
 def acos(x: IRValue | float | numpy.generic) -> IRValue:
     """
-    arc cosine
+    arc cosine; NaN beyond 1 and -1
 
     acos(float) -> float, in MSL acos(x).
     Here float is f32, f16 or bf16.
@@ -1516,7 +1516,7 @@ def acos(x: IRValue | float | numpy.generic) -> IRValue:
 
 def atan(x: IRValue | float | numpy.generic) -> IRValue:
     """
-    arc tangent
+    arc tangent; half of pi at infinity
 
     atan(float) -> float, in MSL atan(x).
     Here float is f32, f16 or bf16.
@@ -1526,7 +1526,7 @@ def atan(x: IRValue | float | numpy.generic) -> IRValue:
 
 def sinh(x: IRValue | float | numpy.generic) -> IRValue:
     """
-    hyperbolic sine
+    hyperbolic sine; infinite where that is too large
 
     sinh(float) -> float, in MSL sinh(x).
     Here float is f32, f16 or bf16.
@@ -1536,7 +1536,7 @@ def sinh(x: IRValue | float | numpy.generic) -> IRValue:
 
 def cosh(x: IRValue | float | numpy.generic) -> IRValue:
     """
-    hyperbolic cosine
+    hyperbolic cosine; infinity where that is too large
 
     cosh(float) -> float, in MSL cosh(x).
     Here float is f32, f16 or bf16.
@@ -1546,7 +1546,7 @@ def cosh(x: IRValue | float | numpy.generic) -> IRValue:
 
 def tanh(x: IRValue | float | numpy.generic) -> IRValue:
     """
-    hyperbolic tangent
+    hyperbolic tangent; 1 and -1 at the infinities
 
     tanh(float) -> float, in MSL tanh(x).
     Here float is f32, f16 or bf16.
@@ -1566,7 +1566,7 @@ def asinh(x: IRValue | float | numpy.generic) -> IRValue:
 
 def acosh(x: IRValue | float | numpy.generic) -> IRValue:
     """
-    inverse hyperbolic cosine
+    inverse hyperbolic cosine; NaN below 1
 
     acosh(float) -> float, in MSL acosh(x).
     Here float is f32, f16 or bf16.
@@ -1576,7 +1576,7 @@ def acosh(x: IRValue | float | numpy.generic) -> IRValue:
 
 def atanh(x: IRValue | float | numpy.generic) -> IRValue:
     """
-    inverse hyperbolic tangent
+    inverse hyperbolic tangent; infinite at 1 and -1, NaN beyond
 
     atanh(float) -> float, in MSL atanh(x).
     Here float is f32, f16 or bf16.
@@ -1586,7 +1586,7 @@ def atanh(x: IRValue | float | numpy.generic) -> IRValue:
 
 def erf(x: IRValue | float | numpy.generic) -> IRValue:
     """
-    error function
+    error function; 1 and -1 at the infinities
 
     erf(float) -> float, in MSL enigma_erf(x).
     Here float is f32, f16 or bf16.
@@ -1596,7 +1596,7 @@ def erf(x: IRValue | float | numpy.generic) -> IRValue:
 
 def expm1(x: IRValue | float | numpy.generic) -> IRValue:
     """
-    exp(x) - 1, exact near 0
+    exp(x) - 1, exact near 0; -1 at -infinity
 
     expm1(float) -> float, in MSL enigma_expm1(x).
     Here float is f32, f16 or bf16.
@@ -1606,7 +1606,7 @@ def expm1(x: IRValue | float | numpy.generic) -> IRValue:
 
 def log1p(x: IRValue | float | numpy.generic) -> IRValue:
     """
-    log(1 + x), exact near 0
+    log(1 + x), exact near 0; -infinity at -1, NaN below
 
     log1p(float) -> float, in MSL enigma_log1p(x).
     Here float is f32, f16 or bf16.
@@ -1636,7 +1636,7 @@ def fmax(x: IRValue | float | numpy.generic, y: IRValue | float | numpy.generic)
 
 def fmod(x: IRValue | float | numpy.generic, y: IRValue | float | numpy.generic) -> IRValue:
     """
-    remainder with the sign of the dividend, exact
+    remainder with the sign of the dividend, exact; NaN for infinite x, or y = 0
 
     fmod(float, float) -> float, in MSL fmod(x, y).
     Here float is f32, f16 or bf16.
@@ -1644,11 +1644,11 @@ def fmod(x: IRValue | float | numpy.generic, y: IRValue | float | numpy.generic)
     Errors: EnigmaError, with the signature, for operands of other types.
     """
 
-def atan2(x: IRValue | float | numpy.generic, y: IRValue | float | numpy.generic) -> IRValue:
+def atan2(y: IRValue | float | numpy.generic, x: IRValue | float | numpy.generic) -> IRValue:
     """
-    angle of the point (x = $1, y = $0)
+    atan2(y, x): angle of the point (x, y), in all four quadrants; signed zeros and infinities as in C
 
-    atan2(float, float) -> float, in MSL atan2(x, y).
+    atan2(float, float) -> float, in MSL atan2(y, x).
     Here float is f32, f16 or bf16.
 
     Errors: EnigmaError, with the signature, for operands of other types.
@@ -1656,7 +1656,7 @@ def atan2(x: IRValue | float | numpy.generic, y: IRValue | float | numpy.generic
 
 def step(edge: IRValue | float | numpy.generic, x: IRValue | float | numpy.generic) -> IRValue:
     """
-    step(edge, x): 0 where x < edge, 1 elsewhere
+    step(edge, x): 0 where x < edge, 1 elsewhere, for NaN too
 
     step(float, float) -> float, in MSL step(edge, x).
     Here float is f32, f16 or bf16.
@@ -1676,7 +1676,7 @@ def copysign(x: IRValue | float | numpy.generic, y: IRValue | float | numpy.gene
 
 def hypot(x: IRValue | float | numpy.generic, y: IRValue | float | numpy.generic) -> IRValue:
     """
-    sqrt(x*x + y*y) without overflow
+    sqrt(x*x + y*y) without overflow on the way; infinity beside an infinity, even with NaN
 
     hypot(float, float) -> float, in MSL enigma_hypot(x, y).
     Here float is f32, f16 or bf16.
@@ -1686,7 +1686,7 @@ def hypot(x: IRValue | float | numpy.generic, y: IRValue | float | numpy.generic
 
 def clamp(x: IRValue | float | numpy.generic, lo: IRValue | float | numpy.generic, hi: IRValue | float | numpy.generic) -> IRValue:
     """
-    clamp(x, lo, hi); lo for NaN
+    clamp(x, lo, hi): x held between lo and hi; lo for NaN
 
     clamp(float, float, float) -> float, in MSL clamp(x, lo, hi).
     Here float is f32, f16 or bf16.
@@ -1716,7 +1716,7 @@ def mix(a: IRValue | float | numpy.generic, b: IRValue | float | numpy.generic, 
 
 def smoothstep(e0: IRValue | float | numpy.generic, e1: IRValue | float | numpy.generic, x: IRValue | float | numpy.generic) -> IRValue:
     """
-    smoothstep(e0, e1, x): Hermite ramp from 0 at e0 to 1 at e1
+    smoothstep(e0, e1, x): Hermite ramp from 0 at e0 to 1 at e1; 0 for NaN
 
     smoothstep(float, float, float) -> float, in MSL smoothstep(e0, e1, x).
     Here float is f32, f16 or bf16.
@@ -1796,7 +1796,7 @@ def imax(x: IRValue | float | numpy.generic, y: IRValue | float | numpy.generic)
 
 def iclamp(x: IRValue | float | numpy.generic, lo: IRValue | float | numpy.generic, hi: IRValue | float | numpy.generic) -> IRValue:
     """
-    iclamp(x, lo, hi)
+    iclamp(x, lo, hi): x held between lo and hi
 
     iclamp(integer, integer, integer) -> integer, in MSL clamp(x, lo, hi).
     Here integer is i8 to i64 or u8 to u64.
