@@ -138,7 +138,7 @@ TEST_CASE("what is written once goes past the caches when it is large") {
   b.store(twice, i, Literal(2.0));
   ValueId turn = b.begin_for(Literal(0), Literal(9), Literal(1), DType::U32).index;
   b.store(still, i, Literal(1.0));
-  b.store(moving, apply(b, "add", i, turn), turn);
+  b.store(moving, apply(b, "+", i, turn), turn);
   b.end_for();
   CHECK(count(emit(b.finish(), kStreams).llvm_ir, "!nontemporal") == 1);
 }
