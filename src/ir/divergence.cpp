@@ -66,7 +66,6 @@ class Proofs {
         visit(inst);
         continue;
       }
-      whole_matrices(i);
       Divergence here = own_divergence(inst);
       const bool is_new = here.group || here.simd;
       for (RegionId inner : inst.regions) {
@@ -78,6 +77,7 @@ class Proofs {
           cause = i;
         }
       }
+      whole_matrices(i);
     }
   }
 

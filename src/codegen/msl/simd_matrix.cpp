@@ -41,19 +41,25 @@ std::string Writer::matrix_text(const Instruction& inst, std::string_view result
   return out;
 }
 
-// Declares the variable of the result, which no text may stand for, unless there is one.
-std::string Writer::matrix_variable(InstId id) {
+// The variable of the result, for which no text may stand; declared where it is not yet, and given
+// the initial value if there is one.
+std::string Writer::matrix_variable(InstId id, const Frag* init) {
   ValueId v = m_[id].results[0];
   uint32_t variable = variables_.of(v);
-  if (variable != kNoVariable) {
-    if (variable_names_[variable].empty()) declare_variable(variable, nullptr);
-    frags_[v.index] = variable_frag(variable);
-  } else {
+  std::string value = init ? concat(" = ", init->text, ";") : ";";
+  if (variable == kNoVariable) {
     Frag f;
     f.text = local_name(id);
     f.atom = true;
-    line(concat(type_name(m_.type(v)), " ", f.text, ";"));
+    line(concat(type_name(m_.type(v)), " ", f.text, value));
     frags_[v.index] = std::move(f);
+  } else {
+    if (variable_names_[variable].empty()) {
+      declare_variable(variable, init);
+    } else if (init) {
+      line(concat(variable_names_[variable], value));
+    }
+    frags_[v.index] = variable_frag(variable);
   }
   return frags_[v.index].text;
 }
@@ -72,16 +78,18 @@ void Writer::simd_matrix(InstId id) {
       inst.op == Op::SimdMatrixMultiply && variable != kNoVariable &&
       (variables_.of(inst.operands[0]) == variable || variables_.of(inst.operands[1]) == variable);
   if (is_factor) {
-    std::string product = names_.declare("product");
-    line(concat(type_name(m_.type(v)), " ", product, ";"));
-    line(matrix_text(inst, product) + ";");
-    line(concat(matrix_variable(id), " = ", product, ";"));
+    Frag product;
+    product.text = names_.declare("product");
+    line(concat(type_name(m_.type(v)), " ", product.text, ";"));
+    line(matrix_text(inst, product.text) + ";");
+    matrix_variable(id, &product);
   } else if (inst.op == Op::SimdMatrixFill) {
-    std::string text = matrix_text(inst, "");
-    line(concat(matrix_variable(id), " = ", text, ";"));
+    Frag filled;
+    filled.text = matrix_text(inst, "");
+    matrix_variable(id, &filled);
   } else {
-    std::string text = matrix_text(inst, matrix_variable(id));
-    line(text + ";");
+    std::string result = matrix_variable(id, nullptr);
+    line(matrix_text(inst, result) + ";");
   }
 }
 

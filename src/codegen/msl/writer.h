@@ -97,7 +97,7 @@ class Writer {
 
   // ---- simd_matrix.cpp ----
   void simd_matrix(InstId id);
-  std::string matrix_variable(InstId id);
+  std::string matrix_variable(InstId id, const Frag* init);
   std::string matrix_text(const Instruction& inst, std::string_view result);
 
   // ---- emit.cpp ----
