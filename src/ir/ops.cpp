@@ -12,8 +12,8 @@
 namespace enigma {
 namespace {
 
-constexpr std::string_view kOperandLetters = "FIBAbuxmeg";
-constexpr std::string_view kResultLetters = "TbueUg-?";
+constexpr std::string_view kOperandLetters = "FIBAbfuxmeg";
+constexpr std::string_view kResultLetters = "TbfueUg-?";
 
 constexpr std::string_view operands_of(std::string_view signature) {
   return signature.substr(0, signature.find(':'));
