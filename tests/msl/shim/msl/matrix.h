@@ -66,8 +66,8 @@ MSL_FN void simdgroup_multiply_accumulate(simdgroup_matrix<D, 8, 8>& d,
                                           simdgroup_matrix<C, 8, 8>& c, MSL_SITE) {
   using M = simdgroup_matrix<D, 8, 8>;
   // What is seen to compile: one type for all, or sums in float of anything but half with bfloat.
-  static_assert(is_same_v<D, C> && (is_same_v<A, B> ||
-                                    (!is_same_v<A, bfloat> && !is_same_v<B, bfloat>)) &&
+  static_assert(is_same_v<D, C> &&
+                    (is_same_v<A, B> || (!is_same_v<A, bfloat> && !is_same_v<B, bfloat>)) &&
                     (is_same_v<D, float> || (is_same_v<D, A> && is_same_v<D, B>)),
                 "simdgroup_multiply_accumulate has no form for these types");
   msl::Lanes<simdgroup_matrix<A, 8, 8>> left(a, site);
