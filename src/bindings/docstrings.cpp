@@ -17,7 +17,7 @@ constexpr std::pair<char, const char*> kClasses[] = {
 const char* default_name(char letter, size_t position) {
   constexpr const char* kLetters[] = {"x", "y", "z", "w"};
   return letter == 'm'   ? "buffer"
-         : letter == 'x' ? "index"
+         : letter == 'x' ? (position == 1 ? "index" : "elements_per_row")
          : letter == 'e' ? "value"
                          : kLetters[position];
 }
@@ -60,8 +60,8 @@ std::string msl_text(const OpInfo& row) {
       out += "U(" + names.at(t[++i] - '0') + ")";
     } else if (c == 'a') {
       out += "&" + names.at(0) + "[" + names.at(1) + "]";
-    } else {
-      out += c == 'o' ? "order" : c == 'f' ? "flags" : "T";
+    } else if (c != 'x') {  // what follows where memory is transposed
+      out += c == 'o' ? "order" : c == 'f' ? "flags" : c == 'r' ? "result" : "T";
     }
   }
   return out;
