@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -42,6 +43,7 @@ struct ConstantInfo {
 struct CpuVariant {
   Dim3 threads;
   bool edges = false;
+  bool streams = false;  ///< the outputs are larger than the caches
   friend constexpr bool operator==(const CpuVariant&, const CpuVariant&) = default;
 };
 
@@ -93,6 +95,9 @@ struct Artifact {
   /// The same kernel with AIR's own asynchronous copies, for devices where they work; null where it
   /// has none, or none that is safe. Two spellings of AIR's names: see DeviceCapabilities.
   std::shared_ptr<const Artifact> air, escaped_air;
+  /// Where the kernel works on SIMD-group matrices, which needs SIMD-groups of 32 threads: an index
+  /// into `locations`.
+  std::optional<uint32_t> simd_matrices;
   /// Emits a variant for the CPU device; deterministic, callable from any thread.
   std::function<CpuCode(const CpuVariant&)> cpu;
 };

@@ -159,15 +159,11 @@ class Checker {
     switch (info(inst.op).shape) {
       case Shape::Async:
         return {inst.op == Op::AsyncCopy ? begin(i, before) : wait(i, before)};
-      case Shape::Load:
-      case Shape::Store:
-      case Shape::Atomic:
-        access(i, before);
-        return {before};
       case Shape::Region:
         if (inst.op == Op::If) return if_(i, before);
         return inst.op == Op::For ? for_(i, before) : while_(inst, before);
       default:
+        if (!inst.operands.empty() && m_.type(inst.operands[0]).is_memory()) access(i, before);
         return {before};
     }
   }
