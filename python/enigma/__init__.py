@@ -77,7 +77,8 @@ if TYPE_CHECKING:
 else:
     _INTERNAL = {
         "Artifact", "Module", "Operation", "Prepared", "Ring", "Trace", "async_begin",
-        "async_memory", "async_wait", "call", "cpu_runtime", "current_trace", "has_trace", "metal_runtime", "operations", "parse_module", "query",
+        "async_memory", "async_wait", "call", "cpu_runtime", "current_trace", "has_trace",
+        "metal_runtime", "operations", "parse_module", "query",
         "ceil_div", "compact_col_major", "compact_order", "compact_row_major", "crd2crd", "crd2idx",
         "flatten", "idx2crd", "inner_product", "is_compatible", "is_congruent",
         "is_weakly_congruent", "product", "product_each", "shape_div",

@@ -243,16 +243,39 @@ class Checker {
     }
   }
 
+  // What a condition is on this way, where conditions that were met before tell.
+  std::optional<bool> decided(ValueId v, const Way& way) const {
+    if (auto known = constant(v)) return *known != 0;
+    if (auto found = way.decided.find(v.index); found != way.decided.end()) return found->second;
+    const Instruction* def = m_.def(v);
+    if (!def || (def->op != Op::AndB && def->op != Op::OrB && def->op != Op::NotB)) return {};
+    auto a = decided(def->operands[0], way);
+    if (def->op == Op::NotB) return a ? std::optional(!*a) : a;
+    auto b = decided(def->operands[1], way);
+    const bool settles = def->op == Op::OrB;
+    if (a == settles || b == settles) return settles;
+    return a && b ? std::optional(!settles) : std::nullopt;
+  }
+
+  void decide(ValueId v, bool holds, Way& way) const {
+    if (constant(v)) return;
+    way.decided[v.index] = holds;
+    const Instruction* def = m_.def(v);
+    if (!def) return;
+    if (def->op == Op::NotB) decide(def->operands[0], !holds, way);
+    if (def->op == (holds ? Op::AndB : Op::OrB)) {
+      for (ValueId part : def->operands) decide(part, holds, way);
+    }
+  }
+
   Ways if_(InstId i, const Way& before) {
     const Instruction& inst = m_[i];
     const ValueId condition = inst.operands[0];
     Ways out;
     for (const bool holds : {true, false}) {
-      if (auto known = constant(condition); known && (*known != 0) != holds) continue;
-      auto decided = before.decided.find(condition.index);
-      if (decided != before.decided.end() && decided->second != holds) continue;
+      if (auto known = decided(condition, before); known && *known != holds) continue;
       Way way = before;
-      if (holders_.at(i.index).has_copies) way.decided[condition.index] = holds;
+      if (holders_.at(i.index).has_copies) decide(condition, holds, way);
       const RegionId arm = inst.regions[holds ? 0 : 1];
       for (Way end : follow(arm, {way})) {
         hand_over(m_[m_[arm].insts.back()].operands, inst.results, end);

@@ -1086,6 +1086,17 @@ class Ring:
     @name.setter
     def name(self, arg: str, /) -> None: ...
 
+def async_memory(what: str, x: object, device: bool) -> TracingTensor:
+    """
+    The buffer, or the threadgroup memory, that a copy called `what` was given.
+    """
+
+def async_begin(to: TracingTensor, to_offset: IRValue | int, to_pitch: IRValue | int, source: TracingTensor, offset: IRValue | int, pitch: IRValue | int, columns: IRValue | int, rows: IRValue | int) -> IRValue:
+    """Begins the copy of a tile; its event."""
+
+def async_wait(event: IRValue) -> None:
+    """Waits for one copy."""
+
 def function_constant(dtype: DType | str | type, index: int) -> IRValue:
     """
     a number that is given when the kernel is prepared, the same for all its threads.
@@ -2247,6 +2258,10 @@ class Artifact:
 
     @property
     def msl(self) -> str: ...
+
+    @property
+    def air_msl(self) -> str:
+        """The MSL with AIR's own asynchronous copies; "" where there is none."""
 
     @property
     def ir(self) -> str:
