@@ -105,7 +105,7 @@ std::vector<std::optional<size_t>> bytes_of_outputs(const Artifact& artifact, nb
       refuse(artifact, param,
              is + ", but " + device.name + " takes at most " + std::to_string(most));
     }
-    sizes[param.index] = static_cast<size_t>(bytes);
+    sizes[static_cast<size_t>(index)] = static_cast<size_t>(bytes);
   }
   return sizes;
 }

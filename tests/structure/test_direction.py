@@ -28,6 +28,7 @@ MAY_INCLUDE: dict[str, tuple[str, ...]] = {
     # compile.h for what a pass may be asked to do; who calls the passes is above them.
     "src/passes": (*IR, "enigma/compile.h", "support/", "layout/", "ir/", "passes/"),
     "src/pipeline": (*IR, "support/", "layout/", "ir/", "pipeline/"),
+    "src/tensor": (*IR, "enigma/int_tuple.h", "enigma/layout.h", "enigma/tensor.h", "support/", "tensor/"),
     "src/codegen/msl": (*IR, "support/", "ir/", "codegen/msl/"),
     "src/codegen/cpu": (*IR, "support/", "ir/", "codegen/cpu/"),
     "src/runtime": RUN,

@@ -15,7 +15,7 @@
 #include "codegen/msl/emit.h"
 #include "codegen/msl/fragment.h"
 #include "codegen/msl/names.h"
-#include "codegen/msl/ranges.h"
+#include "ir/ranges.h"
 #include "codegen/msl/variables.h"
 #include "support/text.h"
 

@@ -1,0 +1,333 @@
+// TracingTensor: elements of buffers and of threadgroup memory, by index.
+#include <algorithm>
+
+#include "trace.h"
+
+namespace enigma {
+namespace {
+
+const char* space_name(AddressSpace s) {
+  switch (s) {
+    case AddressSpace::Device:
+      return "device";
+    case AddressSpace::Constant:
+      return "constant";
+    case AddressSpace::Threadgroup:
+      return "threadgroup";
+    case AddressSpace::Thread:
+      return "thread";
+  }
+  return "";
+}
+
+[[noreturn]] void fail(const Trace& trace, const std::string& message) {
+  throw Error(message, trace.builder.location());
+}
+
+std::string called(const TracingTensor& t) {
+  return t.name.empty() ? "memory" : "'" + t.name + "'";
+}
+
+/// One index: a number known now, or a traced value.
+struct Index {
+  int64_t known = 0;
+  std::optional<Operand> traced;
+};
+
+Index one_index(Trace& trace, const TracingTensor& t, nb::handle x, int64_t size) {
+  Index out;
+  if (nb::isinstance<IRValue>(x)) {
+    DType type = nb::inst_ptr<IRValue>(x)->type.dtype;
+    if (!is_integer(type)) {
+      fail(trace, "the index of " + called(t) + " is " + info(type).mnemonic +
+                      ": it must be an integer; convert it with enigma.metal_cast(i, \"uint\")");
+    }
+    out.traced = operand(trace, x, "index");
+    return out;
+  }
+  if (!to_int64(x, out.known)) {
+    if (PySlice_Check(x.ptr())) {
+      fail(trace, called(t) +
+                      " takes one element at a time, not a slice: index it with an int or a "
+                      "traced integer, in a loop over enigma.for_range");
+    }
+    if (PyTuple_Check(x.ptr())) {
+      fail(trace, called(t) + " has one dimension: index it with one int or traced integer");
+    }
+    fail(trace, "the index of " + called(t) + " must be an int or a traced integer, but is " +
+                    describe(x));
+  }
+  if (out.known < 0) {
+    fail(trace, "the index of " + called(t) + " is " + std::to_string(out.known) +
+                    ": indices count from 0, and negative ones have no meaning in a kernel");
+  }
+  if (size >= 0 && out.known >= size) {
+    fail(trace, "index " + std::to_string(out.known) + " is outside of " + called(t) +
+                    ", of size " + std::to_string(size));
+  }
+  return out;
+}
+
+Operand constant_index(Trace& trace, int64_t i) {
+  return i <= UINT32_MAX ? trace.builder.constant(DType::U32, Literal(i))
+                         : trace.builder.constant(DType::U64, Literal(i));
+}
+
+int64_t elements(const TracingTensor& t) {
+  int64_t n = 1;
+  for (int64_t extent : t.shape) n *= extent;
+  return t.shape.empty() ? -1 : n;
+}
+
+Operand linear_index(Trace& trace, const TracingTensor& t, nb::handle index) {
+  if (!PyTuple_Check(index.ptr()) || t.shape.empty()) {
+    Index i = one_index(trace, t, index, elements(t));
+    return i.traced ? *i.traced : constant_index(trace, i.known);
+  }
+  size_t rank = static_cast<size_t>(PyTuple_Size(index.ptr()));
+  if (rank != t.shape.size()) {
+    fail(trace, called(t) + " has " + std::to_string(t.shape.size()) + " dimension" +
+                    (t.shape.size() == 1 ? "" : "s") + ", but is indexed by " +
+                    std::to_string(rank));
+  }
+  // The known part is one number; each traced index adds its product with the stride.
+  int64_t known = 0, stride = elements(t);
+  std::optional<Operand> sum;
+  for (size_t k = 0; k < rank; ++k) {
+    stride /= t.shape[k];
+    PyObject* item = PyTuple_GetItem(index.ptr(), static_cast<Py_ssize_t>(k));
+    Index i = one_index(trace, t, item, t.shape[k]);
+    if (!i.traced) {
+      known += i.known * stride;
+      continue;
+    }
+    Operand term = *i.traced;
+    DType type = trace.builder.type(std::get<ValueId>(term)).dtype;
+    if (info(type).bits < 32) {  // the product would wrap
+      term = trace.builder.cast(term, is_signed(type) ? DType::I32 : DType::U32);
+    }
+    if (stride != 1) {
+      Operand product[] = {term, Literal(stride)};
+      term = trace.builder.apply("*", product);
+    }
+    if (sum) {
+      Operand both[] = {*sum, term};
+      term = trace.builder.apply("+", both);
+    }
+    sum = term;
+  }
+  if (!sum) return constant_index(trace, known);
+  if (known) {
+    Operand both[] = {*sum, Literal(known)};
+    sum = trace.builder.apply("+", both);
+  }
+  return *sum;
+}
+
+/// Memory that is alive in this trace; Error otherwise.
+const TracingTensor& tensor(Trace& trace, nb::handle x, const char* what) {
+  if (!nb::isinstance<TracingTensor>(x)) {
+    fail(trace,
+         std::string(what) + ": expected a buffer or threadgroup memory, but got " + describe(x));
+  }
+  const TracingTensor& t = *nb::inst_ptr<TracingTensor>(x);
+  if (t.trace.get() != &trace) {
+    fail(trace, std::string(what) + ": " + called(t) + " belongs to kernel '" + t.trace->kernel +
+                    (t.trace->ended ? "', which has ended," : "',") + " and is used in kernel '" +
+                    trace.kernel + "'; pass it as a parameter");
+  }
+  return t;
+}
+
+}  // namespace
+
+Place place(Trace& trace, nb::handle memory, nb::handle index, const char* what) {
+  if (nb::isinstance<Tensor>(memory)) {
+    return place_in(trace, *nb::inst_ptr<Tensor>(memory), index);
+  }
+  const TracingTensor& t = tensor(trace, memory, what);
+  return {t.id, linear_index(trace, t, index)};
+}
+
+nb::object make_tensor(Trace& trace, ValueId id, std::string name, std::vector<int64_t> shape) {
+  return nb::cast(TracingTensor{trace.shared_from_this(), id, trace.builder.type(id),
+                                std::move(name), std::move(shape)});
+}
+
+namespace {
+
+/// The sizes that threadgroup_alloc was given.
+std::vector<int64_t> shape_of(Trace& trace, nb::handle size) {
+  std::vector<int64_t> shape;
+  auto add = [&](nb::handle x) {
+    int64_t n = 0;
+    if (nb::isinstance<IRValue>(x)) {
+      fail(trace,
+           "threadgroup_alloc: the size must be known while tracing, so it is an int, not a "
+           "traced value");
+    }
+    if (!to_int64(x, n)) {
+      fail(trace,
+           "threadgroup_alloc: the size must be an int or a tuple of ints, but is " + describe(x));
+    }
+    if (n < 1) {
+      fail(trace,
+           "threadgroup_alloc: the size is " + std::to_string(n) + ": it must be at least 1");
+    }
+    shape.push_back(n);
+  };
+  if (PyTuple_Check(size.ptr()) || PyList_Check(size.ptr())) {
+    for (nb::handle x : size) add(x);
+    if (shape.empty()) fail(trace, "threadgroup_alloc: the shape is empty");
+  } else {
+    add(size);
+  }
+  return shape;
+}
+
+nb::object threadgroup_alloc(nb::handle dtype, nb::handle size) {
+  Trace& trace = Trace::here("threadgroup_alloc");
+  DType type = dtype_of(dtype);
+  if (nb::isinstance<Layout>(size)) {
+    return threadgroup_tensor(trace, type, *nb::inst_ptr<Layout>(size));
+  }
+  if (nb::isinstance<SwizzledLayout>(size)) {
+    return threadgroup_tensor(trace, type, *nb::inst_ptr<SwizzledLayout>(size));
+  }
+  std::vector<int64_t> shape = shape_of(trace, size);
+  int64_t n = 1;
+  for (int64_t extent : shape) {
+    if (extent > INT32_MAX / n) fail(trace, "threadgroup_alloc: the shape is far over 32 KiB");
+    n *= extent;
+  }
+  return make_tensor(trace, trace.builder.threadgroup_alloc(type, n), "", std::move(shape));
+}
+
+nb::object get_item(nb::handle self, nb::handle index) {
+  Trace& trace = Trace::here("indexing");
+  const TracingTensor& t = tensor(trace, self, "indexing");
+  return value_object(trace, trace.builder.load(t.id, linear_index(trace, t, index)));
+}
+
+void set_item(nb::handle self, nb::handle index, nb::handle value) {
+  Trace& trace = Trace::here("a store");
+  const TracingTensor& t = tensor(trace, self, "a store");
+  Operand at = linear_index(trace, t, index);
+  trace.builder.store(t.id, at, operand(trace, value, "a store"));
+}
+
+nb::object load_if(nb::handle buf, nb::handle index, nb::handle mask, nb::handle otherwise) {
+  Trace& trace = Trace::here("load_if");
+  Place at = place(trace, buf, index, "load_if");
+  Operand where = operand(trace, mask, "load_if"), rest = operand(trace, otherwise, "load_if");
+  if (at.exists) where = trace.builder.apply("&", {where, *at.exists});
+  return value_object(trace, trace.builder.load_if(at.memory, at.index, where, rest));
+}
+
+void store_if(nb::handle buf, nb::handle index, nb::handle value, nb::handle mask) {
+  Trace& trace = Trace::here("store_if");
+  Place at = place(trace, buf, index, "store_if");
+  Operand x = operand(trace, value, "store_if"), where = operand(trace, mask, "store_if");
+  if (at.exists) where = trace.builder.apply("&", {where, *at.exists});
+  trace.builder.store_if(at.memory, at.index, x, where);
+}
+
+nb::object shape_object(const TracingTensor& t) {
+  if (t.shape.empty()) return nb::none();
+  nb::list sizes;
+  for (int64_t n : t.shape) sizes.append(n);
+  return nb::tuple(sizes);
+}
+
+/// Memory in arithmetic is an index that was forgotten; left to Python, `A == 3` would be False.
+constexpr const char* kOperators[] = {
+    "__add__",      "__radd__",      "__sub__",    "__rsub__", "__mul__",  "__rmul__",
+    "__truediv__",  "__rtruediv__",  "__mod__",    "__rmod__", "__pow__",  "__rpow__",
+    "__floordiv__", "__rfloordiv__", "__and__",    "__rand__", "__or__",   "__ror__",
+    "__lshift__",   "__rlshift__",   "__rshift__", "__xor__",  "__rxor__", "__rrshift__",
+    "__lt__",       "__le__",        "__gt__",     "__ge__",   "__eq__",   "__ne__"};
+
+nb::object refuse_operator(const TracingTensor& t, nb::handle) {
+  std::string name = t.name.empty() ? "memory" : t.name;
+  throw Error(called(t) + " is memory, not a value; read an element of it: " + name + "[i]");
+}
+
+}  // namespace
+
+void bind_memory(nb::module_& m) {
+  nb::class_<TracingTensor> c(
+      m, "TracingTensor", nb::is_final(),
+      "Memory in the kernel that is traced: a buffer or threadgroup memory.");
+#define INDEX "IRValue | int | tuple[IRValue | int, ...]"
+  c.def("__getitem__", &get_item, nb::arg("index").none(),
+        nb::sig("def __getitem__(self, index: " INDEX ", /) -> IRValue"))
+      .def("__setitem__", &set_item, nb::arg("index").none(), nb::arg("value").none(),
+           nb::sig("def __setitem__(self, index: " INDEX ", value: " ENIGMA_VALUE ", /) -> None"))
+      .def(
+          "__iter__",
+          [](const TracingTensor& t) -> nb::object {
+            throw Error(
+                called(t) +
+                " cannot be iterated over in Python; use `with enigma.for_range(0, n) as i:` "
+                "and index it");
+          },
+          nb::sig("def __iter__(self) -> typing.NoReturn"))
+      .def("__len__",
+           [](const TracingTensor& t) -> int64_t {
+             if (!t.shape.empty()) return t.shape[0];
+             throw Error("the length of buffer " + called(t) +
+                         " is not known while tracing; pass it as a parameter, enigma.Scalar(...)");
+           })
+      .def("__bool__", [](const TracingTensor&) { return true; })
+      .def_prop_ro(
+          "dtype", [](const TracingTensor& t) { return dtype_object(t.type.dtype); },
+          nb::sig("def dtype(self) -> DType"))
+      .def_prop_rw(
+          "name", [](const TracingTensor& t) { return t.name; },
+          [](TracingTensor& t, std::string name) {
+            if (!t.name.empty() || t.trace->ended) return;  // the first name wins
+            t.trace->builder.set_name(t.id, name);
+            t.name = std::move(name);
+          },
+          "The Python name, \"\" when none is known; the first one given stays.")
+      .def_prop_ro("shape", &shape_object, nb::sig("def shape(self) -> tuple[int, ...] | None"),
+                   "Sizes of threadgroup memory; None for a buffer.")
+      .def_prop_ro(
+          "size",
+          [](const TracingTensor& t) -> nb::object {
+            return t.shape.empty() ? nb::none() : nb::object(nb::int_(elements(t)));
+          },
+          nb::sig("def size(self) -> int | None"), "Number of elements; None for a buffer.")
+      .def_prop_ro(
+          "space", [](const TracingTensor& t) { return space_name(t.type.space()); },
+          "\"device\" or \"threadgroup\".")
+      .def("__repr__", [](const TracingTensor& t) {
+        return "<TracingTensor " + (t.name.empty() ? "" : t.name + ": ") + to_string(t.type) +
+               " in kernel '" + t.trace->kernel + "'>";
+      });
+
+  for (const char* name : kOperators) {
+    std::string sig = std::string("def ") + name + "(self, other: object, /) -> typing.NoReturn";
+    c.def(name, &refuse_operator, nb::arg("other").none(), nb::sig(sig.c_str()));
+  }
+  c.def("__hash__", [](nb::handle self) { return reinterpret_cast<intptr_t>(self.ptr()) >> 4; });
+
+  m.def("threadgroup_alloc", &threadgroup_alloc, nb::arg("dtype").none(), nb::arg("size").none(),
+        nb::sig("def threadgroup_alloc(dtype: " ENIGMA_DTYPE ", size: " ENIGMA_SIZE
+                " | Layout | SwizzledLayout) -> typing.Any"),
+        "Memory that the threads of a threadgroup share, of a size or a row-major shape; of a "
+        "layout, as a Tensor.");
+  m.def("load_if", &load_if, nb::arg("buf").none(), nb::arg("index").none(), nb::arg("mask").none(),
+        nb::arg("default") = 0,
+        nb::sig("def load_if(buf: TracingTensor | Tensor, index: " INDEX ", mask: " ENIGMA_VALUE
+                ", default: " ENIGMA_VALUE " = 0) -> IRValue"),
+        "buf[index] where the mask holds, the default elsewhere.");
+  m.def("store_if", &store_if, nb::arg("buf").none(), nb::arg("index").none(),
+        nb::arg("value").none(), nb::arg("mask").none(),
+        nb::sig("def store_if(buf: TracingTensor | Tensor, index: " INDEX ", value: " ENIGMA_VALUE
+                ", mask: " ENIGMA_VALUE ") -> None"),
+        "buf[index] = value where the mask holds.");
+#undef INDEX
+}
+
+}  // namespace enigma
