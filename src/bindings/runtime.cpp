@@ -70,11 +70,14 @@ PyRuntime cpu_runtime(nb::callable compiler, uint32_t threads) {
 }
 
 /// Without the GIL, as everything that may wait for a lock: who holds that lock may want the GIL.
-std::shared_ptr<Prepared> prepare_released(Runtime& runtime, std::shared_ptr<const Artifact> kernel,
+std::shared_ptr<Prepared> prepare_released(Runtime& runtime, const Compiled& kernel,
                                            std::vector<Binding> bindings,
                                            std::vector<ConstantValue> constants = {}) {
   nb::gil_scoped_release release;
-  return runtime.prepare(std::move(kernel), std::move(bindings), std::move(constants));
+  if (kernel.parts.empty()) {
+    return runtime.prepare(kernel.artifact, std::move(bindings), std::move(constants));
+  }
+  return prepare_program(runtime, *kernel.artifact, kernel.parts, std::move(bindings), constants);
 }
 
 /// The bytes that output_sizes gives for each parameter; none for those that it does not name.
@@ -127,7 +130,7 @@ PyPrepared prepare(nb::handle_t<PyRuntime> self, const Compiled& kernel, nb::seq
   PyPrepared out;
   out.artifact = kernel.artifact;
   out.runtime = nb::borrow(self);
-  out.prepared = prepare_released(runtime, kernel.artifact, std::move(bindings),
+  out.prepared = prepare_released(runtime, kernel, std::move(bindings),
                                   constant_values(artifact, constants));
   return out;
 }
@@ -210,8 +213,8 @@ void dispatch_batch(nb::handle_t<PyRuntime> self, nb::iterable launches) {
       throw Error("kernel '" + p.artifact->kernel_name +
                   "' was prepared by another runtime than the one of this dispatch_batch");
     }
-    batch.push_back({held.back().get(), dim3(PyTuple_GetItem(item.ptr(), 1), "grid"),
-                     dim3(PyTuple_GetItem(item.ptr(), 2), "threads")});
+    add_launch(batch, {held.back().get(), dim3(PyTuple_GetItem(item.ptr(), 1), "grid"),
+                       dim3(PyTuple_GetItem(item.ptr(), 2), "threads")});
   }
   Runtime& runtime = runtime_of(self);
   nb::gil_scoped_release release;
@@ -260,7 +263,7 @@ void call(nb::handle_t<PyRuntime> rt, Compiled& kernel, nb::handle arguments, nb
   } else {
     std::vector<Binding> bindings;
     for (size_t p = 0; p < all.count; ++p) bindings.push_back(binding(p));
-    prepared = prepare_released(runtime_of(rt), kernel.artifact, std::move(bindings));
+    prepared = prepare_released(runtime_of(rt), kernel, std::move(bindings));
   }
   {
     nb::gil_scoped_release release;
@@ -314,7 +317,7 @@ void bind_prepared(nb::module_& m) {
           "release", [](PyPrepared& p) { p.prepared.reset(); },
           "Gives back the arguments; nothing else can be done with it afterwards.")
       .def_prop_ro(
-          "artifact", [](const PyPrepared& p) { return Compiled{p.artifact, {}, {}}; },
+          "artifact", [](const PyPrepared& p) { return Compiled{p.artifact, {}, {}, {}}; },
           nb::sig("def artifact(self) -> Artifact"))
       .def("__repr__", [](const PyPrepared& p) {
         return "<enigma prepared kernel '" + p.artifact->kernel_name + "'" +

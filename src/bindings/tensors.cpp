@@ -206,7 +206,9 @@ Tensor composed(const Tensor& t, nb::handle layout, nb::handle tile) {
   Tiler by = tiler(layout, "the layout of tensor_composition");
   if (!tile.is_none()) {
     IntTuple shape = int_tuple(tile, "the tile of tensor_composition");
-    if (!is_compatible(shape, t.view.layout().shape())) {
+    IntTuple is = t.view.layout().shape();
+    while (is.is_tuple() && is.rank() == 1) is = IntTuple(is.root().mode(0));  // ((16,256))
+    if (!is_compatible(shape, is)) {
       throw Error("tensor_composition: '" + (t.storage ? t.storage->name : "identity") +
                   "' has the shape " + str(t.view.layout().shape()) + ", but the tile is " +
                   str(shape) + "; compose one tile: tensor[(None, ...), tile's number]");
