@@ -85,9 +85,9 @@ struct Param {
   std::string name;
   DType dtype;
   bool is_scalar = false;
-  bool read = false;     ///< filled by finish(): some instruction reads it
-  bool written = false;  ///< filled by finish(): some instruction writes it
-  ValueId value;         ///< memory in device space, or the scalar itself
+  bool read = false;                   ///< filled by finish(): some instruction reads it
+  bool written = false;                ///< filled by finish(): some instruction writes it
+  ValueId value;                       ///< memory in device space, or the scalar itself
   std::optional<uint32_t> index = {};  ///< the MSL buffer index; none: the position
   uint64_t elements = 0;  ///< a buffer has at least so many: what the layouts on it reach
 };

@@ -1,4 +1,4 @@
-"""@jit: a Python function that tiles tensors and launches kernels, run once, when it is compiled."""
+"""@jit: a Python function that tiles tensors and launches kernels; it runs when it is compiled."""
 
 from __future__ import annotations
 
@@ -67,7 +67,9 @@ class JitDef:
             value = rest.pop(0)
             if isinstance(value, Scalar) and (not is_scalar or value == annotation):
                 bound[name] = JitScalar(name, value.dtype)
-            elif isinstance(value, _core.Tensor) and not is_scalar and value.buffer_index is not None:
+            elif (
+                isinstance(value, _core.Tensor) and not is_scalar and value.buffer_index is not None
+            ):
                 bound[name] = value
             else:
                 raise error(
@@ -218,7 +220,9 @@ class JitSession:
         total = self._grid(kernel, tiled, grid, threads)
         if arguments is None:
             arguments = self._short(kernel)
-        module = kernel.trace(lambda session: self._bind(session, kernel, arguments, total, threads))
+        module = kernel.trace(
+            lambda session: self._bind(session, kernel, arguments, total, threads)
+        )
         self.launches.append((kernel, module, total, threads))
 
     def _short(self, kernel: KernelDef) -> tuple[Any, ...]:

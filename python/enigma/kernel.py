@@ -22,7 +22,10 @@ _MAX_RETRACES = 1000  # each one widens the type of a carried number, or rewrite
 
 
 class Parameter:
-    """One parameter of a kernel, in order of declaration; without a dtype it is a launch's to give."""
+    """One parameter of a kernel, in order of declaration.
+
+    What has no dtype is for a launch in a jit function to give.
+    """
 
     __slots__ = ("dtype", "is_scalar", "name")
 
@@ -104,7 +107,7 @@ class KernelDef:
     def _bound(self, args: tuple[object, ...], kwargs: dict[str, object]) -> tuple[object, ...]:
         names = [p.name for p in self.parameters]
         given = {**dict(zip(names, args, strict=False)), **kwargs}
-        if len(args) > len(names) or list(sorted(given)) != sorted(names):
+        if len(args) > len(names) or sorted(given) != sorted(names):
             raise error(
                 f"kernel '{self.__name__}' takes {', '.join(names) or 'no arguments'}, but "
                 f"{len(args) + len(kwargs)} arguments are given"

@@ -48,7 +48,8 @@ nb::object apply(const OpInfo& row, nb::handle memory, nb::handle index,
   for (nb::handle v : values) operands.push_back(operand(trace, v, row.python));
   MemoryOrder order = MemoryOrder::Relaxed;
   for (nb::handle o : orders) order = join(order, memory_order(trace, o));
-  std::optional<ValueId> result = trace.builder.atomic(row.op, at.memory, at.index, operands, order);
+  std::optional<ValueId> result =
+      trace.builder.atomic(row.op, at.memory, at.index, operands, order);
   return result ? value_object(trace, *result) : nb::none();
 }
 

@@ -37,7 +37,9 @@ Compiled join(std::string name, nb::list arguments, nb::list launches) {
   }
   Compiled out;
   for (nb::handle item : launches) {
-    out.parts.push_back({nb::cast<const Compiled&>(item[0]).artifact, {}, dim3(item[1], "grid"),
+    out.parts.push_back({nb::cast<const Compiled&>(item[0]).artifact,
+                         {},
+                         dim3(item[1], "grid"),
                          dim3(item[2], "block")});
   }
   out.artifact = face_of(std::move(name), std::move(params), out.parts);
@@ -49,8 +51,8 @@ nb::list launches(const Compiled& c) {
   nb::list out;
   auto sizes = [](Dim3 d) { return nb::make_tuple(d.x, d.y, d.z); };
   for (const Part& p : c.parts) {
-    out.append(nb::make_tuple(Compiled{p.kernel, {}, {}, {}}, p.params, sizes(p.grid),
-                              sizes(p.threads)));
+    out.append(
+        nb::make_tuple(Compiled{p.kernel, {}, {}, {}}, p.params, sizes(p.grid), sizes(p.threads)));
   }
   return out;
 }

@@ -31,8 +31,9 @@ nb::object item(const Fragment& f, nb::handle index) {
   auto size = static_cast<int64_t>(f.values.size());
   if (i < 0 && !coord.is_tuple()) i += size;
   if (i < 0 || i >= size) {
-    PyErr_SetString(PyExc_IndexError, ("a fragment of " + std::to_string(size) +
-                                       " values has none at " + str(coord)).c_str());
+    PyErr_SetString(
+        PyExc_IndexError,
+        ("a fragment of " + std::to_string(size) + " values has none at " + str(coord)).c_str());
     throw nb::python_error();
   }
   return value_object(*f.trace, f.values[static_cast<size_t>(i)]);
@@ -94,22 +95,19 @@ that is known, and iterated over, which gives its values.)");
   }
   for (const UnaryOperator& op : kUnary) {
     std::string sig = std::string("def ") + op.method + "(self) -> Fragment";
-    c.def(
-        op.method, [&op](nb::handle self) { return unary(self, op); }, nb::sig(sig.c_str()));
+    c.def(op.method, [&op](nb::handle self) { return unary(self, op); }, nb::sig(sig.c_str()));
   }
   c.def("__len__", [](const Fragment& f) { return f.values.size(); })
       .def("__getitem__", &item, nb::arg("index"),
            nb::sig("def __getitem__(self, index: " ENIGMA_INT_TUPLE ", /) -> IRValue"))
       .def(
-          "__iter__",
-          [](const Fragment& f) {
-            return nb::iter(value_list(*f.trace, f.values));
-          },
+          "__iter__", [](const Fragment& f) { return nb::iter(value_list(*f.trace, f.values)); },
           nb::sig("def __iter__(self) -> typing.Iterator[IRValue]"))
       .def("__bool__",
            [](const Fragment&) -> bool {
-             throw Error("a fragment has no truth in Python, since only the device knows its "
-                         "values: use enigma.where for a choice for each element");
+             throw Error(
+                 "a fragment has no truth in Python, since only the device knows its "
+                 "values: use enigma.where for a choice for each element");
            })
       .def("__hash__", [](nb::handle self) { return reinterpret_cast<intptr_t>(self.ptr()) >> 4; })
       .def_prop_ro(

@@ -60,10 +60,10 @@ class PreparedProgram final : public Prepared {
   void check(Dim3 grid, Dim3 threads) const {
     const Part& last = parts_.back();
     if (grid == last.grid && threads == last.threads) return;
-    throw Error("jit function '" + name_ + "' launches its kernels itself, the last over the grid " +
-                shape(last.grid) + " in threadgroups of " + shape(last.threads) + ", but the grid " +
-                shape(grid) + " in threadgroups of " + shape(threads) +
-                " is given; leave both out");
+    throw Error("jit function '" + name_ +
+                "' launches its kernels itself, the last over the grid " + shape(last.grid) +
+                " in threadgroups of " + shape(last.threads) + ", but the grid " + shape(grid) +
+                " in threadgroups of " + shape(threads) + " is given; leave both out");
   }
 
   template <class F>

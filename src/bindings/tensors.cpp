@@ -1,428 +1,345 @@
-// Tensor: memory through a layout. Slices, elements, tiles, and what a jit function makes of them.
-#include "enigma/limits.h"
-#include "layouts.h"
+// TracingTensor: elements of buffers and of threadgroup memory, by index.
+#include <algorithm>
+
 #include "trace.h"
 
 namespace enigma {
 namespace {
 
-constexpr int64_t kMaxFragment = 1024;  // values of one load: more than registers hold
+const char* space_name(AddressSpace s) {
+  switch (s) {
+    case AddressSpace::Device:
+      return "device";
+    case AddressSpace::Constant:
+      return "constant";
+    case AddressSpace::Threadgroup:
+      return "threadgroup";
+    case AddressSpace::Thread:
+      return "thread";
+  }
+  return "";
+}
 
-#define COORD "IRValue | int | None | slice | tuple[typing.Any, ...]"
+[[noreturn]] void fail(const Trace& trace, const std::string& message) {
+  throw Error(message, trace.builder.location());
+}
 
-/// The trace that the values of a coordinate belong to; null where all is known.
-struct Coord {
-  Coordinate coord = Coordinate::blank();
-  Trace* trace = nullptr;
+std::string called(const TracingTensor& t) {
+  return t.name.empty() ? "memory" : "'" + t.name + "'";
+}
+
+/// One index: a number known now, or a traced value.
+struct Index {
+  int64_t known = 0;
+  std::optional<Operand> traced;
 };
 
-void fill(Coord& out, nb::handle x, const char* what) {
-  if (PyTuple_Check(x.ptr()) || PyList_Check(x.ptr())) {
-    if (Py_EnterRecursiveCall(" in a coordinate")) throw nb::python_error();
-    out.coord.open();
-    for (nb::handle part : x) fill(out, part, what);
-    out.coord.close();
-    Py_LeaveRecursiveCall();
-    return;
-  }
-  bool whole = PySlice_Check(x.ptr()) && x.attr("start").is_none() && x.attr("stop").is_none() &&
-               x.attr("step").is_none();
-  if (x.is_none() || whole) {
-    out.coord.push_none();
-    return;
-  }
-  int64_t known;
-  if (to_int64(x, known)) {
-    out.coord.push(known);
-    return;
-  }
-  if (nb::isinstance<IRValue>(x) || attribute(x, "__enigma_value__").is_valid()) {
-    out.trace = &Trace::here(what);
-    Operand value = operand(*out.trace, x, what);
-    DType type = out.trace->builder.type(std::get<ValueId>(value)).dtype;
-    if (is_integer(type)) {
-      out.coord.push(std::get<ValueId>(value));
-      return;
+Index one_index(Trace& trace, const TracingTensor& t, nb::handle x, int64_t size) {
+  Index out;
+  if (nb::isinstance<IRValue>(x)) {
+    DType type = nb::inst_ptr<IRValue>(x)->type.dtype;
+    if (!is_integer(type)) {
+      fail(trace, "the index of " + called(t) + " is " + info(type).mnemonic +
+                      ": it must be an integer; convert it with enigma.metal_cast(i, \"uint\")");
     }
-    throw Error(std::string(what) + ": a coordinate is " + info(type).mnemonic +
-                    ": it must be an integer; convert it with enigma.metal_cast(i, \"uint\")",
-                out.trace->builder.location());
+    out.traced = operand(trace, x, "index");
+    return out;
   }
-  throw Error(std::string(what) +
-              ": a coordinate is made of ints, traced integers, None for the modes to keep, and "
-              "tuples of them, but has " +
-              describe(x));
-}
-
-Coord coordinate_in(nb::handle x, const char* what) {
-  Coord out;
-  fill(out, x, what);
+  if (!to_int64(x, out.known)) {
+    if (PySlice_Check(x.ptr())) {
+      fail(trace, called(t) +
+                      " takes one element at a time, not a slice: index it with an int or a "
+                      "traced integer, in a loop over enigma.for_range");
+    }
+    if (PyTuple_Check(x.ptr())) {
+      fail(trace, called(t) + " has one dimension: index it with one int or traced integer");
+    }
+    fail(trace, "the index of " + called(t) + " must be an int or a traced integer, but is " +
+                    describe(x));
+  }
+  if (out.known < 0) {
+    fail(trace, "the index of " + called(t) + " is " + std::to_string(out.known) +
+                    ": indices count from 0, and negative ones have no meaning in a kernel");
+  }
+  if (size >= 0 && out.known >= size) {
+    fail(trace, "index " + std::to_string(out.known) + " is outside of " + called(t) +
+                    ", of size " + std::to_string(size));
+  }
   return out;
 }
 
-Tensor with_view(const Tensor& t, View view) { return {t.storage, std::move(view), t.trace}; }
-
-/// Error unless the values in a tensor's origin are of this trace.
-void check_alive(const Tensor& t, const Trace* trace) {
-  if (!t.trace || t.trace.get() == trace) return;
-  throw Error("a tensor that was sliced in kernel '" + t.trace->kernel + "' is used " +
-              (trace ? "in kernel '" + trace->kernel + "'" : "outside of it") +
-              "; slice the whole tensor there");
+Operand constant_index(Trace& trace, int64_t i) {
+  return i <= UINT32_MAX ? trace.builder.constant(DType::U32, Literal(i))
+                         : trace.builder.constant(DType::U64, Literal(i));
 }
 
-Tensor sliced(const Tensor& t, const Coord& c) {
-  if (c.trace) check_alive(t, c.trace);
-  Tensor out = with_view(t, slice(c.trace ? &c.trace->builder : nullptr, t.view, c.coord));
-  if (c.trace) out.trace = c.trace->shared_from_this();
-  return out;
+int64_t elements(const TracingTensor& t) {
+  int64_t n = 1;
+  for (int64_t extent : t.shape) n *= extent;
+  return t.shape.empty() ? -1 : n;
 }
 
-const Storage& storage(const Tensor& t, const char* what) {
-  if (t.storage) return *t.storage;
-  throw Error(std::string(what) +
-              ": an identity tensor has no memory; its elements are coordinates, which indexing "
-              "it gives");
-}
-
-Fragment load_fragment(const Tensor& t) {
-  Trace& trace = Trace::here("load()");
-  check_alive(t, &trace);
-  const Storage& s = storage(t, "load()");
-  if (t.view.size() > kMaxFragment) {
-    throw Error("load() of " + std::to_string(t.view.size()) + " elements of '" + s.name +
-                    "' in one thread: " + std::to_string(kMaxFragment) +
-                    " are the most; slice the tensor to the thread's part first",
-                trace.builder.location());
-  }
-  return {trace.shared_from_this(), load(trace.builder, trace.memory(s), t.view),
-          t.view.layout().shape()};
-}
-
-void store_fragment(const Tensor& t, nb::handle x) {
-  Trace& trace = Trace::here("store()");
-  check_alive(t, &trace);
-  const Storage& s = storage(t, "store()");
-  std::vector<Operand> values;
-  if (nb::isinstance<Fragment>(x)) {
-    const Fragment& f = *nb::inst_ptr<Fragment>(x);
-    const IntTuple shape = t.view.layout().shape();
-    if (!is_compatible(f.shape, shape) && !is_compatible(shape, f.shape)) {
-      throw Error("store(): a fragment of shape " + str(f.shape) + " does not fit '" + s.name +
-                      "', whose view has shape " + str(shape),
-                  trace.builder.location());
-    }
-    if (f.trace.get() != &trace) {
-      throw Error("store(): the fragment belongs to kernel '" + f.trace->kernel + "'",
-                  trace.builder.location());
-    }
-    values.assign(f.values.begin(), f.values.end());
+/// The element of the memory that is the tensor's element `known + sum`.
+Operand placed(Trace& trace, const TracingTensor& t, int64_t known, std::optional<Operand> sum) {
+  auto plus = [&](Operand a, Operand b) {
+    Operand both[] = {a, b};
+    return Operand(trace.builder.apply("+", both));
+  };
+  if (const Literal* begin = std::get_if<Literal>(&t.offset)) {
+    known += std::get<int64_t>(*begin);
   } else {
-    values.push_back(operand(trace, x, "store()"));
+    sum = sum ? plus(t.offset, *sum) : t.offset;
   }
-  if (t.view.size() > kMaxFragment) {
-    throw Error("store() of " + std::to_string(t.view.size()) + " elements to '" + s.name +
-                    "' in one thread: " + std::to_string(kMaxFragment) +
-                    " are the most; slice the tensor to the thread's part first",
-                trace.builder.location());
-  }
-  store(trace.builder, trace.memory(s), t.view, values);
+  if (!sum) return constant_index(trace, known);
+  return known ? plus(*sum, Literal(known)) : *sum;
 }
 
-/// The elements of an identity tensor, nested as its shape.
-nb::object nested(Trace* trace, const std::string& profile, const std::vector<Operand>& leaves) {
-  std::vector<nb::list> open(1);
-  size_t k = 0;
-  for (char c : profile) {
-    if (c == '(') {
-      open.emplace_back();
-    } else if (c == ')') {
-      nb::tuple done(open.back());
-      open.pop_back();
-      open.back().append(done);
-    } else if (const auto* v = std::get_if<ValueId>(&leaves[k++])) {
-      open.back().append(value_object(*trace, *v));
-    } else {
-      open.back().append(std::get<int64_t>(std::get<Literal>(leaves[k - 1])));
+Operand linear_index(Trace& trace, const TracingTensor& t, nb::handle index) {
+  if (!PyTuple_Check(index.ptr()) || t.shape.empty()) {
+    Index i = one_index(trace, t, index, elements(t));
+    return placed(trace, t, i.known, i.traced);
+  }
+  size_t rank = static_cast<size_t>(PyTuple_Size(index.ptr()));
+  if (rank != t.shape.size()) {
+    fail(trace, called(t) + " has " + std::to_string(t.shape.size()) + " dimension" +
+                    (t.shape.size() == 1 ? "" : "s") + ", but is indexed by " +
+                    std::to_string(rank));
+  }
+  // The known part is one number; each traced index adds its product with the stride.
+  int64_t known = 0, stride = elements(t);
+  std::optional<Operand> sum;
+  for (size_t k = 0; k < rank; ++k) {
+    stride /= t.shape[k];
+    PyObject* item = PyTuple_GetItem(index.ptr(), static_cast<Py_ssize_t>(k));
+    Index i = one_index(trace, t, item, t.shape[k]);
+    if (!i.traced) {
+      known += i.known * stride;
+      continue;
     }
-  }
-  return open[0][0];
-}
-
-nb::object get_item(const Tensor& t, nb::handle index) {
-  Coord c = coordinate_in(index, "indexing a tensor");
-  if (c.coord.has_none()) return nb::cast(sliced(t, c));
-  if (t.storage) {
-    Trace& trace = Trace::here("reading an element of a tensor");
-    check_alive(t, &trace);
-    View v = slice(&trace.builder, t.view, c.coord);
-    return value_object(trace, load(trace.builder, trace.memory(*t.storage), v)[0]);
-  }
-  Tensor at = sliced(t, c);
-  if (!at.trace) {  // all of it is known
-    Builder none("");
-    return nested(nullptr, *t.view.profile, coordinate(none, at.view));
-  }
-  Trace& trace = Trace::here("reading an element of a tensor");
-  check_alive(at, &trace);
-  return nested(&trace, *t.view.profile, coordinate(trace.builder, at.view));
-}
-
-void set_item(const Tensor& t, nb::handle index, nb::handle value) {
-  Coord c = coordinate_in(index, "indexing a tensor");
-  Trace& trace = Trace::here("writing an element of a tensor");
-  c.trace = &trace;
-  store_fragment(sliced(t, c), value);
-}
-
-Tensor local_tile(const Tensor& t, nb::handle shape, nb::handle coord) {
-  Tiler by = tiler(shape, "the tile of local_tile");
-  Coord rest = coordinate_in(coord, "local_tile");
-  Coord c;
-  c.trace = rest.trace;
-  c.coord.open();
-  const auto* modes = std::get_if<std::vector<Tiler>>(&by.value);
-  if (modes) c.coord.open();
-  for (size_t k = 0; k < (modes ? modes->size() : 1); ++k) c.coord.push_none();
-  if (modes) c.coord.close();
-  c.coord.push(rest.coord.root());
-  c.coord.close();
-  return sliced(with_view(t, zipped_divide(t.view, by)), c);
-}
-
-Tensor local_partition(const Tensor& t, const Layout& threads, nb::handle index) {
-  Coord c = coordinate_in(index, "local_partition");
-  if (c.coord.is_tuple() || c.coord.is_none()) {
-    throw Error("local_partition takes the number of a thread, an int or a traced integer, not " +
-                describe(index));
-  }
-  if (c.trace) check_alive(t, c.trace);
-  Tensor out = with_view(
-      t, partition(c.trace ? &c.trace->builder : nullptr, t.view, threads, c.coord.leaves()[0]));
-  if (c.trace) out.trace = c.trace->shared_from_this();
-  return out;
-}
-
-Tensor composed(const Tensor& t, nb::handle layout, nb::handle tile) {
-  Tiler by = tiler(layout, "the layout of tensor_composition");
-  if (!tile.is_none()) {
-    IntTuple shape = int_tuple(tile, "the tile of tensor_composition");
-    IntTuple is = t.view.layout().shape();
-    while (is.is_tuple() && is.rank() == 1) is = IntTuple(is.root().mode(0));  // ((16,256))
-    if (!is_compatible(shape, is)) {
-      throw Error("tensor_composition: '" + (t.storage ? t.storage->name : "identity") +
-                  "' has the shape " + str(t.view.layout().shape()) + ", but the tile is " +
-                  str(shape) + "; compose one tile: tensor[(None, ...), tile's number]");
+    Operand term = *i.traced;
+    DType type = trace.builder.type(std::get<ValueId>(term)).dtype;
+    if (info(type).bits < 32) {  // the product would wrap
+      term = trace.builder.cast(term, is_signed(type) ? DType::I32 : DType::U32);
     }
+    if (stride != 1) {
+      Operand product[] = {term, Literal(stride)};
+      term = trace.builder.apply("*", product);
+    }
+    if (sum) {
+      Operand both[] = {*sum, term};
+      term = trace.builder.apply("+", both);
+    }
+    sum = term;
   }
-  return with_view(t, composition(t.view, by));
+  return placed(trace, t, known, sum);
 }
 
-nb::object layout_object(const Tensor& t) {
-  if (is_endless(t.view)) return nb::none();
-  return std::visit([](const auto& l) { return nb::cast(l); }, t.view.shown());
-}
-
-std::string describe_tensor(const Tensor& t) {
-  std::string layout =
-      is_endless(t.view)
-          ? "of any size"
-          : std::visit([](const auto& l) { return str(l); }, t.view.shown());
-  if (!t.storage) return "<Tensor of coordinates " + layout + ">";
-  const Storage& s = *t.storage;
-  return "<Tensor " + (s.name.empty() ? "" : s.name + ": ") + info(s.dtype).mnemonic + " " +
-         layout + (s.trace ? ", threadgroup" : ", buffer " + std::to_string(s.index)) + ">";
-}
-
-void init(Tensor* self, std::string name, nb::handle buffer_index, nb::handle dtype,
-          nb::handle layout, nb::handle base_offset) {
-  Storage s{std::move(name), dtype_of(dtype)};
-  if (s.name.empty()) throw Error("a Tensor needs a name, which its buffer has in the MSL");
-  int64_t index = -1, base = 0;
-  if (!to_int64(buffer_index, index) || index < 0 || index >= static_cast<int64_t>(kMaxParams)) {
-    throw Error("the buffer_index of tensor '" + s.name + "' is an int from 0 to " +
-                std::to_string(kMaxParams - 1) + ", but is " + describe(buffer_index));
+/// Memory that is alive in this trace; Error otherwise.
+const TracingTensor& tensor(Trace& trace, nb::handle x, const char* what) {
+  if (!nb::isinstance<TracingTensor>(x)) {
+    fail(trace,
+         std::string(what) + ": expected a buffer or threadgroup memory, but got " + describe(x));
   }
-  if (!to_int64(base_offset, base) || base < 0) {
-    throw Error("the base_offset of tensor '" + s.name +
-                "' is a number of elements, an int of at least 0, but is " +
-                describe(base_offset));
+  const TracingTensor& t = *nb::inst_ptr<TracingTensor>(x);
+  if (t.trace.get() != &trace) {
+    fail(trace, std::string(what) + ": " + called(t) + " belongs to kernel '" + t.trace->kernel +
+                    (t.trace->ended ? "', which has ended," : "',") + " and is used in kernel '" +
+                    trace.kernel + "'; pass it as a parameter");
   }
-  s.index = static_cast<uint32_t>(index);
-  View view;
-  if (layout.is_none()) {
-    view = make_endless_view(s.name, base);
-  } else if (const SwizzledLayout* swizzled = as_swizzled(layout)) {
-    view = make_view(s.name, *swizzled, base);
-  } else if (const Layout* plain = as_layout(layout)) {
-    view = make_view(s.name, *plain, base);
-  } else {
-    throw Error("the layout of tensor '" + s.name +
-                "' is an enigma.Layout, such as enigma.Layout((m, n), (n, 1)), or None, but is " +
-                describe(layout));
-  }
-  s.elements = static_cast<uint64_t>(elements(view));
-  new (self) Tensor{std::make_shared<const Storage>(std::move(s)), std::move(view), {}};
+  return t;
 }
 
 }  // namespace
 
-Place place_in(Trace& trace, const Tensor& t, nb::handle index) {
-  Coord c = coordinate_in(index, "indexing a tensor");
-  if (c.coord.has_none()) {
-    throw Error("one element of '" + t.view.name + "' is needed here, but None keeps a mode",
-                trace.builder.location());
+Place place(Trace& trace, nb::handle memory, nb::handle index, const char* what) {
+  if (nb::isinstance<Tensor>(memory)) {
+    return place_in(trace, *nb::inst_ptr<Tensor>(memory), index);
   }
-  check_alive(t, &trace);
-  ValueId memory = trace.memory(storage(t, "indexing"));
-  Element e = element(trace.builder, slice(&trace.builder, t.view, c.coord));
-  return {memory, e.index, e.exists};
+  const TracingTensor& t = tensor(trace, memory, what);
+  return {t.id, linear_index(trace, t, index)};
 }
 
-nb::object threadgroup_tensor(Trace& trace, DType dtype, const AnyLayout& layout) {
-  View view = make_view("threadgroup memory", layout);
-  ValueId id = trace.builder.threadgroup_alloc(dtype, elements(view));
-  Storage s{"", dtype, 0, 0, trace.shared_from_this(), id};
-  return nb::cast(Tensor{std::make_shared<const Storage>(std::move(s)), std::move(view), {}});
+nb::object make_tensor(Trace& trace, ValueId id, std::string name, std::vector<int64_t> shape,
+                       Operand offset) {
+  return nb::cast(TracingTensor{trace.shared_from_this(), id, trace.builder.type(id),
+                                std::move(name), std::move(shape), offset});
 }
+
+std::vector<int64_t> shape_of(Trace& trace, nb::handle size, const std::string& user) {
+  std::vector<int64_t> shape;
+  auto add = [&](nb::handle x) {
+    int64_t n = 0;
+    if (nb::isinstance<IRValue>(x)) {
+      fail(trace,
+           user + ": the size must be known while tracing, so it is an int, not a traced value");
+    }
+    if (!to_int64(x, n)) {
+      fail(trace, user + ": the size must be an int or a tuple of ints, but is " + describe(x));
+    }
+    if (n < 1) {
+      fail(trace, user + ": the size is " + std::to_string(n) + ": it must be at least 1");
+    }
+    shape.push_back(n);
+  };
+  if (PyTuple_Check(size.ptr()) || PyList_Check(size.ptr())) {
+    for (nb::handle x : size) add(x);
+    if (shape.empty()) fail(trace, user + ": the shape is empty");
+  } else {
+    add(size);
+  }
+  return shape;
+}
+
+int64_t count_of(Trace& trace, const std::vector<int64_t>& shape, const std::string& user) {
+  int64_t n = 1;
+  for (int64_t extent : shape) {
+    if (extent > INT32_MAX / n) fail(trace, user + ": the shape is far over 32 KiB");
+    n *= extent;
+  }
+  return n;
+}
+
+namespace {
+
+nb::object threadgroup_alloc(nb::handle dtype, nb::handle size) {
+  Trace& trace = Trace::here("threadgroup_alloc");
+  DType type = dtype_of(dtype);
+  if (nb::isinstance<Layout>(size)) {
+    return threadgroup_tensor(trace, type, *nb::inst_ptr<Layout>(size));
+  }
+  if (nb::isinstance<SwizzledLayout>(size)) {
+    return threadgroup_tensor(trace, type, *nb::inst_ptr<SwizzledLayout>(size));
+  }
+  std::vector<int64_t> shape = shape_of(trace, size, "threadgroup_alloc");
+  int64_t n = count_of(trace, shape, "threadgroup_alloc");
+  return make_tensor(trace, trace.builder.threadgroup_alloc(type, n), "", std::move(shape));
+}
+
+nb::object get_item(nb::handle self, nb::handle index) {
+  Trace& trace = Trace::here("indexing");
+  const TracingTensor& t = tensor(trace, self, "indexing");
+  return value_object(trace, trace.builder.load(t.id, linear_index(trace, t, index)));
+}
+
+void set_item(nb::handle self, nb::handle index, nb::handle value) {
+  Trace& trace = Trace::here("a store");
+  const TracingTensor& t = tensor(trace, self, "a store");
+  Operand at = linear_index(trace, t, index);
+  trace.builder.store(t.id, at, operand(trace, value, "a store"));
+}
+
+nb::object load_if(nb::handle buf, nb::handle index, nb::handle mask, nb::handle otherwise) {
+  Trace& trace = Trace::here("load_if");
+  Place at = place(trace, buf, index, "load_if");
+  Operand where = operand(trace, mask, "load_if"), rest = operand(trace, otherwise, "load_if");
+  if (at.exists) where = trace.builder.apply("&", {where, *at.exists});
+  return value_object(trace, trace.builder.load_if(at.memory, at.index, where, rest));
+}
+
+void store_if(nb::handle buf, nb::handle index, nb::handle value, nb::handle mask) {
+  Trace& trace = Trace::here("store_if");
+  Place at = place(trace, buf, index, "store_if");
+  Operand x = operand(trace, value, "store_if"), where = operand(trace, mask, "store_if");
+  if (at.exists) where = trace.builder.apply("&", {where, *at.exists});
+  trace.builder.store_if(at.memory, at.index, x, where);
+}
+
+nb::object shape_object(const TracingTensor& t) {
+  if (t.shape.empty()) return nb::none();
+  nb::list sizes;
+  for (int64_t n : t.shape) sizes.append(n);
+  return nb::tuple(sizes);
+}
+
+/// Memory in arithmetic is an index that was forgotten; left to Python, `A == 3` would be False.
+constexpr const char* kOperators[] = {
+    "__add__",      "__radd__",      "__sub__",    "__rsub__", "__mul__",  "__rmul__",
+    "__truediv__",  "__rtruediv__",  "__mod__",    "__rmod__", "__pow__",  "__rpow__",
+    "__floordiv__", "__rfloordiv__", "__and__",    "__rand__", "__or__",   "__ror__",
+    "__lshift__",   "__rlshift__",   "__rshift__", "__xor__",  "__rxor__", "__rrshift__",
+    "__lt__",       "__le__",        "__gt__",     "__ge__",   "__eq__",   "__ne__"};
+
+nb::object refuse_operator(const TracingTensor& t, nb::handle) {
+  std::string name = t.name.empty() ? "memory" : t.name;
+  throw Error(called(t) + " is memory, not a value; read an element of it: " + name + "[i]");
+}
+
+}  // namespace
 
 void bind_tensors(nb::module_& m) {
-  nb::class_<Tensor> c(m, "Tensor", nb::is_final(),
-                       R"(Memory through a layout: an argument of a jit function, or a view of one.
-
-`buffer_index` is the number of the buffer in the MSL, `layout` says where its elements lie, and
-`base_offset` how many elements come before. Without a layout it is a row of elements of any
-size.
-
-Indexed by a coordinate of the layout: None keeps a mode and gives a view, an int or a traced
-integer fixes one, a tuple reaches the modes of a mode, and an index in place of a tuple counts
-through its modes, the first one fastest. All fixed is an element, which can be read and written
-in a kernel. A traced index is taken modulo the size of what it indexes.
-
->>> A = Tensor("A", 0, "float", Layout((4, 8), (8, 1)))
->>> A[2, None]
-<Tensor A: f32 (8):(1), buffer 0>
-
-Errors: EnigmaError for a known index that is outside, an index that is no integer, a buffer_index
-above 30, a base_offset below 0, and a layout whose indices are negative.)");
-  c.def("__init__", &init, nb::arg("name"), nb::arg("buffer_index").none(), nb::arg("dtype").none(),
-        nb::arg("layout").none() = nb::none(), nb::arg("base_offset").none() = 0,
-        nb::sig("def __init__(self, name: str, buffer_index: int, dtype: " ENIGMA_DTYPE
-                ", layout: Layout | SwizzledLayout | None = None, base_offset: int = 0) -> None"))
-      .def("__getitem__", &get_item, nb::arg("coord").none(),
-           nb::sig("def __getitem__(self, coord: " COORD ", /) -> typing.Any"))
-      .def("__setitem__", &set_item, nb::arg("coord").none(), nb::arg("value").none(),
-           nb::sig("def __setitem__(self, coord: " COORD ", value: " ENIGMA_VALUE
-                   " | Fragment, /) -> None"))
-      .def("load", &load_fragment,
-           "All elements, in the order of their coordinates; 0 for those beyond the end of a "
-           "tensor\nthat its tiles do not divide.")
-      .def("store", &store_fragment, nb::arg("value").none(),
-           nb::sig("def store(self, value: " ENIGMA_VALUE " | Fragment) -> None"),
-           "Writes a fragment of as many elements, or one number to all, but for the elements "
-           "beyond\nthe end of a tensor that its tiles do not divide.")
+  nb::class_<TracingTensor> c(
+      m, "TracingTensor", nb::is_final(),
+      "Memory in the kernel that is traced: a buffer or threadgroup memory.");
+#define INDEX "IRValue | int | tuple[IRValue | int, ...]"
+  c.def("__getitem__", &get_item, nb::arg("index").none(),
+        nb::sig("def __getitem__(self, index: " INDEX ", /) -> IRValue"))
+      .def("__setitem__", &set_item, nb::arg("index").none(), nb::arg("value").none(),
+           nb::sig("def __setitem__(self, index: " INDEX ", value: " ENIGMA_VALUE ", /) -> None"))
       .def(
           "__iter__",
-          [](const Tensor&) -> nb::object {
-            throw Error("a tensor cannot be iterated over; index it, or load() a part of it");
+          [](const TracingTensor& t) -> nb::object {
+            throw Error(
+                called(t) +
+                " cannot be iterated over in Python; use `with enigma.for_range(0, n) as i:` "
+                "and index it");
           },
           nb::sig("def __iter__(self) -> typing.NoReturn"))
+      .def("__len__",
+           [](const TracingTensor& t) -> int64_t {
+             if (!t.shape.empty()) return t.shape[0];
+             throw Error("the length of buffer " + called(t) +
+                         " is not known while tracing; pass it as a parameter, enigma.Scalar(...)");
+           })
+      .def("__bool__", [](const TracingTensor&) { return true; })
+      .def_prop_ro(
+          "dtype", [](const TracingTensor& t) { return dtype_object(t.type.dtype); },
+          nb::sig("def dtype(self) -> DType"))
       .def_prop_rw(
-          "name", [](const Tensor& t) { return t.storage ? t.storage->name : std::string(); },
-          [](Tensor& t, std::string name) {
-            // Of threadgroup memory, which gets its Python name; the first one wins.
-            if (!t.storage || !t.storage->trace || !t.storage->name.empty()) return;
-            if (t.storage->trace->ended) return;
-            t.storage->trace->builder.set_name(t.storage->memory, name);
-            Storage named = *t.storage;
-            named.name = t.view.name = std::move(name);
-            t.storage = std::make_shared<const Storage>(std::move(named));
+          "name", [](const TracingTensor& t) { return t.name; },
+          [](TracingTensor& t, std::string name) {
+            if (!t.name.empty() || t.trace->ended) return;  // the first name wins
+            t.trace->builder.set_name(t.id, name);
+            t.name = std::move(name);
           },
-          "The name of its buffer in the MSL.")
+          "The Python name, \"\" when none is known; the first one given stays.")
+      .def_prop_ro("shape", &shape_object, nb::sig("def shape(self) -> tuple[int, ...] | None"),
+                   "Sizes of threadgroup memory; None for a buffer.")
       .def_prop_ro(
-          "buffer_index",
-          [](const Tensor& t) -> nb::object {
-            if (!t.storage || t.storage->trace) return nb::none();
-            return nb::int_(t.storage->index);
-          },
-          nb::sig("def buffer_index(self) -> int | None"),
-          "The number of its buffer in the MSL; None for threadgroup memory.")
-      .def_prop_ro(
-          "dtype",
-          [](const Tensor& t) { return t.storage ? dtype_object(t.storage->dtype) : nb::none(); },
-          nb::sig("def dtype(self) -> DType | None"), "None for coordinates.")
-      .def_prop_ro(
-          "layout", &layout_object,
-          nb::sig("def layout(self) -> Layout | SwizzledLayout | None"),
-          "Where its elements lie, from its first on; None for a row of any size.")
-      .def_prop_ro(
-          "shape",
-          [](const Tensor& t) {
-            return is_endless(t.view) ? nb::none() : to_python(t.view.layout().shape());
-          },
-          nb::sig("def shape(self) -> typing.Any"))
-      .def_prop_ro(
-          "stride", [](const Tensor& t) { return to_python(t.view.layout().stride()); },
-          nb::sig("def stride(self) -> typing.Any"))
-      .def_prop_ro(
-          "base_offset",
-          [](const Tensor& t) {
-            return t.view.base + (t.view.swizzle ? 0 : t.view.steps.origins[0].known);
-          },
-          "Elements before the first, as far as they are known.")
-      .def_prop_ro(
-          "elements", [](const Tensor& t) { return t.storage ? t.storage->elements : 0; },
-          "How many elements its memory must have; 0 where that is not known.")
-      .def(
           "size",
-          [](const Tensor& t, nb::handle mode) -> nb::object {
-            if (is_endless(t.view)) return nb::none();
-            return nb::int_(mode_of(t.view.layout(), mode).size());
+          [](const TracingTensor& t) -> nb::object {
+            return t.shape.empty() ? nb::none() : nb::object(nb::int_(elements(t)));
           },
-          nb::arg("mode").none() = nb::none(),
-          nb::sig("def size(self, mode: int | typing.Sequence[int] | None = None) -> int | None"),
-          "The number of elements, of the tensor or of a mode; None for a row of any size.")
-      .def("__repr__", &describe_tensor);
+          nb::sig("def size(self) -> int | None"), "Number of elements; None for a buffer.")
+      .def_prop_ro(
+          "space", [](const TracingTensor& t) { return space_name(t.type.space()); },
+          "\"device\" or \"threadgroup\".")
+      .def("__repr__", [](const TracingTensor& t) {
+        return "<TracingTensor " + (t.name.empty() ? "" : t.name + ": ") + to_string(t.type) +
+               " in kernel '" + t.trace->kernel + "'>";
+      });
 
-  m.def(
-      "tensor_zipped_divide",
-      [](const Tensor& t, nb::handle by) {
-        return with_view(t, zipped_divide(t.view, tiler(by, "the tiler of a tensor")));
-      },
-      nb::arg("tensor"), nb::arg("tiler").none(),
-      nb::sig("def tensor_zipped_divide(tensor: Tensor, tiler: " ENIGMA_TILER ") -> Tensor"),
-      R"(The tensor as ((tile), (tiles)): zipped_divide of its layout.
+  for (const char* name : kOperators) {
+    std::string sig = std::string("def ") + name + "(self, other: object, /) -> typing.NoReturn";
+    c.def(name, &refuse_operator, nb::arg("other").none(), nb::sig(sig.c_str()));
+  }
+  c.def("__hash__", [](nb::handle self) { return reinterpret_cast<intptr_t>(self.ptr()) >> 4; });
 
-Where a tile does not divide the tensor, elements beyond the tensor's end are neither read nor
-written: a load gives 0 for them.)");
-  m.def("tensor_composition", &composed, nb::arg("tensor"), nb::arg("layout").none(),
-        nb::arg("tile").none() = nb::none(),
-        nb::sig("def tensor_composition(tensor: Tensor, layout: " ENIGMA_TILER
-                ", tile: " ENIGMA_INT_TUPLE " | None = None) -> Tensor"),
-        R"(The tensor at the places that a layout gives: composition of its layout with that one.
-
-`tile`, where given, is the shape that the tensor must have. Error where the layout reaches
-beyond the tensor.)");
-  m.def(
-      "make_identity_tensor",
-      [](nb::handle shape) {
-        return Tensor{{}, make_identity_view(int_tuple(shape, "the shape of a tensor")), {}};
-      },
-      nb::arg("shape"),
-      nb::sig("def make_identity_tensor(shape: " ENIGMA_INT_TUPLE ") -> Tensor"),
-      "A tensor whose elements are their own coordinates, for predicates: it is divided, composed "
-      "and\nsliced as the tensor of data is.");
-  m.def("local_tile", &local_tile, nb::arg("tensor"), nb::arg("tiler").none(),
-        nb::arg("coord").none(),
-        nb::sig("def local_tile(tensor: Tensor, tiler: " ENIGMA_TILER ", coord: " COORD
-                ") -> Tensor"),
-        "The tile at a coordinate among the tiles; with None in it, its modes follow those of "
-        "the tile.");
-  m.def("local_partition", &local_partition, nb::arg("tensor"), nb::arg("threads"),
-        nb::arg("index").none(),
-        nb::sig("def local_partition(tensor: Tensor, threads: Layout, index: IRValue | int) -> "
-                "Tensor"),
-        "The elements of one of the threads that a layout numbers: those at its place in each "
-        "tile of\nthe layout's shape.");
+  m.def("threadgroup_alloc", &threadgroup_alloc, nb::arg("dtype").none(), nb::arg("size").none(),
+        nb::sig("def threadgroup_alloc(dtype: " ENIGMA_DTYPE ", size: " ENIGMA_SIZE
+                " | Layout | SwizzledLayout) -> typing.Any"),
+        "Memory that the threads of a threadgroup share: a TracingTensor of a size or a row-major "
+        "shape,\nor a Tensor of a layout.");
+  m.def("load_if", &load_if, nb::arg("buf").none(), nb::arg("index").none(), nb::arg("mask").none(),
+        nb::arg("default") = 0,
+        nb::sig("def load_if(buf: TracingTensor | Tensor, index: " INDEX ", mask: " ENIGMA_VALUE
+                ", default: " ENIGMA_VALUE " = 0) -> IRValue"),
+        "buf[index] where the mask holds, the default elsewhere.");
+  m.def("store_if", &store_if, nb::arg("buf").none(), nb::arg("index").none(),
+        nb::arg("value").none(), nb::arg("mask").none(),
+        nb::sig("def store_if(buf: TracingTensor | Tensor, index: " INDEX ", value: " ENIGMA_VALUE
+                ", mask: " ENIGMA_VALUE ") -> None"),
+        "buf[index] = value where the mask holds.");
+#undef INDEX
 }
 
 }  // namespace enigma

@@ -81,7 +81,8 @@ ValueId Trace::memory(const Storage& s) {
   if (s.trace) {
     if (s.trace.get() == this) return s.memory;
     throw Error("threadgroup memory of kernel '" + s.trace->kernel + "' is used in kernel '" +
-                    kernel + "'; it lasts for one kernel, so write what the other needs to a buffer",
+                    kernel +
+                    "'; it lasts for one kernel, so write what the other needs to a buffer",
                 builder.location());
   }
   auto found = buffers_.find(s.index);

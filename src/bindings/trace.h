@@ -24,7 +24,7 @@ struct Storage {
   std::string name;
   DType dtype;
   uint32_t index = 0;
-  uint64_t elements = 0;  ///< that a tensor's layout reaches
+  uint64_t elements = 0;              ///< that a tensor's layout reaches
   std::shared_ptr<Trace> trace = {};  ///< of threadgroup memory; else empty, as `memory` is
   ValueId memory = {};
 };
@@ -92,6 +92,7 @@ struct TracingTensor {
   Type type;
   std::string name;
   std::vector<int64_t> shape;  ///< empty for a buffer, whose size is not known while tracing
+  Operand offset = 0;          ///< where its first element lies in the memory `id`
 };
 
 /// enigma.Tensor: a view of some storage; without storage its elements are coordinates.
@@ -151,6 +152,10 @@ nb::object threadgroup_tensor(Trace& trace, DType dtype, const AnyLayout& layout
 /// of the results for each element, the other operands being the same for all.
 nb::object elementwise(Trace& trace, const char* what, std::span<const nb::handle> x,
                        const std::function<ValueId(Operands)>& operation);
-nb::object make_tensor(Trace& trace, ValueId id, std::string name, std::vector<int64_t> shape);
+nb::object make_tensor(Trace& trace, ValueId id, std::string name, std::vector<int64_t> shape,
+                       Operand offset = 0);
+/// The sizes of threadgroup memory that `user` was given, and their product; Error for others.
+std::vector<int64_t> shape_of(Trace& trace, nb::handle size, const std::string& user);
+int64_t count_of(Trace& trace, const std::vector<int64_t>& shape, const std::string& user);
 
 }  // namespace enigma

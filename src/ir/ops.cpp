@@ -12,8 +12,8 @@
 namespace enigma {
 namespace {
 
-constexpr std::string_view kOperandLetters = "FIBAbuxme";
-constexpr std::string_view kResultLetters = "TbueU-?";
+constexpr std::string_view kOperandLetters = "FIBAbfuxme";
+constexpr std::string_view kResultLetters = "TbfueU-?";
 
 constexpr std::string_view operands_of(std::string_view signature) {
   return signature.substr(0, signature.find(':'));

@@ -60,9 +60,7 @@ bool is_never(const std::optional<Operand>& exists) {
 
 }  // namespace
 
-Element element(Builder& b, const View& v) {
-  return {index_at(b, v, 0), exists_at(b, v, 0)};
-}
+Element element(Builder& b, const View& v) { return {index_at(b, v, 0), exists_at(b, v, 0)}; }
 
 std::vector<Operand> coordinate(Builder& b, const View& v) {
   std::vector<int64_t> steps = steps_at(v.steps, 0);

@@ -117,8 +117,7 @@ class Slicer {
     if (!l.is_tuple() || l.rank() != c.rank()) {
       if (c.rank() == 1) return walk(l, c.mode(0), origins);
       throw Error(concat(called(v_), " is indexed by ", c.rank(), " coordinates where it has ",
-                         l.is_tuple() ? l.rank() : 1, ": its shape is ",
-                         str(v_.layout().shape())));
+                         l.is_tuple() ? l.rank() : 1, ": its shape is ", str(v_.layout().shape())));
     }
     auto part = c.begin();
     for (Node<Mode> mode : l) {
