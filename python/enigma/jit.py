@@ -16,6 +16,7 @@ from enigma.types import Scalar
 
 __all__ = ["JitDef", "jit", "make_layout_tv", "tensor_zipped_divide"]
 
+Dim3 = tuple[int, int, int]
 Size = int | tuple[int, ...] | list[int]
 Launchable = Size | EllipsisType | None
 
@@ -55,7 +56,7 @@ class JitDef:
         rest = list(given)
         for name, annotation in self.parameters.items():
             is_scalar = isinstance(annotation, Scalar)
-            if is_scalar and not (rest and isinstance(rest[0], Scalar)):
+            if isinstance(annotation, Scalar) and not (rest and isinstance(rest[0], Scalar)):
                 bound[name] = JitScalar(name, annotation.dtype)
                 continue
             if not rest:
@@ -176,7 +177,7 @@ class JitSession:
         self.arguments = arguments
         self.tiled: list[_core.Tensor] = []
         self.layouts: list[Any] = []  # of make_layout_tv
-        self.launches: list[tuple[KernelDef, _core.Module, tuple[int, ...], tuple[int, ...]]] = []
+        self.launches: list[tuple[KernelDef, _core.Module, Dim3, Dim3]] = []
         tensors = [t for t in arguments.values() if isinstance(t, _core.Tensor)]
         seen: dict[int, str] = {}
         for t in tensors:
@@ -251,8 +252,8 @@ class JitSession:
         session: Session,
         kernel: KernelDef,
         arguments: tuple[Any, ...],
-        grid: tuple[int, ...],
-        block: tuple[int, ...],
+        grid: Dim3,
+        block: Dim3,
     ) -> list[Any]:
         """What the kernel sees of its arguments. Buffers are declared in this function's order."""
         trace = session.trace
@@ -264,7 +265,7 @@ class JitSession:
                 trace.memory(a)
             elif any(a is w for w in whole):
                 a.__enigma_value__()
-        values = []
+        values: list[Any] = []
         for parameter, a in zip(kernel.parameters, arguments, strict=True):
             if isinstance(a, _Tile):
                 values.append(a.of_threadgroup(grid, block))
@@ -278,7 +279,7 @@ class JitSession:
 
     def _block(
         self, kernel: KernelDef, arguments: tuple[Any, ...] | None, block: Launchable
-    ) -> tuple[int, ...]:
+    ) -> Dim3:
         if block is not None and block is not ...:
             return _size(kernel, "block", block)
         if arguments is None:
@@ -294,8 +295,8 @@ class JitSession:
         return _size(kernel, "block", layouts[-1].size(0))
 
     def _grid(
-        self, kernel: KernelDef, tiled: list[_core.Tensor], grid: Launchable, block: tuple[int, ...]
-    ) -> tuple[int, ...]:
+        self, kernel: KernelDef, tiled: list[_core.Tensor], grid: Launchable, block: Dim3
+    ) -> Dim3:
         if grid is not None and grid is not ...:
             return _size(kernel, "grid", grid)
         counts = {t.name: _tiles(t) for t in tiled}
@@ -310,7 +311,7 @@ class JitSession:
             )
         (tiles,) = known
         assert tiles is not None
-        return (tiles * block[0], *block[1:])
+        return tiles * block[0], block[1], block[2]
 
     def __enter__(self) -> JitSession:
         jits().append(self)
@@ -326,20 +327,21 @@ class _Tile:
     def __init__(self, tensor: _core.Tensor) -> None:
         self.tensor = tensor
 
-    def of_threadgroup(self, grid: tuple[int, ...], block: tuple[int, ...]) -> _core.Tensor:
+    def of_threadgroup(self, grid: Dim3, block: Dim3) -> _core.Tensor:
         number: Any = None
         stride = 1
         for dim in range(3):
             groups = -(-grid[dim] // block[dim])
             if groups == 1:
                 continue
-            term = _core.threadgroup_position_in_grid("xyz"[dim])
+            term: Any = _core.query("threadgroup_position_in_grid", dim)  # type: ignore[arg-type]
             term = term * stride if stride > 1 else term
             number = term if number is None else number + term
             stride *= groups
         tile = self.tensor.shape[0]
         whole = (None,) * len(tile) if isinstance(tile, tuple) else None
-        return self.tensor[whole, 0 if number is None else number]
+        found: _core.Tensor = self.tensor[whole, 0 if number is None else number]
+        return found
 
 
 def _typed(trace: _core.Trace, kernel: KernelDef, parameter: Parameter, argument: Any) -> Any:
@@ -369,7 +371,7 @@ def _tiled(arguments: tuple[Any, ...]) -> list[_core.Tensor]:
     return [a for a in arguments if any(a is t for t in made)]
 
 
-def _size(kernel: KernelDef, what: str, size: Any) -> tuple[int, ...]:
+def _size(kernel: KernelDef, what: str, size: Any) -> Dim3:
     given = (size,) if type(size) is int else size
     good = isinstance(given, (tuple, list)) and 1 <= len(given) <= 3
     if not good or not all(type(n) is int and n > 0 for n in given):
@@ -377,7 +379,8 @@ def _size(kernel: KernelDef, what: str, size: Any) -> tuple[int, ...]:
             f"launch of kernel '{kernel.__name__}': {what} is 1 to 3 positive ints, or ... to be "
             f"inferred, but is {size!r}"
         )
-    return (*given, 1, 1)[:3]
+    x, y, z = (*given, 1, 1)[:3]
+    return x, y, z
 
 
 def _are(things: tuple[object, ...]) -> str:

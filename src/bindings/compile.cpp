@@ -168,7 +168,7 @@ void bind_compile(nb::module_& m) {
         "Passes, verification and MSL. `dump(pass, ir)` is called after each pass.");
   m.def("join", &join, nb::arg("name"), nb::arg("params"), nb::arg("launches"),
         nb::sig("def join(name: str, params: list[tuple[str, int, DType, bool]], launches: "
-                "list[tuple[Artifact, tuple[int, ...], tuple[int, ...]]]) -> Artifact"),
+                "list[tuple[Artifact, tuple[int, int, int], tuple[int, int, int]]]) -> Artifact"),
         "The kernels that a jit function launches, as one compiled object with these parameters.");
 }
 
