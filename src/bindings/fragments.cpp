@@ -45,6 +45,13 @@ std::string signature(const char* method, const char* other) {
 
 }  // namespace
 
+bool agree(IntTuple a, IntTuple b) {
+  for (IntTuple* t : {&a, &b}) {
+    while (t->is_tuple() && t->rank() == 1) *t = IntTuple(t->root().mode(0));
+  }
+  return is_compatible(a, b) || is_compatible(b, a);
+}
+
 nb::object elementwise(Trace& trace, const char* what, std::span<const nb::handle> x,
                        const std::function<ValueId(Operands)>& operation) {
   std::vector<const Fragment*> fragments;
@@ -53,8 +60,7 @@ nb::object elementwise(Trace& trace, const char* what, std::span<const nb::handl
   for (nb::handle h : x) {
     const bool is_one = nb::isinstance<Fragment>(h);
     const Fragment* f = is_one ? &alive(trace, *nb::inst_ptr<Fragment>(h), what) : nullptr;
-    if (f && first && !is_compatible(f->shape, first->shape) &&
-        !is_compatible(first->shape, f->shape)) {
+    if (f && first && !agree(f->shape, first->shape)) {
       throw Error(std::string(what) + ": fragments of shapes " + str(first->shape) + " and " +
                       str(f->shape) + " have no elements in common",
                   trace.builder.location());

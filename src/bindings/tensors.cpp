@@ -29,13 +29,13 @@ std::string called(const TracingTensor& t) {
 }
 
 /// One index: a number known now, or a traced value.
-struct Index {
+struct Subscript {
   int64_t known = 0;
   std::optional<Operand> traced;
 };
 
-Index one_index(Trace& trace, const TracingTensor& t, nb::handle x, int64_t size) {
-  Index out;
+Subscript one_index(Trace& trace, const TracingTensor& t, nb::handle x, int64_t size) {
+  Subscript out;
   if (nb::isinstance<IRValue>(x)) {
     DType type = nb::inst_ptr<IRValue>(x)->type.dtype;
     if (!is_integer(type)) {
@@ -94,9 +94,11 @@ Operand placed(Trace& trace, const TracingTensor& t, int64_t known, std::optiona
   return known ? plus(*sum, Literal(known)) : *sum;
 }
 
+}  // namespace
+
 Operand linear_index(Trace& trace, const TracingTensor& t, nb::handle index) {
   if (!PyTuple_Check(index.ptr()) || t.shape.empty()) {
-    Index i = one_index(trace, t, index, elements(t));
+    Subscript i = one_index(trace, t, index, elements(t));
     return placed(trace, t, i.known, i.traced);
   }
   size_t rank = static_cast<size_t>(PyTuple_Size(index.ptr()));
@@ -111,7 +113,7 @@ Operand linear_index(Trace& trace, const TracingTensor& t, nb::handle index) {
   for (size_t k = 0; k < rank; ++k) {
     stride /= t.shape[k];
     PyObject* item = PyTuple_GetItem(index.ptr(), static_cast<Py_ssize_t>(k));
-    Index i = one_index(trace, t, item, t.shape[k]);
+    Subscript i = one_index(trace, t, item, t.shape[k]);
     if (!i.traced) {
       known += i.known * stride;
       continue;
@@ -134,7 +136,6 @@ Operand linear_index(Trace& trace, const TracingTensor& t, nb::handle index) {
   return placed(trace, t, known, sum);
 }
 
-/// Memory that is alive in this trace; Error otherwise.
 const TracingTensor& tensor(Trace& trace, nb::handle x, const char* what) {
   if (!nb::isinstance<TracingTensor>(x)) {
     fail(trace,
@@ -148,8 +149,6 @@ const TracingTensor& tensor(Trace& trace, nb::handle x, const char* what) {
   }
   return t;
 }
-
-}  // namespace
 
 Place place(Trace& trace, nb::handle memory, nb::handle index, const char* what) {
   if (nb::isinstance<Tensor>(memory)) {

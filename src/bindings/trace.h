@@ -135,19 +135,26 @@ Operand operand(Trace& trace, nb::handle x, const char* what);
 bool try_operand(Trace& trace, nb::handle x, const char* what, Operand& out);
 std::vector<Operand> operands(Trace& trace, nb::handle list, const char* what);
 
+/// Memory that is alive in this trace; Error otherwise.
+const TracingTensor& tensor(Trace& trace, nb::handle x, const char* what);
+/// The position in memory that an index means: int, integer value, or a tuple of them for memory
+/// with a shape. Error for what can be known to lie outside.
+Operand linear_index(Trace& trace, const TracingTensor& t, nb::handle index);
 /// An element: memory and the index in it, and whether a tensor has it, where that is not certain.
 struct Place {
   ValueId memory;
   Operand index;
   std::optional<Operand> exists = {};
 };
-/// The element of a TracingTensor or Tensor that an index means: int, integer value, or a tuple of
-/// them for memory with a shape. Error for what can be known to lie outside.
+/// The same of a TracingTensor or a Tensor.
 Place place(Trace& trace, nb::handle memory, nb::handle index, const char* what);
 /// The same of a tensor.
 Place place_in(Trace& trace, const Tensor& t, nb::handle index);
 nb::object threadgroup_tensor(Trace& trace, DType dtype, const AnyLayout& layout);
 
+/// Whether one of two shapes has the sizes of the other, perhaps with modes of modes; ((4,8)) is
+/// (4,8).
+bool agree(IntTuple a, IntTuple b);
 /// The result of an operation on what Python gave; where there are fragments among it, a fragment
 /// of the results for each element, the other operands being the same for all.
 nb::object elementwise(Trace& trace, const char* what, std::span<const nb::handle> x,

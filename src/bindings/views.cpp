@@ -106,7 +106,7 @@ void store_fragment(const Tensor& t, nb::handle x) {
   if (nb::isinstance<Fragment>(x)) {
     const Fragment& f = *nb::inst_ptr<Fragment>(x);
     const IntTuple shape = t.view.layout().shape();
-    if (!is_compatible(f.shape, shape) && !is_compatible(shape, f.shape)) {
+    if (!agree(f.shape, shape)) {
       throw Error("store(): a fragment of shape " + str(f.shape) + " does not fit '" + s.name +
                       "', whose view has shape " + str(shape),
                   trace.builder.location());
@@ -206,9 +206,7 @@ Tensor composed(const Tensor& t, nb::handle layout, nb::handle tile) {
   Tiler by = tiler(layout, "the layout of tensor_composition");
   if (!tile.is_none()) {
     IntTuple shape = int_tuple(tile, "the tile of tensor_composition");
-    IntTuple is = t.view.layout().shape();
-    while (is.is_tuple() && is.rank() == 1) is = IntTuple(is.root().mode(0));  // ((16,256))
-    if (!is_compatible(shape, is)) {
+    if (!agree(shape, t.view.layout().shape())) {
       throw Error("tensor_composition: '" + (t.storage ? t.storage->name : "identity") +
                   "' has the shape " + str(t.view.layout().shape()) + ", but the tile is " +
                   str(shape) + "; compose one tile: tensor[(None, ...), tile's number]");
