@@ -28,7 +28,7 @@ import enigma
 from enigma import _core
 
 # Rows that this cannot judge, by the beginning of their mnemonics, and the tests that do.
-ELSEWHERE = {"simd.": "test_algorithms.py"}
+ELSEWHERE = {"simd.": "test_lanes.py", "quad.": "test_lanes.py"}
 
 ROWS = {row.mnemonic: row for row in _core.operations()}
 CLASSES = {"F": FLOATS, "I": INTEGERS, "B": ("b1",), "A": tuple(NUMPY)}

@@ -12,7 +12,9 @@ namespace {
 
 // A function of the prelude: "// name (class): what it does", then its text up to a blank line.
 struct Function {
-  std::string_view name, kind, doc, body;
+  std::string name;
+  std::string_view kind, doc, body;
+  std::string_view group;  // what G stands for, if anything
 };
 
 template <class Visit>  // bool(Function); true ends the walk
@@ -25,10 +27,19 @@ bool walk(Visit visit) {
     while (block.starts_with('\n')) block.remove_prefix(1);
     if (!block.starts_with("// enigma_")) continue;
     size_t open = block.find(" ("), close = block.find("): "), line = block.find('\n');
-    Function f{block.substr(3, open - 3), block.substr(open + 2, close - open - 2),
-               block.substr(close + 3, line - close - 3), block.substr(line + 1)};
+    Function f{std::string(block.substr(3, open - 3)), block.substr(open + 2, close - open - 2),
+               block.substr(close + 3, line - close - 3), block.substr(line + 1), ""};
     while (f.body.ends_with('\n')) f.body.remove_suffix(1);
-    if (visit(f)) return true;
+    if (!f.name.starts_with("enigma_G_")) {
+      if (visit(f)) return true;
+      continue;
+    }
+    const std::string rest = f.name.substr(std::string_view("enigma_G").size());
+    for (std::string_view group : {"simd", "quad"}) {
+      f.name = concat("enigma_", group, rest);
+      f.group = group;
+      if (visit(f)) return true;
+    }
   }
   return false;
 }
@@ -41,15 +52,19 @@ bool takes(std::string_view kind, DType t) {
 }
 
 // T is the type, U its unsigned twin, W the unsigned type that C++ computes with; a name may end in
-// _T as well.
-std::string instantiate(std::string_view body, DType t) {
+// _T as well. G begins or stands within a name; N has a bit for each of its lanes.
+std::string instantiate(std::string_view body, DType t, std::string_view group) {
   auto is_word = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) || c == '_'; };
   std::string out;
   for (size_t i = 0; i < body.size(); ++i) {
     bool starts = i == 0 || !is_word(body[i - 1]) || body[i - 1] == '_';
     bool ends = i + 1 == body.size() || !is_word(body[i + 1]);
     char c = starts && ends ? body[i] : 0;
-    if (c == 'T') {
+    if (starts && body.substr(i).starts_with("G_")) {
+      out += group;
+    } else if (c == 'N') {
+      out += group == "quad" ? "0xfu" : "0xffffffffu";
+    } else if (c == 'T') {
       out += name_of(t);
     } else if (c == 'U') {
       out += name_of(unsigned_of(t));
@@ -64,19 +79,13 @@ std::string instantiate(std::string_view body, DType t) {
 
 }  // namespace
 
-std::string_view prelude_function(std::string_view name, DType t) {
-  std::string_view found;
-  walk([&](const Function& f) {
-    if (f.name == name && takes(f.kind, t)) found = f.name;
-    return !found.empty();
-  });
-  if (found.empty()) {
+void check_prelude(std::string_view name, DType t) {
+  if (!walk([&](const Function& f) { return f.name == name && takes(f.kind, t); })) {
     throw InternalError(concat("prelude.metal has no ", name, " for ", info(t).mnemonic));
   }
-  return found;
 }
 
-std::string prelude_text(const std::set<std::pair<std::string_view, DType>>& used) {
+std::string prelude_text(const std::set<std::pair<std::string, DType>>& used) {
   std::string out;
   walk([&](const Function& f) {
     bool first = true;
@@ -84,7 +93,7 @@ std::string prelude_text(const std::set<std::pair<std::string_view, DType>>& use
       if (!takes(f.kind, row.dtype) || !used.contains({f.name, row.dtype})) continue;
       if (first) out += concat("// ", f.doc, "\n");
       first = false;
-      out += concat(instantiate(f.body, row.dtype), "\n\n");
+      out += concat(instantiate(f.body, row.dtype, f.group), "\n\n");
     }
     return false;
   });

@@ -17,6 +17,7 @@
 #include "codegen/msl/names.h"
 #include "codegen/msl/ranges.h"
 #include "codegen/msl/variables.h"
+#include "ir/lane_op.h"
 #include "support/text.h"
 
 namespace enigma::msl {
@@ -58,11 +59,6 @@ class Writer {
   Frag map(const Instruction& inst);
   Frag operators(const Instruction& inst);
   Frag call(const Instruction& inst);
-  Frag lane(const Instruction& inst);
-  Frag across_lanes(ValueId x, const std::function<std::string(std::string)>& call);
-  Frag shuffle(const Instruction& inst, std::string function);
-  bool names_one_lane(ValueId which) const;
-  bool needs_lane(const Instruction& inst) const;
   Frag load(const Instruction& inst);
   Frag raw(ValueId v);
   Frag to_exact(Frag f, DType t) const;
@@ -73,6 +69,13 @@ class Writer {
   void settle(const std::function<bool(const Frag&)>& matters);
   void settle_loads();
   void settle_reads(uint32_t variable);
+
+  // ---- lane_ops.cpp ----
+  Frag lane(const Instruction& inst);
+  Frag move(const Instruction& inst, const LaneOp& op, std::string function);
+  Frag across_lanes(ValueId x, const std::function<std::string(std::string)>& call);
+  bool names_one_lane(ValueId which, int width) const;
+  bool needs_lane(const Instruction& inst) const;
 
   // ---- statements.cpp ----
   void region(RegionId r);
@@ -117,7 +120,7 @@ class Writer {
   std::vector<uint8_t> memory_use_;          // per value: kPlain, kAtomic
   std::string function_;
   std::string lane_;  // the parameter that holds the lane's number
-  std::set<std::pair<std::string_view, DType>> prelude_;
+  std::set<std::pair<std::string, DType>> prelude_;
   Text text_;
   InstId at_;      // the instruction that is being written
   Loc commented_;  // the statement that the last comment named
