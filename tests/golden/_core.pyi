@@ -1408,20 +1408,92 @@ def simd_or(x: IRValue | float | numpy.generic) -> IRValue:
 def simd_xor(x: IRValue | float | numpy.generic) -> IRValue:
     """bitwise exclusive or over the SIMD-group"""
 
+def simd_prefix_inclusive_sum(x: IRValue | float | numpy.generic) -> IRValue:
+    """sum over the SIMD-group's lanes up to this one"""
+
+def simd_prefix_exclusive_sum(x: IRValue | float | numpy.generic) -> IRValue:
+    """sum over the SIMD-group's lanes below this one; 0 in the first"""
+
+def simd_prefix_inclusive_product(x: IRValue | float | numpy.generic) -> IRValue:
+    """product over the SIMD-group's lanes up to this one"""
+
+def simd_prefix_exclusive_product(x: IRValue | float | numpy.generic) -> IRValue:
+    """product over the SIMD-group's lanes below this one; 1 in the first"""
+
 def simd_shuffle(x: IRValue | float | numpy.generic, y: IRValue | float | numpy.generic) -> IRValue:
-    """the value of lane $1"""
+    """the value of lane $1 of the SIMD-group"""
 
 def simd_shuffle_up(x: IRValue | float | numpy.generic, y: IRValue | float | numpy.generic) -> IRValue:
-    """the value of the lane $1 below; the lowest lanes keep theirs"""
+    """
+    the value of the lane $1 below; the SIMD-group's lowest lanes keep theirs
+    """
 
 def simd_shuffle_down(x: IRValue | float | numpy.generic, y: IRValue | float | numpy.generic) -> IRValue:
-    """the value of the lane $1 above; the highest lanes keep theirs"""
+    """
+    the value of the lane $1 above; the SIMD-group's highest lanes keep theirs
+    """
 
 def simd_shuffle_xor(x: IRValue | float | numpy.generic, y: IRValue | float | numpy.generic) -> IRValue:
-    """the value of the lane whose number differs in the bits of $1"""
+    """
+    the value of the SIMD-group's lane whose number differs in the bits of $1
+    """
 
 def simd_broadcast(x: IRValue | float | numpy.generic, y: IRValue | float | numpy.generic) -> IRValue:
-    """the value of lane $1, for all"""
+    """the value of lane $1, for all of the SIMD-group"""
+
+def quad_sum(x: IRValue | float | numpy.generic) -> IRValue:
+    """sum over the quad-group"""
+
+def quad_product(x: IRValue | float | numpy.generic) -> IRValue:
+    """product over the quad-group"""
+
+def quad_min(x: IRValue | float | numpy.generic) -> IRValue:
+    """least over the quad-group; ignores NaN"""
+
+def quad_max(x: IRValue | float | numpy.generic) -> IRValue:
+    """greatest over the quad-group; ignores NaN"""
+
+def quad_and(x: IRValue | float | numpy.generic) -> IRValue:
+    """bitwise and over the quad-group"""
+
+def quad_or(x: IRValue | float | numpy.generic) -> IRValue:
+    """bitwise or over the quad-group"""
+
+def quad_xor(x: IRValue | float | numpy.generic) -> IRValue:
+    """bitwise exclusive or over the quad-group"""
+
+def quad_prefix_inclusive_sum(x: IRValue | float | numpy.generic) -> IRValue:
+    """sum over the quad-group's lanes up to this one"""
+
+def quad_prefix_exclusive_sum(x: IRValue | float | numpy.generic) -> IRValue:
+    """sum over the quad-group's lanes below this one; 0 in the first"""
+
+def quad_prefix_inclusive_product(x: IRValue | float | numpy.generic) -> IRValue:
+    """product over the quad-group's lanes up to this one"""
+
+def quad_prefix_exclusive_product(x: IRValue | float | numpy.generic) -> IRValue:
+    """product over the quad-group's lanes below this one; 1 in the first"""
+
+def quad_shuffle(x: IRValue | float | numpy.generic, y: IRValue | float | numpy.generic) -> IRValue:
+    """the value of lane $1 of the quad-group"""
+
+def quad_shuffle_up(x: IRValue | float | numpy.generic, y: IRValue | float | numpy.generic) -> IRValue:
+    """
+    the value of the lane $1 below; the quad-group's lowest lanes keep theirs
+    """
+
+def quad_shuffle_down(x: IRValue | float | numpy.generic, y: IRValue | float | numpy.generic) -> IRValue:
+    """
+    the value of the lane $1 above; the quad-group's highest lanes keep theirs
+    """
+
+def quad_shuffle_xor(x: IRValue | float | numpy.generic, y: IRValue | float | numpy.generic) -> IRValue:
+    """
+    the value of the quad-group's lane whose number differs in the bits of $1
+    """
+
+def quad_broadcast(x: IRValue | float | numpy.generic, y: IRValue | float | numpy.generic) -> IRValue:
+    """the value of lane $1, for all of the quad-group"""
 
 def barrier(mem_flags: str = 'mem_threadgroup') -> None:
     """all threads of the threadgroup wait for each other"""

@@ -23,6 +23,7 @@ MOVES = [("shuffle", 2), ("shuffle", 35), ("shuffle_xor", 1), ("shuffle_xor", 37
 MOVES += [("shuffle_up", 1), ("shuffle_up", 5), ("shuffle_up", 99)]
 MOVES += [("shuffle_down", 2), ("shuffle_down", 2**31), ("broadcast", 0), ("broadcast", 6)]
 TRACED = ["shuffle", "shuffle_xor", "shuffle_up", "shuffle_down"]
+STRIDE = 640  # between the results of two operations: one kernel does for all sizes
 
 
 def values(dtype: str, count: int) -> np.ndarray:
@@ -73,98 +74,131 @@ def source(name: str, lane: int, n: int, width: int) -> int:
     return (lane ^ n) % width if name == "shuffle_xor" else n % width
 
 
+def joins(dtype: str) -> list[tuple[str, str]]:
+    return [(scope, name) for scope in WIDTHS for name in joins_of(dtype)]
+
+
+def moves() -> list[tuple[str, str, int | None]]:
+    fixed = [(scope, *move) for scope in WIDTHS for move in MOVES]
+    return [*fixed, *((scope, name, None) for scope in WIDTHS for name in TRACED)]
+
+
+def write_all(dtype: str, i, x, y, n, defined, out) -> None:
+    """In a kernel: all operations, one after the other."""
+    results = [getattr(enigma, f"{scope}_{name}")(x) for scope, name in joins(dtype)]
+    for k, (scope, name, number) in enumerate(moves()):
+        moved = getattr(enigma, f"{scope}_{name}")(y, n if number is None else number)
+        results.append(enigma.where(y, moved, defined[i + k * STRIDE]))
+    for k, result in enumerate(results):
+        out[i + k * STRIDE] = result
+
+
 class Lanes:
     """A case: the threads that are active, and what every operation must give them."""
 
     def __init__(self, dtype: str, threads: int, active: np.ndarray) -> None:
-        self.dtype, self.threads, self.active = dtype, threads, active
-        self.total = total = len(active)
-        rng = np.random.default_rng(1)
-        self.joins = [(scope, name) for scope in WIDTHS for name in joins_of(dtype)]
-        self.moves = [(scope, *move) for scope in WIDTHS for move in MOVES]
-        self.moves += [(scope, name, None) for scope in WIDTHS for name in TRACED]
-        self.x, self.y = values(dtype, total), random_values(dtype, total)
-        self.numbers = rng.integers(0, 40, total, np.uint32)
-        sources = [self._sources(*move) for move in self.moves]
-        # Lanes that read one that is not active, which may hold anything, keep their own.
-        self.defined = np.array([active[source] & (source >= 0) for source in sources])
-        self.out = np.zeros((len(self.joins) + len(self.moves), total), NUMPY[dtype])
+        self.dtype, self.threads, self.total = dtype, threads, len(active)
+        self.x, self.y = values(dtype, self.total), random_values(dtype, self.total)
+        self.numbers = np.random.default_rng(1).integers(0, 40, self.total, np.uint32)
+        self.defined = np.zeros((len(moves()), STRIDE), np.bool_)
+        self.out = np.zeros((len(joins(dtype)) + len(moves()), STRIDE), NUMPY[dtype])
         self.want = self.out.copy()
-        for k, (scope, name) in enumerate(self.joins):
-            for unit in self._units(scope):
+        for want, (scope, name) in zip(self.want, joins(dtype), strict=False):
+            for unit in units(self.total, threads, WIDTHS[scope]):
                 lanes = unit[active[unit]]
                 if len(lanes):
-                    self.want[k, lanes] = joined(name, self.x[lanes])
-        for k, source in enumerate(sources, len(self.joins)):
-            moved = np.where(self.defined[k - len(self.joins)], self.y[source], self.y)
-            self.want[k, active] = moved[active]
-
-    def _units(self, scope: str) -> Iterator[np.ndarray]:
-        return units(self.total, self.threads, WIDTHS[scope])
+                    want[lanes] = joined(name, self.x[lanes])
+        for k, move in enumerate(moves()):
+            other = self._sources(*move)
+            # Lanes that read one that is not active, which may hold anything, keep their own.
+            defined = active[other] & (other >= 0)
+            self.defined[k, : self.total] = defined
+            moved = np.where(defined, self.y[other], self.y)
+            self.want[len(joins(dtype)) + k, : self.total][active] = moved[active]
 
     def _sources(self, scope: str, name: str, number: int | None) -> np.ndarray:
         """The thread that each reads; -1 where there is none."""
         found = np.full(self.total, -1)
-        for unit in self._units(scope):
+        for unit in units(self.total, self.threads, WIDTHS[scope]):
             for lane, k in enumerate(unit):
                 n = int(self.numbers[k]) if number is None else number
                 other = source(name, lane, n, WIDTHS[scope])
                 found[k] = unit[other] if other < len(unit) else -1
         return found
 
-    @property
-    def arrays(self) -> tuple[np.ndarray, ...]:
-        return self.x, self.y, self.numbers, self.defined.ravel(), self.out.ravel()
-
-    def write(self, i, x, y, n, defined, out) -> None:
-        """In a kernel: all operations, one after the other."""
-        results = [getattr(enigma, f"{scope}_{name}")(x) for scope, name in self.joins]
-        for k, (scope, name, number) in enumerate(self.moves):
-            moved = getattr(enigma, f"{scope}_{name}")(y, n if number is None else number)
-            results.append(enigma.where(y, moved, defined[i + k * self.total]))
-        for k, result in enumerate(results):
-            out[i + k * self.total] = result
-
-    def check(self) -> None:
-        for case, got, want in zip([*self.joins, *self.moves], self.out, self.want, strict=True):
+    def run(self, compiled: enigma.CompiledKernel, *more: np.ndarray) -> None:
+        arrays = self.x, self.y, self.numbers, self.defined.reshape(-1), self.out.reshape(-1)
+        compiled(*arrays, *more, grid=self.total, threads=self.threads)
+        cases = [*joins(self.dtype), *moves()]
+        for case, got, want in zip(cases, self.out, self.want, strict=True):
             shown = f"{case}, groups of {self.threads}"
             np.testing.assert_array_equal(got, want, err_msg=shown)
 
 
 @pytest.mark.parametrize("dtype", NUMPY)
 def test_full_and_partial_groups(dtype: str) -> None:
+    @enigma.kernel
+    def kernel(X: dtype, Y: dtype, N: enigma.u32, Defined: enigma.b1, Out: dtype):
+        i = enigma.thread_position_in_grid
+        write_all(dtype, i, X[i], Y[i], N[i], Defined, Out)
+
+    compiled = enigma.compile(kernel)
     for threads in (1, 5, 32, 33, 100, 256):
-        lanes = Lanes(dtype, threads, np.ones(2 * threads + threads // 2, bool))
-
-        @enigma.kernel
-        def kernel(X: dtype, Y: dtype, N: enigma.u32, Defined: enigma.b1, Out: dtype):
-            i = enigma.thread_position_in_grid
-            lanes.write(i, X[i], Y[i], N[i], Defined, Out)
-
-        enigma.compile(kernel)(*lanes.arrays, grid=lanes.total, threads=threads)
-        lanes.check()
+        Lanes(dtype, threads, np.ones(2 * threads + threads // 2, bool)).run(compiled)
 
 
 @pytest.mark.parametrize("dtype", NUMPY)
-@pytest.mark.parametrize("where", ["odd", "low", "turns"])
-def test_divergence(where: str, dtype: str) -> None:
-    lane = np.arange(250) % 100 % 32
-    active = {"odd": lane % 2 == 1, "low": lane < 13, "turns": lane % 3 == 2}
-    lanes = Lanes(dtype, 100, active[where])
-
+def test_divergence(dtype: str) -> None:
+    # fmt: off
     @enigma.kernel
-    def kernel(X: dtype, Y: dtype, N: enigma.u32, Defined: enigma.b1, Out: dtype, K: enigma.u32):
+    def kernel(X: dtype, Y: dtype, N: enigma.u32, Defined: enigma.b1, Out: dtype,
+               Trips: enigma.u32, Turn: enigma.u32):
+        # fmt: on
         i = enigma.thread_position_in_grid
-        lane = enigma.thread_index_in_simdgroup()
         x, y, n = X[i], Y[i], N[i]
-        if where == "turns":  # the last of three turns is what stays
-            with enigma.for_range(0, lane % 3 + 1, dtype="uint") as turn:
-                with enigma.if_(turn == 2):
-                    lanes.write(i, x, y, n, Defined, Out)
-        else:
-            with enigma.if_(lane % 2 == 1 if where == "odd" else lane < K[0]):
-                lanes.write(i, x, y, n, Defined, Out)
+        with enigma.for_range(0, Trips[i], dtype="uint") as turn:
+            with enigma.if_(turn == Turn[0]):
+                write_all(dtype, i, x, y, n, Defined, Out)
 
-    limit = np.array([13], np.uint32)
-    enigma.compile(kernel)(*lanes.arrays, limit, grid=lanes.total, threads=100)
-    lanes.check()
+    compiled = enigma.compile(kernel)
+    lane = np.arange(250) % 100 % 32
+    odd, low, some = lane % 2, lane < 13, lane * 7 % 3
+    for trips, turn in ((odd, 0), (low, 0), (some, 1)):
+        case = Lanes(dtype, 100, trips > turn)
+        case.run(compiled, trips.astype(np.uint32), np.array([turn], np.uint32))
+
+
+def test_one_value_for_all_is_counted() -> None:
+    @enigma.kernel
+    def kernel(Out: enigma.i32, Narrow: enigma.i8):
+        i = enigma.thread_position_in_grid
+        with enigma.if_(i % 3 != 0):
+            Out[i] = enigma.quad_sum(1)
+            Out[i + 40] = enigma.simd_prefix_exclusive_sum(1)
+            Out[i + 80] = enigma.quad_broadcast(i, i)  # the number of the quad's first that asks
+            Narrow[i] = enigma.simd_sum(enigma.i8(100))
+
+    out, narrow = np.zeros(120, np.int32), np.zeros(40, np.int8)
+    enigma.compile(kernel)(out, narrow, grid=40, threads=40)
+    i = np.arange(40)
+    active = i % 3 != 0
+    quads = active.reshape(-1, 4)
+    before = np.concatenate([np.cumsum(active[s]) - active[s] for s in (i < 32, i >= 32)])
+    first = (quads.argmax(1)[:, None] + np.arange(0, 40, 4)[:, None]).repeat(4, 1).ravel()
+    wanted = [quads.sum(1).repeat(4), before, first]
+    for got, want in zip(out.reshape(3, 40), wanted, strict=True):
+        np.testing.assert_array_equal(got, np.where(active, want, 0))
+    sums = np.where(i < 32, active[:32].sum() * 100, active[32:].sum() * 100).astype(np.int8)
+    np.testing.assert_array_equal(narrow, np.where(active, sums, 0))
+
+
+def test_sums_of_bools_are_refused() -> None:
+    @enigma.kernel
+    def kernel(X: enigma.b1, Out: enigma.i32):
+        Out[0] = enigma.quad_sum(X[0])
+
+    with pytest.raises(enigma.EnigmaError) as caught:
+        enigma.compile(kernel)
+    assert caught.value.filename == __file__
+    for text in ("quad_sum takes floats or integers, not ", 'write metal_cast(x, "int")'):
+        assert text in caught.value.message
