@@ -151,6 +151,8 @@ class Analysis {
         return result(cast(inst));
       case Shape::Lane:
         return result(lane(inst));
+      case Shape::SimdMatrix:
+        return result(kVector);
       case Shape::Load:
         return result(all_uniform(inst.operands) ? kUniform : kVector);
       case Shape::Atomic:
