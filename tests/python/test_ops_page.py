@@ -40,11 +40,16 @@ def sections() -> list[tuple[str, list[Any]]]:
     """The rows that Python names, under the headings of ops.def."""
     rows = {row.name: row for row in every_row.ROWS.values() if row.python}
     found: list[tuple[str, list[Any]]] = []
+    of_each_scope: list[str] = []
     for line in ROOT.joinpath("include", "enigma", "ops.def").read_text().splitlines():
         if heading := re.fullmatch(r"// ---- (.*?) -+", line):
             found.append((heading[1], []))
         elif (row := re.match(r"OP\((\w+),", line)) and row[1] in rows:
             found[-1][1].append(rows.pop(row[1]))
+        elif row := re.match(r" +OP\(Scope##(\w+),", line):
+            of_each_scope.append(row[1])
+        elif scope := re.match(r"LANES\(\w+, (\w+),", line):
+            found[-1][1].extend(rows.pop(scope[1] + name) for name in of_each_scope)
     assert not rows, f"these rows stand under no heading: {list(rows)}"
     return [(heading, there) for heading, there in found if there]
 
