@@ -134,6 +134,16 @@ class Builder {
   /// x as a value of type `to`, converted when it is of another: what stores and carries do.
   ValueId convert(Operand x, Type to);
 
+  // ---- vectors and matrices ----
+  /// A vector of 2 to 4 components: numbers, and the components of vectors, of the type in which
+  /// they meet.
+  ValueId make_vec(Operands parts);
+  /// The same of the given type; a number alone is all its components.
+  ValueId make_vec(Type type, Operands parts);
+  /// A component of a vector or a column of a matrix. Error for a number that does not exist; where
+  /// a traced one does not, it is the last.
+  ValueId extract(ValueId whole, Operand index);
+
   // ---- memory: indices count elements; a value stored is converted to the element's type ----
   /// Threadgroup memory. Error when the kernel's total would exceed 32 KiB.
   ValueId threadgroup_alloc(DType dtype, int64_t elements);

@@ -11,6 +11,7 @@ NB_MODULE(_core, m) {
   enigma::bind_tensors(m);
   enigma::bind_atomics(m);
   enigma::bind_operations(m);
+  enigma::bind_vectors(m);
   enigma::bind_table(m);
   enigma::bind_compile(m);
   enigma::bind_runtime(m);

@@ -101,9 +101,9 @@ class Parser {
     lex_.fail("expected a type, found \"", word, "\"");
   }
 
-  int lanes() {
-    const uint64_t n = lex_.number("a number of lanes");
-    if (n < 1 || n > 16) lex_.fail("expected 1 to 16 lanes");
+  int size() {
+    const uint64_t n = lex_.number("a number of components");
+    if (n < 1 || n > 4) lex_.fail("expected 1 to 4");
     return static_cast<int>(n);
   }
 
@@ -123,7 +123,7 @@ class Parser {
     }
     if (lex_.accept_word("vector")) {
       lex_.expect("<");
-      const int n = lanes();
+      const int n = size();
       lex_.expect("x");
       const Type t = Type::vector(dtype(), n);
       lex_.expect(">");
@@ -131,12 +131,13 @@ class Parser {
     }
     if (lex_.accept_word("matrix")) {
       lex_.expect("<");
-      const int rows = lanes();
+      const int rows = size();
       lex_.expect("x");
-      const int cols = lanes();
+      const int cols = size();
       lex_.expect("x");
       const Type t = Type::matrix(dtype(), rows, cols);
       lex_.expect(">");
+      if (!exists(t)) lex_.fail("expected a matrix of f32 or f16 of at least two rows");
       return t;
     }
     return Type::scalar(dtype());
@@ -248,7 +249,32 @@ class Parser {
         if (found != shared)
           lex_.fail("expected ", to_string(shared), ", found ", to_string(found));
         if (!shared.is_value()) lex_.fail("expected operands that are values");
-        return result(row, shared, {});
+        return result(row, m_[i]);
+      }
+      case Shape::Whole: {
+        std::vector<ValueId> x = uses();
+        count(x, row);
+        lex_.expect(":");
+        expect_types(x);
+        m_[i].operands = std::move(x);
+        std::vector<Type> types = result(row, m_[i]);
+        if (!types[0].is_value()) lex_.fail("expected factors that have a product");
+        return types;
+      }
+      case Shape::Make: {
+        m_[i].operands = uses();
+        lex_.expect(":");
+        return {type()};
+      }
+      case Shape::Extract: {
+        ValueId whole = use();
+        m_[i].operands = {whole};
+        lex_.expect("[");
+        m_[i].attr = lex_.number("the number of a part");
+        lex_.expect("]");
+        lex_.expect(":");
+        expect_type(whole);
+        return {part_type(m_.type(whole))};
       }
       case Shape::Cast: {
         std::vector<ValueId> x{use()};
@@ -308,9 +334,9 @@ class Parser {
     }
   }
 
-  static std::vector<Type> result(const OpInfo& row, Type shared, Type memory) {
+  std::vector<Type> result(const OpInfo& row, const Instruction& inst) const {
     if (row.result == '-') return {};
-    return {result_type(row, shared, memory)};
+    return {result_type(row, operand_types(m_, inst))};
   }
 
   std::vector<ValueId> element() {
@@ -328,7 +354,7 @@ class Parser {
     const Type memory = m_.type(x[0]);
     if (!memory.is_memory()) lex_.fail("expected a memref, found ", to_string(memory));
     m_[i].operands = std::move(x);
-    return result(row, {}, memory);
+    return result(row, m_[i]);
   }
 
   uint64_t dimension() {

@@ -35,9 +35,11 @@ constexpr bool uses_its_operands(std::string_view t, std::string_view signature)
 template <Op op, Shape shape, bool by_hand>
 constexpr Rule make_rule(std::string_view text) {
   if constexpr (shape == Shape::Map && by_hand) {
-    return {text, &hand<op>};
+    return {text, &hand<op>, nullptr};
+  } else if constexpr (shape == Shape::Whole) {
+    return {text, nullptr, &whole<op>};
   } else {
-    return {text, nullptr};
+    return {text, nullptr, nullptr};
   }
 }
 

@@ -9,10 +9,11 @@
 
 namespace enigma::cpu {
 
-/// A template, or a hand-written lowering; rows of other shapes have neither.
+/// A template, or a hand-written lowering; rows of other shapes than Map and Whole have neither.
 struct Rule {
   std::string_view text;
   V (*hand)(Expr& e, const MapArgs& args);
+  std::vector<V> (*whole)(Expr& e, const WholeArgs& args);
 };
 
 const Rule& rule(Op op);

@@ -37,7 +37,8 @@ bool Variables::assignable(ValueId v) const {
   const Instruction* def = m_.def(v);
   if (!def) return false;
   Shape s = info(def->op).shape;
-  return s == Shape::Map || s == Shape::Cast || s == Shape::Load || s == Shape::Lane ||
+  return s == Shape::Map || s == Shape::Whole || s == Shape::Make || s == Shape::Extract ||
+         s == Shape::Cast || s == Shape::Load || s == Shape::Lane ||
          s == Shape::Atomic;
 }
 
