@@ -179,8 +179,7 @@ class for_range(Loop):
         if len(names) == 1 and isinstance(names[0], tuple):
             names, self._nested = names[0], True
         elif len(names) == 1 and count != 1 and names[0] is not None:
-            self._carry = Carry._of(list(self.init))
-            self.session.carries.append(self._carry)
+            self._carry = Carry(*self.init)
             return
         plain = [name for name in names if isinstance(name, str)]
         if len(plain) != count or len(names) != count or len(set(plain)) != count:

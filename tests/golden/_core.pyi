@@ -1603,9 +1603,9 @@ class Runtime:
 
     def __repr__(self) -> str: ...
 
-def cpu_runtime(compiler: Callable[[str], bytes], threads: int = 0) -> Runtime:
+def cpu_runtime(compiler: Callable[[str], bytes], threads: int, identity: str) -> Runtime:
     """
-    The CPU device; `compiler` turns LLVM IR into an object file. threads = 0: all cores.
+    The CPU device; `compiler` turns LLVM IR into an object file. threads = 0: all cores. Objects are kept on disk under `identity`, unless it is empty.
     """
 
 def metal_runtime() -> Runtime:

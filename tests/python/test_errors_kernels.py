@@ -129,6 +129,8 @@ def test_operations_outside_of_a_kernel() -> None:
         "if_": lambda: enigma.if_(True),
         "range": lambda: enigma.range(3),
         "Carry": lambda: enigma.Carry(1),
+        "register_tensor": lambda: enigma.register_tensor(4),
+        "copy": lambda: enigma.copy(None, None, 1),
         "thread_position_in_threadgroup": lambda: enigma.thread_position_in_threadgroup(),
         "grid query": lambda: enigma.grid_size(),
         "load_if": lambda: enigma.load_if(None, 0, True),

@@ -83,45 +83,12 @@ V hand<Op::Rsqrt>(Expr& e, const MapArgs& a) {
   return e.select(is_nan(residual), y, better);  // 0 and infinity
 }
 
-// The largest float below 1/2: 1/2 itself would carry the number just below it up to 1.
-template <>
-V hand<Op::Round>(Expr& e, const MapArgs& a) {
-  return e.intrinsic("trunc", {a.x[0] + with_sign(e.like(a.x[0], 0.49999997), a.x[0])});
-}
-
-template <>
-V hand<Op::Sign>(Expr& e, const MapArgs& a) {
-  const V& x = a.x[0];
-  V moved = e.select(e.cmp("one", x, 0), with_sign(e.like(x, 1), x), x);
-  return e.select(is_nan(x), e.like(x, 0), moved);
-}
-
-template <>
-V hand<Op::Saturate>(Expr&, const MapArgs& a) {
-  return saturate(a.x[0]);
-}
-
 template <>
 V hand<Op::Fract>(Expr& e, const MapArgs& a) {
   const V& x = a.x[0];
   V fraction = x - e.intrinsic("floor", {x});
   V top = e.like(x, format_of(a.dtype).below_one);
   return e.select(e.cmp("olt", top, fraction), top, fraction);
-}
-
-template <>
-V hand<Op::MinF>(Expr& e, const MapArgs& a) {
-  return e.intrinsic("minnum", {a.x[0], a.x[1]});
-}
-
-template <>
-V hand<Op::MaxF>(Expr& e, const MapArgs& a) {
-  return e.intrinsic("maxnum", {a.x[0], a.x[1]});
-}
-
-template <>
-V hand<Op::Step>(Expr& e, const MapArgs& a) {
-  return e.select(e.cmp("olt", a.x[1], a.x[0]), e.like(a.x[1], 0), e.like(a.x[1], 1));
 }
 
 // In f64 neither square overflows, and both are exact.
@@ -131,12 +98,6 @@ V hand<Op::Hypot>(Expr& e, const MapArgs& a) {
   V length = narrow(square_root(e.fma(x, x, y * y)));
   V infinite = is_infinite(a.x[0]) | is_infinite(a.x[1]);  // even beside a NaN
   return e.select(infinite, e.like(length, INFINITY), length);
-}
-
-// A bound that is NaN is none, as in Metal.
-template <>
-V hand<Op::Clamp>(Expr& e, const MapArgs& a) {
-  return e.intrinsic("minnum", {e.intrinsic("maxnum", {a.x[0], a.x[1]}), a.x[2]});
 }
 
 // For half the product is exact in f32. The sum is not, and would be rounded twice: it is rounded
@@ -156,29 +117,9 @@ V hand<Op::Fma>(Expr& e, const MapArgs& a) {
 }
 
 template <>
-V hand<Op::Mix>(Expr& e, const MapArgs& a) {
-  return e.fma(a.x[1] - a.x[0], a.x[2], a.x[0]);
-}
-
-template <>
 V hand<Op::Smoothstep>(Expr& e, const MapArgs& a) {
   V t = saturate((a.x[2] - a.x[0]) / (a.x[1] - a.x[0]));
   return t * t * e.fma(t, e.like(t, -2), e.like(t, 3));
-}
-
-template <>
-V hand<Op::IsInf>(Expr&, const MapArgs& a) {
-  return is_infinite(a.x[0]);
-}
-
-template <>
-V hand<Op::IsFinite>(Expr& e, const MapArgs& a) {
-  return e.cmp("olt", absolute(a.x[0]), INFINITY);
-}
-
-template <>
-V hand<Op::SignBit>(Expr& e, const MapArgs& a) {
-  return e.cmp("slt", e.bitcast(a.x[0], Elem::I32), 0);
 }
 
 template <>

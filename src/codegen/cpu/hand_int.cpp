@@ -97,16 +97,6 @@ V hand<Op::PowI>(Expr& e, const MapArgs& a) {
 }
 
 template <>
-V hand<Op::NotI>(Expr& e, const MapArgs& a) {
-  return a.x[0] ^ e.like(a.x[0], -1);
-}
-
-template <>
-V hand<Op::NotB>(Expr& e, const MapArgs& a) {
-  return a.x[0] ^ e.like(a.x[0], 1);
-}
-
-template <>
 V hand<Op::Shl>(Expr&, const MapArgs& a) {
   return shl(a.x[0], count_in_range(a.x[1]));
 }
@@ -120,13 +110,6 @@ V hand<Op::Shr>(Expr&, const MapArgs& a) {
 template <>
 V hand<Op::AbsI>(Expr& e, const MapArgs& a) {
   return is_signed(a.dtype) ? e.intrinsic("abs", {a.x[0], e.boolean(false)}) : a.x[0];
-}
-
-template <>
-V hand<Op::ClampI>(Expr& e, const MapArgs& a) {
-  bool s = is_signed(a.dtype);
-  V raised = e.intrinsic(s ? "smax" : "umax", {a.x[0], a.x[1]});
-  return e.intrinsic(s ? "smin" : "umin", {raised, a.x[2]});
 }
 
 template <>

@@ -14,6 +14,7 @@
 
 #include "enigma/runtime.h"
 #include "runtime/check.h"
+#include "runtime/cpu/host.h"
 #include "runtime/cpu/pool.h"
 #include "runtime/cpu/variants.h"
 #include "support/cpu_abi.h"
@@ -28,17 +29,6 @@ using cpu_abi::param_word;
 
 constexpr uint32_t kMaxThreads = 1024;
 
-const char* instruction_set() {
-#if defined(__x86_64__)
-  if (__builtin_cpu_supports("avx512f")) return "avx512";
-  if (__builtin_cpu_supports("avx2")) return "avx2";
-  if (__builtin_cpu_supports("avx")) return "avx";
-  return "sse";
-#else
-  return "neon";
-#endif
-}
-
 // What the prepared kernels of one runtime share.
 struct Device {
   CpuCompiler compiler;
@@ -48,7 +38,7 @@ struct Device {
 
   Device(CpuCompiler c, uint32_t threads) : compiler(std::move(c)), pool(threads) {
     capabilities.backend = "cpu";
-    capabilities.family = instruction_set();
+    capabilities.family = cpu::instruction_set();
     capabilities.name = concat("CPU (", threads, threads == 1 ? " thread, " : " threads, ",
                                capabilities.family, ')');
     capabilities.max_buffer_bytes = static_cast<uint64_t>(sysconf(_SC_PHYS_PAGES)) *
