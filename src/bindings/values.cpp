@@ -253,9 +253,7 @@ void bind_values(nb::module_& m) {
           nb::sig("def __len__(self) -> int"))
       .def(
           "__getitem__",
-          [](const IRValue& self, nb::handle index) {
-            return part_of(self, index, "a component");
-          },
+          [](const IRValue& self, nb::handle index) { return part_of(self, index, "a component"); },
           nb::arg().none(), nb::sig("def __getitem__(self, index: " ENIGMA_VALUE ", /) -> IRValue"),
           "A component of a vector, or a column of a matrix, counted from 0.");
   static const char* const kNames[] = {"x", "y", "z", "w"};
@@ -265,7 +263,8 @@ void bind_values(nb::module_& m) {
         kNames[k],
         [k](const IRValue& self) {
           if (self.type.is_matrix()) {
-            throw Error("a matrix has columns, as m[0], and no component " + std::string(kNames[k]));
+            throw Error("a matrix has columns, as m[0], and no component " +
+                        std::string(kNames[k]));
           }
           return part_of(self, nb::int_(k), kNames[k]);
         },

@@ -201,11 +201,12 @@ std::optional<Type> Builder::State::shared(const OpInfo& row,
 // What would make the operands fit.
 const char* Builder::State::advice(std::span<const Op> rows,
                                    std::span<const Operand> operands) const {
-  bool any_number = false, any_part = false;
+  bool any_number = false, any_part = false, all_float = true;
   for (const Operand& x : operands) {
     const ValueId* v = std::get_if<ValueId>(&x);
     any_number |= !v || type(*v).dtype != DType::B1;
     any_part |= !v || type(*v).is_scalar();
+    all_float &= !v || is_float(type(*v).dtype);
   }
   bool takes_floats = false, takes_integers = false;
   for (Op op : rows) {
@@ -214,7 +215,9 @@ const char* Builder::State::advice(std::span<const Op> rows,
   }
   const char c = class_of(info(rows.front()));
   if (c == 'M') return "make_matrix(...), which takes the columns";
-  if ((c == 'V' || c == 'W') && any_part) return "make_vec(...), which takes the components";
+  if ((c == 'V' && any_part) || (c == 'W' && all_float)) {
+    return "make_vec(...), which takes the components";
+  }
   if (takes_floats && any_number) return "metal_cast(x, \"float\")";
   return takes_integers ? "metal_cast(x, \"int\")" : "metal_cast(x, \"float\")";
 }

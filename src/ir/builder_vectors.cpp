@@ -93,8 +93,8 @@ ValueId Builder::extract(ValueId whole, Operand index) {
     const bool whole_number =
         !std::holds_alternative<double>(*l) && !std::holds_alternative<bool>(*l);
     if (!whole_number || is_negative(*l) || literal_bits(DType::U64, *l) >= uint64_t(count)) {
-      s.fail(s.describe(whole), " has the ", type.is_matrix() ? "columns" : "components",
-             " 0 to ", count - 1, ", not ", to_string(*l));
+      s.fail(s.describe(whole), " has the ", type.is_matrix() ? "columns" : "components", " 0 to ",
+             count - 1, ", not ", to_string(*l));
     }
     return s.part(whole, literal_bits(DType::U64, *l));
   }

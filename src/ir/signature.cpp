@@ -150,7 +150,7 @@ const char* letter_text(char letter) {
     case 'V':
       return "float vector";
     case 'W':
-      return "float vector of 3";
+      return "float 3-vector";
     case 'M':
     case 't':
       return "float matrix";

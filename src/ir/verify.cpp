@@ -20,7 +20,8 @@
 //              function constants an index up to 65535;
 //   casts      keep the number of elements, or broadcast a scalar to a vector; as_type keeps the
 //              width, and neither type is bool;
-//   vectors    are made of 2 to 4 scalars of one type, matrices of as many vectors; the part that is
+//   vectors    are made of 2 to 4 scalars of one type, matrices of as many vectors; the part that
+//   is
 //              taken of one exists; factors have a product;
 //   allocs     stand in the kernel's body, and all of them have at most 32 KiB;
 //   function constants
@@ -313,8 +314,7 @@ class Verifier {
       case Shape::Cast: {
         const Type from = type(inst.operands[0]);
         if (!result.is_value()) return broken("a cast to what is no number");
-        const bool broadcast =
-            from.is_scalar() && !result.is_matrix() && inst.op == Op::Cast;
+        const bool broadcast = from.is_scalar() && !result.is_matrix() && inst.op == Op::Cast;
         if (from.with(result.dtype) != result && !broadcast) broken("a cast changes the shape");
         if (inst.op == Op::AsType && (info(from.dtype).bits != info(result.dtype).bits ||
                                       from.dtype == DType::B1 || result.dtype == DType::B1)) {

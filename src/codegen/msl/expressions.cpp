@@ -263,17 +263,17 @@ Frag Writer::operators(const Instruction& inst) {
                 s.prec, form, {a, b});
 }
 
-// Operators on vectors: no promotion, but operators that are for numbers alone, and no arithmetic of
-// bfloats.
+// Operators on vectors: no promotion, but operators that are for numbers alone, and no arithmetic
+// of bfloats.
 Frag Writer::vector_operators(const Instruction& inst) {
   const Spelling& s = spelling(inst.op);
   Type t = type(inst.operands[0]);
   Op op = inst.op;
   const bool widened = t.dtype == DType::BF16;
   const bool wraps = overflows(t) && info(op).has(flag::WRAPS) && !ranges_.fits(inst);
-  auto take = widened                                      ? &Writer::as_float
+  auto take = widened                                     ? &Writer::as_float
               : wraps || s.text.find("$u") != s.text.npos ? &Writer::bits
-                                                           : &Writer::exact;
+                                                          : &Writer::exact;
   Frag a = (this->*take)(inst.operands[0]), out;
   if (op == Op::NotB) {
     Frag no = literal(t, 0);
@@ -290,9 +290,8 @@ Frag Writer::vector_operators(const Instruction& inst) {
       symbol.remove_suffix(1);
       prec = op == Op::AndB ? Prec::BitAnd : Prec::BitOr;
     }
-    out = joined(
-        concat(as_operand(a, prec, false), " ", symbol, " ", as_operand(b, prec, true)), prec,
-        Form::Exact, {a, b});
+    out = joined(concat(as_operand(a, prec, false), " ", symbol, " ", as_operand(b, prec, true)),
+                 prec, Form::Exact, {a, b});
   }
   if (wraps) out.form = Form::Unsigned;
   if (!widened || info(op).result == 'b') return out;
@@ -314,8 +313,8 @@ Frag Writer::extract(const Instruction& inst) {
   Frag x = exact(inst.operands[0]);
   std::string part = type(inst.operands[0]).is_matrix() ? concat("[", inst.attr, "]")
                                                         : concat(".", "xyzw"[inst.attr]);
-  Frag f = joined(concat(as_operand(x, Prec::Primary, false), part), Prec::Primary, Form::Exact,
-                  {x});
+  Frag f =
+      joined(concat(as_operand(x, Prec::Primary, false), part), Prec::Primary, Form::Exact, {x});
   f.atom = x.atom;
   return f;
 }
@@ -496,11 +495,14 @@ std::string Writer::local_name(InstId id) {
   if (python.starts_with("simd_")) return names_.declare(concat("lane_", python.substr(5)));
   if (dtype(inst.results[0]) == DType::B1) return names_.declare("test");
   static constexpr std::pair<std::string_view, std::string_view> kWords[] = {
-      {"+", "sum"},        {"-", "difference"}, {"*", "product"},  {"/", "quotient"},
-      {"//", "quotient"},  {"%", "remainder"},  {"&", "bits"},     {"|", "bits"},
-      {"^", "bits"},       {"~", "bits"},       {"<<", "shifted"}, {">>", "shifted"},
-      {"neg", "negative"}, {"where", "choice"},  {"make_vec", "vector"},
-      {"vec_extract", "component"}};
+      {"+", "sum"},           {"-", "difference"},
+      {"*", "product"},       {"/", "quotient"},
+      {"//", "quotient"},     {"%", "remainder"},
+      {"&", "bits"},          {"|", "bits"},
+      {"^", "bits"},          {"~", "bits"},
+      {"<<", "shifted"},      {">>", "shifted"},
+      {"neg", "negative"},    {"where", "choice"},
+      {"make_vec", "vector"}, {"vec_extract", "component"}};
   for (auto [symbol, word] : kWords) {
     if (python == symbol) return names_.declare(word);
   }

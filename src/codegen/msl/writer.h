@@ -34,11 +34,11 @@ class Writer {
   DType dtype(ValueId v) const { return m_.type(v).dtype; }
   const Instruction* constant(ValueId v) const;  ///< its definition when it is a number
   /// The text of a value. Each call stands for one use of it.
-  Frag exact(ValueId v);     ///< of the value's own type
-  Frag bits(ValueId v);      ///< of the unsigned type of its width
-  Frag in_range(ValueId v);  ///< of its type, or an int of the same value
-  Frag index_of(ValueId v);  ///< between brackets
-  Frag as_float(ValueId v);  ///< any float type, widened to float
+  Frag exact(ValueId v);                ///< of the value's own type
+  Frag bits(ValueId v);                 ///< of the unsigned type of its width
+  Frag in_range(ValueId v);             ///< of its type, or an int of the same value
+  Frag index_of(ValueId v);             ///< between brackets
+  Frag as_float(ValueId v);             ///< any float type, widened to float
   Frag to_exact(Frag f, Type t) const;  ///< converted to its own type where it is not of that
   /// Fit to be written more than once: a name or a number, through a local if need be.
   Frag atom(ValueId v);
