@@ -104,11 +104,21 @@ ValueId Builder::State::convert(const Operand& x, Type t) {
   return cast(constant(Type::scalar(t.dtype), literal_bits(t.dtype, l)), t);
 }
 
-ValueId Builder::State::condition(const Operand& x, Type shaped_like, std::string_view user) {
+namespace {
+// How a message goes on after what was given, when a row is being applied.
+// What Python writes without a name, as A[i], has no signature to show.
+std::string of_row(const OpInfo* row) {
+  return row && *row->python ? concat(": ", signature_text(*row)) : "";
+}
+}  // namespace
+
+ValueId Builder::State::condition(const Operand& x, Type shaped_like, std::string_view user,
+                                  const OpInfo* row) {
   ValueId v;
   if (const Literal* l = std::get_if<Literal>(&x)) {
     if (!std::holds_alternative<bool>(*l)) {
-      fail(user, " takes a condition, ", describe(x), " was given; write a comparison or a bool");
+      fail(user, " takes a condition, ", describe(x), " was given", of_row(row),
+           "; write a comparison or a bool");
     }
     v = constant(Type::scalar(DType::B1), literal_bits(DType::B1, *l));
   } else {
@@ -116,17 +126,17 @@ ValueId Builder::State::condition(const Operand& x, Type shaped_like, std::strin
     check_value(v);
     if (type(v).dtype != DType::B1 || !type(v).is_value()) {
       const std::string& name = m.name_of(v);
-      fail(user, " takes a condition, ", describe(v), " was given; write ",
+      fail(user, " takes a condition, ", describe(v), " was given", of_row(row), "; write ",
            name.empty() ? "x" : name, " != 0");
     }
   }
   if (type(v).elements() > 1 && type(v).elements() != shaped_like.elements()) {
-    fail(user, " takes one condition, ", describe(v), " was given");
+    fail(user, " takes one condition, ", describe(v), " was given", of_row(row));
   }
   return cast(v, shaped_like.with(DType::B1));
 }
 
-ValueId Builder::State::index(const Operand& x) {
+ValueId Builder::State::index(const Operand& x, const OpInfo* row) {
   if (const Literal* l = std::get_if<Literal>(&x)) {
     if (!std::holds_alternative<double>(*l) && !std::holds_alternative<bool>(*l)) {
       if (is_negative(*l)) fail("the index ", to_string(*l), " is negative; indices count from 0");
@@ -138,20 +148,22 @@ ValueId Builder::State::index(const Operand& x) {
     check_value(v);
     if (type(v).is_scalar() && is_integer(type(v).dtype)) return v;
   }
-  fail("an index is an integer, ", describe(x), " was given; write metal_cast(i, \"uint\")");
+  fail("an index is an integer, ", describe(x), " was given", of_row(row),
+       "; write metal_cast(i, \"uint\")");
 }
 
-ValueId Builder::State::lane(const Operand& x, std::string_view user) {
+ValueId Builder::State::lane(const Operand& x, std::string_view user, const OpInfo* row) {
   if (const Literal* l = std::get_if<Literal>(&x)) {
     if (std::holds_alternative<double>(*l) || !fits(DType::U32, *l)) {
-      fail(user, " takes a uint here, ", describe(x), " was given");
+      fail(user, " takes a uint here, ", describe(x), " was given", of_row(row));
     }
     return constant(Type::scalar(DType::U32), literal_bits(DType::U32, *l));
   }
   ValueId v = std::get<ValueId>(x);
   check_value(v);
   if (!type(v).is_scalar() || !is_integer(type(v).dtype)) {
-    fail(user, " takes a uint here, ", describe(v), " was given; write metal_cast(x, \"uint\")");
+    fail(user, " takes a uint here, ", describe(v), " was given", of_row(row),
+         "; write metal_cast(x, \"uint\")");
   }
   return cast(v, Type::scalar(DType::U32));
 }
@@ -328,13 +340,16 @@ ValueId Builder::State::apply(std::span<const Op> rows, std::span<const Operand>
     const Operand& x = operands[k];
     switch (row.operands[k]) {
       case 'b':
-        values.push_back(condition(x, mem ? Type::scalar(DType::B1) : shape, user));
+        values.push_back(condition(x, mem ? Type::scalar(DType::B1) : shape, user, &row));
+        break;
+      case 'f':
+        values.push_back(convert(x, shape.with(DType::F32)));
         break;
       case 'u':
-        values.push_back(lane(x, user));
+        values.push_back(lane(x, user, &row));
         break;
       case 'x':
-        values.push_back(index(x));
+        values.push_back(index(x, &row));
         break;
       case 'm':
         values.push_back(mem = memory(x, user));
@@ -410,8 +425,8 @@ ValueId Builder::as_type(Operand x, DType to) {
       info(from.dtype).bits != info(to).bits) {
     s.fail("as_type keeps the bits, so both types have the same width; ", s.describe(v), " has ",
            from.dtype == DType::B1 ? 1 : int{info(from.dtype).bits}, " bits and ",
-           info(to).mnemonic, " has ", to == DType::B1 ? 1 : int{info(to).bits},
-           "; metal_cast(x, dtype) converts the value");
+           info(to).mnemonic, " has ", to == DType::B1 ? 1 : int{info(to).bits}, ": ",
+           signature_text(info(Op::AsType)), "; metal_cast(x, dtype) converts the value");
   }
   if (from.dtype == to) return v;
   return s.emit(Op::AsType, {v}, from.with(to));

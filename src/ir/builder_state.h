@@ -99,9 +99,11 @@ struct Builder::State {
   ValueId part(ValueId whole, uint64_t index);
   /// A factor of a product, in the dtype in which the factors meet.
   ValueId factor(const Operand& x, std::span<const Operand> factors, std::string_view user);
-  ValueId condition(const Operand& x, Type shaped_like, std::string_view user);
-  ValueId index(const Operand& x);
-  ValueId lane(const Operand& x, std::string_view user);
+  // Their messages show the signature of the row that is applied, if one is.
+  ValueId condition(const Operand& x, Type shaped_like, std::string_view user,
+                    const OpInfo* row = nullptr);
+  ValueId index(const Operand& x, const OpInfo* row = nullptr);
+  ValueId lane(const Operand& x, std::string_view user, const OpInfo* row = nullptr);
   ValueId memory(const Operand& x, std::string_view user);
   std::optional<Type> shared(const OpInfo& row, std::span<const Operand> operands) const;
   const char* advice(std::span<const Op> rows, std::span<const Operand> operands) const;

@@ -12,8 +12,8 @@
 namespace enigma {
 namespace {
 
-constexpr std::string_view kOperandLetters = "FIBAVWMspbuxvme";
-constexpr std::string_view kResultLetters = "TspbueUt-?";
+constexpr std::string_view kOperandLetters = "FIBAVWMspbfuxvme";
+constexpr std::string_view kResultLetters = "TspbfueUt-?";
 
 constexpr std::string_view operands_of(std::string_view signature) {
   return signature.substr(0, signature.find(':'));

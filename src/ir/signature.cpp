@@ -77,6 +77,8 @@ Type result_type(const OpInfo& row, std::span<const Type> operands) {
       return product(operands[0], operands[1]);
     case 'b':
       return shared.is_value() ? shared.with(DType::B1) : Type::scalar(DType::B1);
+    case 'f':
+      return shared.with(DType::F32);
     case 'u':
       return Type::scalar(DType::U32);
     case 'U':
@@ -162,6 +164,8 @@ const char* letter_text(char letter) {
       return "any";
     case 'b':
       return "bool";
+    case 'f':
+      return "float";
     case 'u':
       return "uint";
     case 'x':
@@ -196,6 +200,7 @@ std::string signature_text(const OpInfo& row) {
   for (size_t k = 0; k < row.operands.size(); ++k) {
     t.add(k ? ", " : "", letter_text(row.operands[k]));
   }
+  if (row.shape == Shape::Cast) return t.add(", dtype) -> dtype").str();
   const char c = class_of(row);
   t.add(") -> ", row.result == 'T' ? letter_text(c) : letter_text(row.result));
   return t.str();

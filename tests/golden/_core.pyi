@@ -1065,6 +1065,27 @@ def atomic_compare_exchange_weak(buf: TracingTensor, index: IRValue | int | tupl
     compare_exchange(memory, index, expected, desired): whether it was exchanged
     """
 
+class Ring:
+    """The tiles of a pipeline, without its slot."""
+
+    def __init__(self, dtype: object | None, size: object | None, stages: object | None) -> None: ...
+
+    def next(self, slot: IRValue | int) -> IRValue | int:
+        """The slot after an advance."""
+
+    def tile(self, slot: IRValue | int, stage: int) -> TracingTensor:
+        """The tile of a stage."""
+
+    @property
+    def stages(self) -> int: ...
+
+    @property
+    def name(self) -> str:
+        """The Python name, "" when none is known; the first one given stays."""
+
+    @name.setter
+    def name(self, arg: str, /) -> None: ...
+
 def function_constant(dtype: DType | str | type, index: int) -> IRValue:
     """
     a number that is given when the kernel is prepared, the same for all its threads.
@@ -1327,6 +1348,44 @@ def clz(x: IRValue | float | numpy.generic) -> IRValue:
 
 def ctz(x: IRValue | float | numpy.generic) -> IRValue:
     """zero bits below the lowest one; the width for 0"""
+
+def abs_diff(x: IRValue | float | numpy.generic, y: IRValue | float | numpy.generic) -> IRValue:
+    """distance of two integers, as the unsigned type of their width"""
+
+def abs_diff_unary(x: IRValue | float | numpy.generic) -> IRValue:
+    """absolute value, as the unsigned type of the same width"""
+
+def add_sat(x: IRValue | float | numpy.generic, y: IRValue | float | numpy.generic) -> IRValue:
+    """sum; beyond the type's end it is that end"""
+
+def sub_sat(x: IRValue | float | numpy.generic, y: IRValue | float | numpy.generic) -> IRValue:
+    """difference; beyond the type's end it is that end"""
+
+def mad_sat(x: IRValue | float | numpy.generic, y: IRValue | float | numpy.generic, z: IRValue | float | numpy.generic) -> IRValue:
+    """x * y + z, all of it exact; beyond the type's end it is that end"""
+
+def rotate(x: IRValue | float | numpy.generic, count: IRValue | float | numpy.generic) -> IRValue:
+    """
+    rotate(x, count): bits moved left, those that leave come in at the right; the count is taken modulo the width
+    """
+
+def reverse_bits(x: IRValue | float | numpy.generic) -> IRValue:
+    """the bits in the opposite order"""
+
+def extract_bits(x: IRValue | float | numpy.generic, offset: IRValue | float | numpy.generic, bits: IRValue | float | numpy.generic) -> IRValue:
+    """
+    extract_bits(x, offset, bits): that many bits from the offset on, sign-extended for signed types; those beyond the width are left out, and no bits are 0
+    """
+
+def insert_bits(base: IRValue | float | numpy.generic, insert: IRValue | float | numpy.generic, offset: IRValue | float | numpy.generic, bits: IRValue | float | numpy.generic) -> IRValue:
+    """
+    insert_bits(base, insert, offset, bits): base with the lowest bits of insert from the offset on; those beyond the width are left out
+    """
+
+def dequantize_int8(x: IRValue | float | numpy.generic, scale: IRValue | float | numpy.generic, zero_point: IRValue | float | numpy.generic = 0) -> IRValue:
+    """
+    dequantize_int8(x, scale, zero_point=0): (x - zero_point) * scale, as float
+    """
 
 def simd_sum(x: IRValue | float | numpy.generic) -> IRValue:
     """sum over the SIMD-group"""

@@ -76,7 +76,7 @@ def dtypes_of(row: Any) -> tuple[str, ...]:
 
 def result_dtype(row: Any, dtype: str) -> str:
     unsigned = f"u{dtype[1:]}" if dtype in INTEGERS else dtype
-    return {"T": dtype, "b": "b1", "u": "u32", "U": unsigned}[row.result]
+    return {"T": dtype, "b": "b1", "f": "f32", "u": "u32", "U": unsigned}[row.result]
 
 
 @dataclass(frozen=True)
@@ -110,15 +110,16 @@ def cases_of(dtype: str) -> list[Case]:
 
 @dataclass(frozen=True)
 class Operands:
-    """Operands of a type, three for its class letter, two for u and one for b."""
+    """Operands of a type, three for its class letter, two for u and f and one for b."""
 
     values: tuple[np.ndarray, ...]
+    floats: tuple[np.ndarray, ...]
     counts: tuple[np.ndarray, ...]
     conditions: tuple[np.ndarray, ...]
 
     def of(self, row: Any) -> list[np.ndarray]:
         """Those that the row takes, in its order."""
-        left = {"u": iter(self.counts), "b": iter(self.conditions)}
+        left = {"f": iter(self.floats), "u": iter(self.counts), "b": iter(self.conditions)}
         values = iter(self.values)
         return [next(left.get(letter, values)) for letter in row.operands]
 
@@ -144,8 +145,14 @@ def operands_of(dtype: str) -> Operands:
         np.where(rng.random(total) < 0.2, rng.choice(sizes, total), rng.integers(0, 70, total))
         for _ in range(2)
     ]
+    floats = [np.resize(flush(edge_values("f32")), total), np.round(rng.uniform(-200, 200, total))]
     conditions = rng.integers(0, 2, total).astype(np.bool_)
-    return Operands(tuple(values), tuple(c.astype(np.uint32) for c in counts), (conditions,))
+    return Operands(
+        tuple(values),
+        tuple(f.astype(np.float32) for f in floats),
+        tuple(c.astype(np.uint32) for c in counts),
+        (conditions,),
+    )
 
 
 def some_edges(dtype: str) -> list[Any]:
@@ -165,13 +172,14 @@ def run(dtype: str) -> dict[Case, np.ndarray]:
 
     # fmt: off
     @enigma.kernel
-    def kernel(X: dtype, Y: dtype, Z: dtype, N: enigma.u32, M: enigma.u32, C: enigma.b1,
+    def kernel(X: dtype, Y: dtype, Z: dtype, S: enigma.f32, T: enigma.f32,
+               N: enigma.u32, M: enigma.u32, C: enigma.b1,
                F32: enigma.f32, F16: enigma.f16, BF16: enigma.bf16,
                I8: enigma.i8, I16: enigma.i16, I32: enigma.i32, I64: enigma.i64,
                U8: enigma.u8, U16: enigma.u16, U32: enigma.u32, U64: enigma.u64, B1: enigma.b1):
         # fmt: on
         i = enigma.thread_position_in_grid
-        given = Operands((X[i], Y[i], Z[i]), (N[i], M[i]), (C[i],))
+        given = Operands((X[i], Y[i], Z[i]), (S[i], T[i]), (N[i], M[i]), (C[i],))
         buffers = [F32, F16, BF16, I8, I16, I32, I64, U8, U16, U32, U64, B1]
         for (to, there), out in zip(places.items(), buffers, strict=True):
             for k, case in enumerate(there):
@@ -179,7 +187,7 @@ def run(dtype: str) -> dict[Case, np.ndarray]:
                 out[i + k * n] = function_of(case.row)(*values)
 
     results = {t: np.empty(max(len(there) * n, 1), NUMPY[t]) for t, there in places.items()}
-    inputs = (*operands.values, *operands.counts, *operands.conditions)
+    inputs = (*operands.values, *operands.floats, *operands.counts, *operands.conditions)
     enigma.compile(kernel)(*inputs, *results.values(), grid=n, threads=256)
     return {
         case: results[t][k * n : (k + 1) * n]

@@ -92,6 +92,33 @@ def _bits(t: Any, x: int) -> int:
     return x % 2**t.bits
 
 
+def _saturated(t: Any, x: int) -> int:
+    return min(max(x, t.min), t.max)
+
+
+def _field(t: Any, offset: int, bits: int) -> int:
+    """A mask of the bits that are in the type."""
+    return (2 ** min(bits, t.bits) - 1 << min(offset, t.bits)) % 2**t.bits
+
+
+def _extract(t: Any, x: int, offset: int, bits: int) -> int:
+    mask = _field(t, offset, bits)
+    if not mask:
+        return 0
+    value = (_bits(t, x) & mask) >> offset
+    sign = (mask >> offset) // 2 + 1
+    return value - 2 * sign if t.min < 0 and value & sign else value
+
+
+def _insert(t: Any, base: int, insert: int, offset: int, bits: int) -> int:
+    mask = _field(t, offset, bits)
+    return _bits(t, base) & ~mask | _bits(t, insert) << min(offset, t.bits) & mask
+
+
+def _dequantize(x: np.ndarray, scale: np.ndarray, zero_point: np.ndarray) -> np.ndarray:
+    return (x.astype(np.float32) - zero_point.astype(np.float32)) * scale.astype(np.float32)
+
+
 def _in_float32(function: Callable[..., np.ndarray]) -> Callable[..., np.ndarray]:
     return lambda *operands: function(*(x.astype(np.float32) for x in operands))
 
@@ -211,13 +238,33 @@ REFERENCES: dict[str, Real | Exact] = {
     "math.popcount": Exact(lambda t, x: _bits(t, x).bit_count()),
     "math.clz": Exact(lambda t, x: t.bits - _bits(t, x).bit_length()),
     "math.ctz": Exact(lambda t, x: ((x & -x).bit_length() - 1) if x else t.bits),
+    "math.abs_diff": Exact(lambda t, x, y: abs(x - y)),
+    "math.abs_diff_unary": Exact(lambda t, x: abs(x)),
+    "math.add_sat": Exact(lambda t, x, y: _saturated(t, x + y)),
+    "math.sub_sat": Exact(lambda t, x, y: _saturated(t, x - y)),
+    "math.mad_sat": Exact(lambda t, x, y, z: _saturated(t, x * y + z)),
+    "math.rotate": Exact(lambda t, x, n: _bits(t, x) * (2**t.bits + 1) << n % t.bits >> t.bits),
+    "math.reverse_bits": Exact(lambda t, x: int(f"{_bits(t, x):0{t.bits}b}"[::-1], 2)),
+    "math.extract_bits": Exact(_extract),
+    "math.insert_bits": Exact(_insert),
+    "math.dequantize_int8": Real(_dequantize),
 }
 
 
+def _rounded_to_odd(x: int) -> float:
+    """x with 24 bits, the last of them set where that is not exact: rounding may go on from it."""
+    beyond = max(abs(x).bit_length() - 24, 0)
+    kept = abs(x) >> beyond
+    return math.copysign(math.ldexp(kept | (kept << beyond != abs(x)), beyond), x)
+
+
 def converted(x: np.ndarray, to: np.dtype) -> np.ndarray:
-    """metal_cast: integers wrap, floats truncate and saturate, NaN is 0."""
+    """metal_cast: integers wrap, floats truncate and saturate, NaN is 0; rounded once."""
     if to == np.bool_:
         return x != 0
+    if x.dtype.kind in "iu" and to in (NUMPY["f16"], NUMPY["bf16"]):  # numpy rounds them twice
+        with np.errstate(over="ignore"):
+            return np.array([_rounded_to_odd(v) for v in x.tolist()], np.float32).astype(to)
     if np.issubdtype(to, np.integer) and x.dtype.kind not in "iub":
         info = np.iinfo(to)
         cut = []

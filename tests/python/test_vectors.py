@@ -27,7 +27,7 @@ def on_vectors(dtype: str, width: int) -> dict[every_row.Case, np.ndarray]:
 
     # fmt: off
     @enigma.kernel
-    def kernel(X: dtype, Y: dtype, Z: dtype, C: enigma.b1,
+    def kernel(X: dtype, Y: dtype, Z: dtype, S: enigma.f32, T: enigma.f32, C: enigma.b1,
                F32: enigma.f32, F16: enigma.f16, BF16: enigma.bf16,
                I8: enigma.i8, I16: enigma.i16, I32: enigma.i32, I64: enigma.i64,
                U8: enigma.u8, U16: enigma.u16, U32: enigma.u32, U64: enigma.u64, B1: enigma.b1):
@@ -35,11 +35,11 @@ def on_vectors(dtype: str, width: int) -> dict[every_row.Case, np.ndarray]:
         first = enigma.thread_position_in_grid * width
         # The last thread may have too many components.
         at = [enigma.imin(first + k, n - 1) for k in range(width)]
-        values, conditions = (
+        values, floats, conditions = (
             tuple(enigma.make_vec(*(buffer[i] for i in at)) for buffer in buffers)
-            for buffers in ((X, Y, Z), (C,))
+            for buffers in ((X, Y, Z), (S, T), (C,))
         )
-        given = every_row.Operands(values, (), conditions)
+        given = every_row.Operands(values, floats, (), conditions)
         buffers = [F32, F16, BF16, I8, I16, I32, I64, U8, U16, U32, U64, B1]
         for (to, there), out in zip(places.items(), buffers, strict=True):
             for k, case in enumerate(there):
@@ -49,7 +49,7 @@ def on_vectors(dtype: str, width: int) -> dict[every_row.Case, np.ndarray]:
                     out[at[c] + k * n] = result[c]
 
     results = {t: np.empty(max(len(there) * n, 1), NUMPY[t]) for t, there in places.items()}
-    inputs = (*operands.values, *operands.conditions)
+    inputs = (*operands.values, *operands.floats, *operands.conditions)
     enigma.compile(kernel)(*inputs, *results.values(), grid=-(-n // width), threads=64)
     return {
         case: results[t][k * n : (k + 1) * n]

@@ -160,11 +160,14 @@ constexpr bool is_right(const Column& row) {
                 "the CPU column of " #Enum " is wrong");
 #include "enigma/ops.def"
 
-Type result_of(const OpInfo& row, DType t) {
-  return result_type(row, std::vector<Type>(row.operands.size(), Type::scalar(t)));
-}
-
 DType in_registers(DType t) { return is_float(t) ? DType::F32 : t; }
+
+DType result_dtype(const OpInfo& row, DType t) {
+  return row.result == 'b'   ? DType::B1
+         : row.result == 'u' ? DType::U32
+         : row.result == 'U' ? unsigned_of(t)
+                             : t;
+}
 
 // Writes the code of an expression.
 struct Emitter {
@@ -208,7 +211,7 @@ struct Emitter {
         operands.x[k] = meet(values[k], letter == 'b' ? DType::B1 : letter == 'u' ? DType::U32 : t);
       }
       V v = lower(e, op, operands);
-      return {v, result_of(called, t).dtype};
+      return {v, result_dtype(called, t)};
     }
     throw InternalError(concat("no row ", name, " for ", info(t).mnemonic));
   }
@@ -266,7 +269,7 @@ V lower(Expr& e, Op op, const MapArgs& args) {
   if (Hand by_hand = kHands[static_cast<size_t>(op)]) return by_hand(e, args);
   std::string_view text = column(op);
   if (is_expression(text)) return evaluate(e, op, text.substr(kExpression.size()), args);
-  const Elem elem = elem_of(result_of(info(op), args.dtype).dtype);
+  const Elem elem = elem_of(result_dtype(info(op), args.dtype));
   const int lanes = args.x[0].lanes;
   return e.emit(elem, lanes, fill(text, args, llvm_type(elem, lanes)));
 }

@@ -13,6 +13,28 @@ Frag wrapped(std::string_view function, const Frag& x, Form form = Form::Exact) 
   return make_frag(concat(function, "(", x.text, ")"), Prec::Primary, form, {&x});
 }
 
+Frag called(std::string_view function, const std::vector<Frag>& args) {
+  Frag f = make_frag(concat(function, "("), Prec::Primary, Form::Exact, {});
+  for (const Frag& x : args) {
+    f = make_frag(concat(f.text, &x == &args.front() ? "" : ", ", x.text), Prec::Primary,
+                  Form::Exact, {&f, &x});
+  }
+  f.text += ")";
+  return f;
+}
+
+// Metal's function where the field, of the last two operands, is known to lie within the width.
+Frag bit_field(Writer& w, const Instruction& inst, std::string_view function) {
+  const Type t = w.type(inst.operands[0]);
+  const size_t count = inst.operands.size();
+  const Range offset = w.ranges()[inst.operands[count - 2]];
+  const Range bits = w.ranges()[inst.operands[count - 1]];
+  std::vector<Frag> args;
+  for (ValueId v : inst.operands) args.push_back(w.exact(v));
+  if (offset.hi + bits.hi <= info(t.dtype).bits) return called(function, args);
+  return called(w.prelude(concat("enigma_", function), t.dtype, t.rows), args);
+}
+
 Form operator_form(Type t) { return promotes(t) ? Form::Promoted : Form::Exact; }
 
 // A quotient or remainder: the operator where it means what the row says, a function elsewhere.
@@ -79,8 +101,15 @@ Frag convert(Writer& w, ValueId x, Type from, Type to) {
   if (is_float(to.dtype)) {
     if (is_float(from.dtype))
       return to.dtype == DType::F32 ? w.as_float(x) : wrapped(name, w.as_float(x));
-    Frag f = is_integer(from.dtype) ? w.in_range(x) : w.exact(x);
-    if (to.dtype == DType::BF16) {  // only float becomes bfloat
+    const bool integer = is_integer(from.dtype);
+    Frag f = integer ? w.in_range(x) : w.exact(x);
+    constexpr Range kExact{-(1 << 24), 1 << 24};
+    if (to.dtype == DType::BF16 && integer && !w.ranges()[x].within(kExact)) {
+      // By way of the nearest float it would be rounded twice.
+      f = wrapped(w.prelude("enigma_odd_float", from.dtype, from.rows), w.exact(x));
+    } else if (to.dtype == DType::BF16 ||
+               (to.dtype == DType::F16 && integer && info(from.dtype).bits > 8)) {
+      // Only float becomes bfloat, and is rounded to the nearest half.
       f = wrapped(type_name(to.with(DType::F32)), f);
     }
     return wrapped(name, f);
@@ -132,6 +161,39 @@ template <>
 Frag hand<Op::AbsI>(Writer& w, const Instruction& inst) {
   Frag x = w.exact(inst.operands[0]);
   return is_unsigned(w.dtype(inst.operands[0])) ? x : wrapped("abs", x);
+}
+
+template <>
+Frag hand<Op::AbsDiffUnary>(Writer& w, const Instruction& inst) {
+  Type t = w.type(inst.operands[0]), result = w.type(inst.results[0]);
+  Frag x = w.exact(inst.operands[0]);
+  return t == result ? x : wrapped(type_name(result), wrapped("abs", x));
+}
+
+template <>
+Frag hand<Op::Rotate>(Writer& w, const Instruction& inst) {
+  const Type type = w.type(inst.operands[0]);
+  const uint64_t mask = info(type.dtype).bits - 1;
+  Frag x = w.exact(inst.operands[0]), count;
+  if (const Instruction* c = w.constant(inst.operands[1])) {
+    count = literal(DType::U32, c->attr & mask);
+  } else {
+    count =
+        infix(w.exact(inst.operands[1]), "&", literal(DType::U32, mask), Prec::BitAnd, Form::Exact);
+  }
+  if (type != Type::scalar(DType::U32)) count = wrapped(type_name(type), count);
+  return called("rotate", {x, count});
+}
+
+// Metal leaves open what bits beyond the width are; the functions of the prelude leave them out.
+template <>
+Frag hand<Op::ExtractBits>(Writer& w, const Instruction& inst) {
+  return bit_field(w, inst, "extract_bits");
+}
+
+template <>
+Frag hand<Op::InsertBits>(Writer& w, const Instruction& inst) {
+  return bit_field(w, inst, "insert_bits");
 }
 
 template <>
