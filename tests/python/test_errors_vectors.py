@@ -87,7 +87,7 @@ def refusal(body: Body) -> str:
         (
             lambda X, I, Out: enigma.as_type(enigma.make_float2(1, 2), "half"),
             "as_type keeps the bits, so both types have the same width; vector<2xf32> has 32 bits "
-            "and f16 has 16; metal_cast(x, dtype) converts the value",
+            "and f16 has 16: as_type(any, dtype) -> dtype; metal_cast(x, dtype) converts the value",
         ),
     ],
 )

@@ -68,7 +68,8 @@ std::string instantiate(std::string_view body, DType t) {
 // spelled as an integer's is one for all components.
 std::string for_vectors(std::string_view body, DType t, int n) {
   constexpr std::string_view kInline = "inline ";
-  std::string_view head = body.substr(kInline.size(), body.find(") {") - kInline.size());
+  const size_t from = body.find(kInline) + kInline.size();  // behind the rest of a comment
+  std::string_view head = body.substr(from, body.find(") {") - from);
   size_t open = head.find('('), name = head.rfind(' ', open) + 1;
   std::string result = concat(instantiate(head.substr(0, name - 1), t), n);
   std::string function = instantiate(head.substr(name, open - name), t);
