@@ -243,7 +243,8 @@ void bind_operations(nb::module_& m) {
         bind_barrier(m, row);
         break;
       case Shape::Atomic:
-        break;  // atomics.cpp
+      case Shape::SimdMatrix:
+        break;  // atomics.cpp, simd_matrices.cpp
       default:
         throw InternalError(std::string("no binding for the shape of ") + row.name);
     }

@@ -1,6 +1,7 @@
 // What a Builder holds between calls, and the steps that its parts share.
 #pragma once
 
+#include <array>
 #include <optional>
 #include <span>
 #include <string>
@@ -109,6 +110,9 @@ struct Builder::State {
   const char* advice(std::span<const Op> rows, std::span<const Operand> operands) const;
   std::pair<Op, Type> choose(std::span<const Op> rows, std::span<const Operand> operands) const;
   ValueId apply(std::span<const Op> rows, std::span<const Operand> operands, uint64_t attr);
+  std::array<ValueId, 3> matrix_place(Op op, ValueId memory, const Operand& index,
+                                      const Operand& row);
+  void check_matrix(ValueId v, std::string_view user) const;
   void warn_if_constant(Op op, DType t, std::span<const ValueId> operands);
 
   // ---- regions ----

@@ -1432,6 +1432,64 @@ def simd_barrier(mem_flags: str = 'mem_threadgroup') -> None:
 def query(name: str, dim: Literal['x', 'y', 'z', 0, 1, 2] = 0) -> IRValue:
     """A grid query by its name; `dim` is its component, where it has three."""
 
+def make_filled_simdgroup_matrix(value: IRValue | float | numpy.generic, elem: DType | str | type = 'float', rows: int = 8, cols: int = 8) -> IRValue:
+    """
+    an 8 x 8 matrix of one value.
+
+    `elem` is float, half or bfloat; the value is converted to it.
+
+    All 32 threads of a SIMD-group must get here together, with the same operands: a condition
+    or a loop around it must not differ between them. Every threadgroup of the launch must have
+    a multiple of 32 threads.
+
+    Errors: EnigmaError where that is known not to be so, for operands of other types, and outside
+    of a kernel.
+    """
+
+def simdgroup_matrix_load(buf: TracingTensor, elements_per_row: IRValue | int, elem: DType | str | type = 'float', rows: int = 8, cols: int = 8, offset: IRValue | int | tuple[IRValue | int, ...] = 0, transpose: bool = False) -> IRValue:
+    """
+    an 8 x 8 matrix from memory.
+
+    Row r begins at offset + r * elements_per_row; with `transpose` column r does. `elem` is the
+    type of the memory: float, half or bfloat.
+
+    All 32 threads of a SIMD-group must get here together, with the same operands: a condition
+    or a loop around it must not differ between them. Every threadgroup of the launch must have
+    a multiple of 32 threads.
+
+    Errors: EnigmaError where that is known not to be so, for operands of other types, and outside
+    of a kernel.
+    """
+
+def simdgroup_matrix_store(m: IRValue, buf: TracingTensor, elements_per_row: IRValue | int, offset: IRValue | int | tuple[IRValue | int, ...] = 0, transpose: bool = False) -> None:
+    """
+    write an 8 x 8 matrix to memory.
+
+    Row r begins at offset + r * elements_per_row; with `transpose` column r does. The memory has
+    the matrix's type.
+
+    All 32 threads of a SIMD-group must get here together, with the same operands: a condition
+    or a loop around it must not differ between them. Every threadgroup of the launch must have
+    a multiple of 32 threads.
+
+    Errors: EnigmaError where that is known not to be so, for operands of other types, and outside
+    of a kernel.
+    """
+
+def simdgroup_multiply_accumulate(a: IRValue, b: IRValue, c: IRValue) -> IRValue:
+    """
+    a @ b + c of 8 x 8 matrices, summed in float and rounded to c's type.
+
+    The three have one type, or c is float.
+
+    All 32 threads of a SIMD-group must get here together, with the same operands: a condition
+    or a loop around it must not differ between them. Every threadgroup of the launch must have
+    a multiple of 32 threads.
+
+    Errors: EnigmaError where that is known not to be so, for operands of other types, and outside
+    of a kernel.
+    """
+
 class Operation:
     """A row of the operation table, include/enigma/ops.def."""
 

@@ -74,7 +74,8 @@ Frag literal(Type t, uint64_t bits, Form form = Form::Exact);
 /// The value of a float literal of any float type, as a number of type float.
 Frag float_literal(DType t, uint64_t bits);
 
-/// "float4" for a vector, "float2x3" for a matrix of 2 columns of 3.
+/// "float4" for a vector, "float2x3" for a matrix of 2 columns of 3, "simdgroup_float8x8" for a
+/// SIMD-group matrix.
 std::string type_name(Type t);
 constexpr std::string_view name_of(DType t) { return info(t).msl; }
 /// The type that memory has: bool is a byte there, since a byte that is not 0 or 1 read as a bool

@@ -183,6 +183,7 @@ Frag literal(Type t, uint64_t bits, Form form) {
 }
 
 std::string type_name(Type t) {
+  if (t.is_simd_matrix()) return concat("simdgroup_", name_of(t.dtype), "8x8");
   if (t.is_vector()) return concat(name_of(t.dtype), int{t.rows});
   if (t.is_matrix()) return concat(name_of(t.dtype), int{t.cols}, "x", int{t.rows});
   return std::string(name_of(t.dtype));
