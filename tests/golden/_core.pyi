@@ -2145,7 +2145,9 @@ def make_float4(*parts: IRValue | float | numpy.generic) -> IRValue:
     """
 
 def vec_extract(v: IRValue, index: IRValue | float | numpy.generic) -> IRValue:
-    """component $1 of a vector, column $1 of a matrix, counted from 0"""
+    """
+    vec_extract(v, index): a component of a vector, a column of a matrix, counted from 0
+    """
 
 def make_filled_simdgroup_matrix(value: IRValue | float | numpy.generic, elem: DType | str | type = 'float', rows: int = 8, cols: int = 8) -> IRValue:
     """

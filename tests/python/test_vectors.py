@@ -58,9 +58,7 @@ def on_vectors(dtype: str, width: int) -> dict[every_row.Case, np.ndarray]:
     }
 
 
-@pytest.mark.parametrize(
-    ("dtype", "width"), [(t, 2 + k % 3) for k, t in enumerate(NUMPY)]
-)
+@pytest.mark.parametrize(("dtype", "width"), [(t, 2 + k % 3) for k, t in enumerate(NUMPY)])
 def test_every_elementwise_row(dtype: str, width: int) -> None:
     results = on_vectors(dtype, width)
     assert len(results) > 10
