@@ -16,8 +16,8 @@
 #include "codegen/msl/fragment.h"
 #include "codegen/msl/names.h"
 #include "codegen/msl/prelude.h"
-#include "codegen/msl/ranges.h"
 #include "codegen/msl/variables.h"
+#include "ir/ranges.h"
 #include "support/text.h"
 
 namespace enigma::msl {
