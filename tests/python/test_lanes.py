@@ -168,6 +168,34 @@ def test_divergence(dtype: str) -> None:
         case.run(compiled, trips.astype(np.uint32), np.array([turn], np.uint32))
 
 
+@pytest.mark.parametrize("dtype", ["f32", "f16", "bf16", "i8", "u64", "b1"])
+@pytest.mark.parametrize("size", [2, 3])
+def test_vectors_go_by_components(size: int, dtype: str) -> None:
+    names = [*joins_of(dtype), "shuffle_xor", "broadcast"]
+
+    def apply(scope: str, name: str, x):
+        return getattr(enigma, f"{scope}_{name}")(x, *([1] if name in names[-2:] else []))
+
+    @enigma.kernel
+    def kernel(X: dtype, Vectors: dtype, Numbers: dtype):
+        i = enigma.thread_position_in_grid
+        parts = [X[i + 50 * c] for c in range(size)]
+        with enigma.if_(i % 5 != 0):
+            whole = enigma.make_vec(*parts)
+            for k, (scope, name) in enumerate((s, n) for s in WIDTHS for n in names):
+                of_vector = apply(scope, name, whole)
+                for c, part in enumerate(parts):
+                    at = i + 50 * (k * size + c)
+                    Vectors[at] = enigma.vec_extract(of_vector, c)
+                    Numbers[at] = apply(scope, name, part)
+
+    x = values(dtype, 50 * size)
+    vectors, numbers = np.zeros((2, 2 * len(names) * 50 * size), NUMPY[dtype])
+    # Lane 1 and its neighbour are there where they are read, but for those of lanes that are not.
+    enigma.compile(kernel)(x, vectors, numbers, grid=50, threads=50)
+    np.testing.assert_array_equal(vectors, numbers)
+
+
 def test_one_value_for_all_is_counted() -> None:
     @enigma.kernel
     def kernel(Out: enigma.i32, Narrow: enigma.i8):

@@ -61,7 +61,7 @@ Frag Writer::lane(const Instruction& inst) {
     return across_lanes(x, [&](std::string arg) { return concat(function, "(", arg, ")"); });
   }
   const bool widened = t.dtype == DType::BF16;
-  function = prelude(concat("enigma_", function), widened ? DType::F32 : t.dtype);
+  function = prelude(concat("enigma_", function), widened ? DType::F32 : t.dtype, t.rows);
   Frag arg = widened ? as_float(x) : exact(x);
   std::string out = concat(function, "(", arg.text, ")");
   if (widened) out = concat(type_name(t), "(", out, ")");
