@@ -62,8 +62,8 @@ TEST_CASE("what is no expression is refused") {
 
 TEST_CASE("an expression is the code of its rows, and numbers take the type beside them") {
   CHECK(lowered(Op::Saturate, DType::F32, 1) ==
-        "%v0 = call float @llvm.maxnum.f32(float %x0, float 0x0000000000000000)\n"
-        "%v1 = call float @llvm.minnum.f32(float %v0, float 0x3FF0000000000000)\n");
+        "%v0 = call float @llvm.maxnum.f32(float 0x0000000000000000, float %x0)\n"
+        "%v1 = call float @llvm.minnum.f32(float 0x3FF0000000000000, float %v0)\n");
   CHECK(lowered(Op::ClampI, DType::U8, 32).find("@llvm.umin.v32i8(") != std::string::npos);
   CHECK(lowered(Op::ClampI, DType::I64, 1).find("@llvm.smin.i64(") != std::string::npos);
   CHECK(lowered(Op::NotB, DType::B1, 1) == "%v0 = xor i1 %x0, true\n");

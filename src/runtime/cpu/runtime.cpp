@@ -79,6 +79,7 @@ class CpuPrepared final : public Prepared {
   [[noreturn]] void report_fault();
   std::string shared_name(size_t number) const;  // of a threadgroup allocation
   void set(uint32_t param, Binding memory);
+  bool streams() const;
 
   std::mutex mutex_;  // several threads may dispatch, bind and read one prepared kernel
   const std::shared_ptr<Device> device_;
@@ -173,7 +174,8 @@ void CpuPrepared::set_sizes(Dim3 grid, Dim3 threads) {
   }
   bool edges = grid.x % threads.x != 0 || grid.y % threads.y != 0 || grid.z % threads.z != 0;
   code_ = nullptr;  // stays so when the compiler throws
-  cpu::Code& code = variants_->get(*artifact_, {threads, edges}, device_->compiler);
+  const CpuVariant variant{threads, edges, streams()};
+  cpu::Code& code = variants_->get(*artifact_, variant, device_->compiler);
   grid_ = grid;
   threads_ = threads;
   groups_ = static_cast<int64_t>(total);
@@ -181,6 +183,14 @@ void CpuPrepared::set_sizes(Dim3 grid, Dim3 threads) {
   static_assert(cpu_abi::kGridX == 0 && cpu_abi::kGroupsZ == 5);
   std::copy(std::begin(sizes), std::end(sizes), args_.begin());
   code_ = &code;
+}
+
+// Whether an output would not stay in the caches anyway.
+bool CpuPrepared::streams() const {
+  constexpr size_t kCaches = size_t{32} << 20;  // systems say much of theirs, but nothing reliable
+  return std::ranges::any_of(artifact_->params, [&](const ParamInfo& p) {
+    return !p.is_scalar && p.written && !p.read && bindings_[p.index].bytes > kCaches;
+  });
 }
 
 double CpuPrepared::dispatch_timed(Dim3 grid, Dim3 threads) {
