@@ -190,7 +190,10 @@ void Body::turns(const Instruction& inst, const V& count, std::vector<V>& state,
   jump(latch);
   e_.begin_block(latch);
   V left = now.back() - 1;
-  values.insert(values.begin(), now[0] + formed(inst.operands[2], args[0], 0));
+  std::vector<V> index;
+  for_copies(args[0],
+             [&] { index.push_back(now[index.size()] + formed(inst.operands[2], args[0], 0)); });
+  values.insert(values.begin(), index.begin(), index.end());
   values.push_back(left);
   keep(next, values);
   jump_if(e_.cmp("ne", left, 0), head, end);
@@ -201,11 +204,12 @@ void Body::turns(const Instruction& inst, const V& count, std::vector<V>& state,
 
 void Body::loop_for(InstId id, const Mask& mask) {
   const Instruction& inst = m_[id];
-  std::vector<V> state =
-      all_formed(all(inst.operands).subspan(3), all(m_[inst.regions[0]].args).subspan(1));
-  state.insert(state.begin(), raw(inst.operands[0]));
+  std::span<const ValueId> args = all(m_[inst.regions[0]].args);
+  std::vector<V> state = all_formed(all(inst.operands).subspan(3), args.subspan(1));
+  std::vector<V> first = all_formed(all(inst.operands).first(1), args.first(1));
+  state.insert(state.begin(), first.begin(), first.end());
   turns(inst, trip_count(inst, false), state, mask);
-  set_all(inst.results, {state.begin() + 1, state.end()});
+  set_all(inst.results, {state.begin() + static_cast<ptrdiff_t>(first.size()), state.end()});
 }
 
 // All lanes that are still active have made the same number of turns. Those that every lane makes
@@ -215,18 +219,26 @@ void Body::loop_for_apart(InstId id, const Mask& mask) {
   RegionId body = inst.regions[0];
   std::span<const ValueId> args = all(m_[body].args);
   V trips = trip_count(inst, true);
-  V step = formed(inst.operands[2], args[0], 0);
   V turn = e_.integer(trips.elem, 0);
   std::vector<V> start = all_formed(all(inst.operands).subspan(3), args.subspan(1));
   start.insert(start.begin(), formed(inst.operands[0], args[0], 0));
   bool two_copies = mask.all() && worth_two_copies(inst);
   if (two_copies) {
     ++copies_;
-    turn = e_.emit(trips.elem, 1,
-                   concat("call ", llvm_type(trips.elem, 1), " @llvm.vector.reduce.umin.v", kLanes,
-                          llvm_type(trips.elem, 1), "(", trips.typed(), ")"));
+    turn = e_.least(trips);
     turns(inst, turn, start, mask);
   }
+  std::vector<V> results = turns_apart(inst, trips, turn, std::move(start), mask);
+  set_all(inst.results, {results.begin() + 1, results.end()});
+  if (two_copies) --copies_;
+}
+
+// The turns after the first `turn` ones, of the lanes that make more: index and carried values.
+std::vector<V> Body::turns_apart(const Instruction& inst, const V& trips, const V& turn,
+                                 std::vector<V> start, const Mask& mask) {
+  RegionId body = inst.regions[0];
+  std::span<const ValueId> args = all(m_[body].args);
+  V step = formed(inst.operands[2], args[0], 0);
   Mask some = narrowed(mask, e_.cmp("ult", turn, trips));
   size_t last = start.size();
   start.insert(start.end(), {turn, some.v});
@@ -253,8 +265,8 @@ void Body::loop_for_apart(InstId id, const Mask& mask) {
   jump_if(e_.any(still), head, end);
   e_.begin_block(end);
   std::vector<V> results = phis(start, before, next, latch);
-  set_all(inst.results, {results.begin() + 1, results.begin() + static_cast<ptrdiff_t>(last)});
-  if (two_copies) --copies_;
+  results.resize(last);
+  return results;
 }
 
 // ---- while --------------------------------------------------------------------------------------

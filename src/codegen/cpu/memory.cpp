@@ -185,7 +185,7 @@ Body::Place Body::place(ValueId memory, ValueId index, const Mask& mask, InstId 
 // An index that was in bounds stays so, in this region and in those inside of it, as their lanes
 // are some of these.
 bool Body::first_use(ValueId memory, ValueId index) {
-  uint64_t key = uint64_t{memory.index} << 32 | index.index;
+  uint64_t key = uint64_t{one_} << 58 | uint64_t{memory.index} << 32 | index.index;
   if (!checked_.insert(key).second) return false;
   checked_order_.push_back(key);
   return true;
@@ -341,6 +341,15 @@ void Body::load_if(InstId id, const Mask& mask) {
 // ---- store --------------------------------------------------------------------------------------
 
 void Body::store(InstId id, const Mask& mask) {
+  DType dtype = m_.type(m_[id].operands[0]).dtype;
+  Runs runs;
+  auto one = [&] { store_one(id, mask, runs); };
+  all_ ? each(one) : one();
+  store_runs(runs, byte_size(dtype), streamed_[m_[id].operands[0].index]);
+}
+
+// Runs of all lanes are left to the caller, who writes those of several SIMD-groups at once.
+void Body::store_one(InstId id, const Mask& mask, Runs& runs) {
   const Instruction& inst = m_[id];
   ValueId memory = inst.operands[0], value = inst.operands[2];
   DType dtype = m_.type(memory).dtype;
@@ -359,7 +368,8 @@ void Body::store(InstId id, const Mask& mask) {
   if (p.kind == Place::Each) return scatter(p.pointer, x, mask, align);
   if (p.kind == Place::Reversed) x = backwards(e_, x);
   if (mask.all()) {
-    store_runs({p.pointer}, {x}, align, streamed_[memory.index]);
+    runs.pointers.push_back(p.pointer);
+    runs.values.push_back(x);
   } else {
     e_.stmt(concat("call void @llvm.masked.store.", suffix(x.elem), ".p0(", x.typed(), ", ",
                    p.pointer.typed(), ", i32 ", align, ", ", mask.v.typed(), ")"));
