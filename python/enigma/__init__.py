@@ -24,6 +24,7 @@ from enigma.copy import copy
 from enigma.errors import EnigmaError
 from enigma.grid import grid_size, thread_position_in_grid_xyz
 from enigma.kernel import KernelDef, kernel
+from enigma.pipeline import Pipeline, pipeline
 from enigma.registers import RegisterTensor, register_tensor
 from enigma.runtime import CpuRuntime, MetalRuntime, PreparedKernel, Runtime, default_runtime
 from enigma.types import (
@@ -50,7 +51,7 @@ __all__ = [
     "Int8", "Int16", "Int32", "Int64", "UInt8", "UInt16", "UInt32", "UInt64",
     "IRValue", "TracingTensor", "EnigmaError",
     "for_range", "while_", "if_", "range", "range_constexpr", "Carry",
-    "register_tensor", "RegisterTensor", "copy",
+    "register_tensor", "RegisterTensor", "copy", "pipeline", "Pipeline",
     "thread_position_in_grid", "thread_position_in_grid_xyz", "grid_size", "arch",
     "MetalRuntime", "CpuRuntime", "Runtime", "default_runtime", "PreparedKernel",
     "DeviceCapabilities", "Layout", "ScaledBasis", "Swizzle", "SwizzledLayout",

@@ -125,6 +125,7 @@ class Cells:
 
     __slots__ = ("__weakref__", "_values")
     _values: list[Any]
+    _literals: DType | None = None  # the type of Python numbers that a loop carries
 
     def _hold(self, values: list[Any]) -> None:
         """Takes the numbers, and belongs to the trace from here on."""

@@ -32,8 +32,10 @@ class Loop(Region):
         for slot in self.slots:
             for k, leaf in enumerate(slot.leaves):
                 origin = self._origin(slot, k, leaf, len(inits))
-                dtype = current.hints.get(origin) if is_literal(leaf) and origin else None
-                inits.append(leaf if dtype is None else dtype(leaf))
+                dtype = slot.literals
+                if dtype is None and is_literal(leaf) and origin:
+                    dtype = current.hints.get(origin)
+                inits.append(dtype(leaf) if dtype and is_literal(leaf) else leaf)
                 self._origins.append(origin)
         current.loops.append(self)
         return inits

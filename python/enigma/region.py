@@ -34,6 +34,7 @@ class Slot:
         self.key: Any = name if name is not None else id(value)
         self.value = value
         self.container = is_container(value)
+        self.literals = value._literals if isinstance(value, Cells) else None
         self.leaves: list[Any] = []
         self.shape = flatten(value, self.leaves)
         self.args: list[Any] = []

@@ -98,10 +98,10 @@ def _warn_of_spills(current: Any) -> None:
 class RegisterTensor(Cells):
     """What register_tensor gives: elements in registers, by constant indices."""
 
-    __slots__ = ("dtype", "name", "shape")
+    __slots__ = ("_name", "dtype", "shape")
     shape: tuple[int, ...]
     dtype: _core.DType
-    name: str
+    _name: str
 
     def __init__(self) -> None:
         raise error("a RegisterTensor is made by enigma.register_tensor(shape, dtype, fill)")
@@ -111,7 +111,7 @@ class RegisterTensor(Cells):
 
     def _shape(self, form: Form) -> None:
         self.shape, self.dtype = form
-        self.name = ""
+        self._name = ""
 
     def _labels(self) -> list[str]:
         if not self.name:
@@ -120,6 +120,15 @@ class RegisterTensor(Cells):
             return [self.name]
         indices = np.ndindex(self.shape)
         return ["_".join([self.name, *map(str, index)]) for index in indices]
+
+    @property
+    def name(self) -> str:
+        """The Python name, "" when none is known; the first one given stays."""
+        return self._name
+
+    @name.setter
+    def name(self, name: str) -> None:
+        self._name = self._name or name
 
     @property
     def size(self) -> int:

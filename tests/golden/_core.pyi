@@ -1065,6 +1065,27 @@ def atomic_compare_exchange_weak(buf: TracingTensor, index: IRValue | int | tupl
     compare_exchange(memory, index, expected, desired): whether it was exchanged
     """
 
+class Ring:
+    """The tiles of a pipeline, without its slot."""
+
+    def __init__(self, dtype: object | None, size: object | None, stages: object | None) -> None: ...
+
+    def next(self, slot: IRValue | int) -> IRValue | int:
+        """The slot after an advance."""
+
+    def tile(self, slot: IRValue | int, stage: int) -> TracingTensor:
+        """The tile of a stage."""
+
+    @property
+    def stages(self) -> int: ...
+
+    @property
+    def name(self) -> str:
+        """The Python name, "" when none is known; the first one given stays."""
+
+    @name.setter
+    def name(self, arg: str, /) -> None: ...
+
 def function_constant(dtype: DType | str | type, index: int) -> IRValue:
     """
     a number that is given when the kernel is prepared, the same for all its threads.

@@ -131,6 +131,7 @@ def test_operations_outside_of_a_kernel() -> None:
         "Carry": lambda: enigma.Carry(1),
         "register_tensor": lambda: enigma.register_tensor(4),
         "copy": lambda: enigma.copy(None, None, 1),
+        "pipeline": lambda: enigma.pipeline("float", 4),
         "thread_position_in_threadgroup": lambda: enigma.thread_position_in_threadgroup(),
         "grid query": lambda: enigma.grid_size(),
         "load_if": lambda: enigma.load_if(None, 0, True),
