@@ -98,7 +98,14 @@ class Body {
   bool is_shared(ValueId v) const;
   bool same_for_all(const Instruction& inst) const;
   void loop_for_in_step(InstId id);
-  void one_by_one(const Instruction& inst, const std::vector<V>& trips, const V& common);
+  void one_by_one(const Instruction& inst, const V& common);
+  struct Turns {
+    V common;  ///< that all lanes make
+    V more;    ///< whether a lane makes more
+  };
+  Turns count_in_step(const Instruction& loop);
+  std::optional<int64_t> stride(ValueId v) const;
+  std::optional<int64_t> stride_of_result(const Instruction& inst) const;
   std::vector<ValueId> own_values(RegionId r) const;
   std::string stack(int bytes);
   int stack_bytes(const V& x) const;
@@ -115,6 +122,8 @@ class Body {
   std::vector<V> branch_masked(const Instruction& inst, const V& cond, const Mask& mask);
   bool is_cheap(RegionId r) const;
   bool worth_two_copies(const Instruction& inst) const;
+  std::vector<V> first_index(const Instruction& inst);
+  size_t set_index(const Instruction& inst, const std::vector<V>& now);
   void turns(const Instruction& inst, const V& count, std::vector<V>& state, const Mask& mask);
   std::vector<V> turns_apart(const Instruction& inst, const V& trips, const V& turn,
                              std::vector<V> start, const Mask& mask);
@@ -166,6 +175,7 @@ class Body {
     V pointer;  ///< of the one element, of lane 0's (of lane 31's when Reversed), or of each lane's
   };
   Place place(ValueId memory, ValueId index, const Mask& mask, InstId at);
+  std::vector<Place> places_in_step(ValueId memory, ValueId index, InstId at);
   Place place_one(ValueId memory, ValueId index, const Mask& mask, InstId at);
   Place place_run(ValueId memory, ValueId index, const Mask& mask, InstId at);
   Place place_each(ValueId memory, ValueId index, const Mask& mask, InstId at);
@@ -176,18 +186,19 @@ class Body {
   struct Runs {
     std::vector<V> pointers, values;
   };
-  void store_one(InstId id, const Mask& mask, Runs& runs);
+  void store_one(InstId id, const Place& p, const Mask& mask, Runs& runs);
   void store_runs(const Runs& runs, int align, bool streamed);
   void scatter(const V& pointers, const V& value, const Mask& mask, int align);
   V extend_index(const V& index, DType dtype);
   V memory_pointer(ValueId memory);
   V memory_size(ValueId memory);
-  V memory_limit(ValueId memory, DType index, bool full_run);
+  V memory_limit(ValueId memory, DType index, int64_t further);
   V buffer(int k);
   V memory_limit_32(ValueId memory, DType index);
   bool first_use(ValueId memory, ValueId index);
   void forget_checks(size_t since);
   void guard(const V& ok, ValueId memory, ValueId index, const Mask& mask, InstId at);
+  V group_at_fault(ValueId memory, ValueId index);
   void report_faults();
   void call_fault(cpu_abi::FaultKind kind, const V& where, const V& base, const V& stride,
                   const V& size, const V& mask, const V& simd);
@@ -238,7 +249,8 @@ class Body {
     std::string wide_block;  // ...this block
   };
   struct Value {
-    std::vector<Held> groups;  // one for all, or one for each of those that go together
+    std::vector<Held> groups;       // one for all, or one for each of those that go together
+    std::optional<int64_t> stride;  // from one of those to the next, where it is known
   };
   const Held& held(ValueId v) const;
   std::vector<Value> values_;

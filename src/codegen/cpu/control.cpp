@@ -171,6 +171,31 @@ V Body::trip_count(const Instruction& loop, bool wide) {
   return trip_count(x[0], x[1], x[2], m_.type(loop.operands[0]).dtype, known(loop.operands[2]));
 }
 
+// The index before the first turn: of each SIMD-group in step, or of the first of them where they
+// follow at a known distance.
+std::vector<V> Body::first_index(const Instruction& inst) {
+  ValueId index = m_[inst.regions[0]].args[0];
+  if (all_ && stride(inst.operands[0])) return {formed(inst.operands[0], index, 0)};
+  return all_formed(all(inst.operands).first(1), std::span(&index, 1));
+}
+
+// Takes it, for the turn to come, from the beginning of `now`; how many it was.
+size_t Body::set_index(const Instruction& inst, const std::vector<V>& now) {
+  ValueId index = m_[inst.regions[0]].args[0];
+  std::optional<int64_t> distance = all_ ? stride(inst.operands[0]) : std::nullopt;
+  size_t taken = 0;
+  if (!distance || group_uniform(index)) {
+    for_copies(index, [&] { set(index, now[taken++]); });
+    return taken;
+  }
+  each([&] {
+    auto further = static_cast<double>(*distance * static_cast<int64_t>(one_));
+    set(index, one_ == 0 ? now[0] : now[0] + further);
+  });
+  values_[index.index].stride = distance;
+  return 1;
+}
+
 // Turns that all lanes make together: `state` holds the index and the carried values, and comes
 // back as they are after the last turn.
 void Body::turns(const Instruction& inst, const V& count, std::vector<V>& state, const Mask& mask) {
@@ -184,16 +209,17 @@ void Body::turns(const Instruction& inst, const V& count, std::vector<V>& state,
   jump_if(e_.cmp("eq", count, 0), end, head);
   e_.begin_block(head);
   std::vector<V> now = phis(start, before, next, latch);
-  set_all(args, now);
+  V step = raw(inst.operands[2]);
+  size_t indices = set_index(inst, now);
+  set_all(args.subspan(1), {now.begin() + static_cast<ptrdiff_t>(indices), now.end()});
   region(body, mask);
   std::vector<V> values = all_formed(yielded(m_, body), args.subspan(1));
   jump(latch);
   e_.begin_block(latch);
   V left = now.back() - 1;
-  std::vector<V> index;
-  for_copies(args[0],
-             [&] { index.push_back(now[index.size()] + formed(inst.operands[2], args[0], 0)); });
-  values.insert(values.begin(), index.begin(), index.end());
+  std::vector<V> moved;
+  for (size_t k = 0; k < indices; ++k) moved.push_back(now[k] + step);
+  values.insert(values.begin(), moved.begin(), moved.end());
   values.push_back(left);
   keep(next, values);
   jump_if(e_.cmp("ne", left, 0), head, end);
@@ -206,7 +232,7 @@ void Body::loop_for(InstId id, const Mask& mask) {
   const Instruction& inst = m_[id];
   std::span<const ValueId> args = all(m_[inst.regions[0]].args);
   std::vector<V> state = all_formed(all(inst.operands).subspan(3), args.subspan(1));
-  std::vector<V> first = all_formed(all(inst.operands).first(1), args.first(1));
+  std::vector<V> first = first_index(inst);
   state.insert(state.begin(), first.begin(), first.end());
   turns(inst, trip_count(inst, false), state, mask);
   set_all(inst.results, {state.begin() + static_cast<ptrdiff_t>(first.size()), state.end()});

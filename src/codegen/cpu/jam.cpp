@@ -78,6 +78,7 @@ void Body::each(const std::function<void()>& write) {
     write();
   }
   one_ = 0;
+  simd_ = simds_[0];
   all_ = true;
 }
 
@@ -124,85 +125,217 @@ void Body::instruction(InstId id, const Mask& mask) {
   if (!all_) return write_instruction(id, mask);
   const Instruction& inst = m_[id];
   if (same_for_all(inst)) return once([&] { write_instruction(id, mask); });
+  if (inst.op == Op::Load) return load(id, mask);
   if (inst.op == Op::Store) return store(id, mask);
   if (inst.op == Op::If && group_uniform(inst.operands[0])) return branch(id, mask);
   if (inst.op == Op::For) {
     return diverges(kernel_, forms_, inst) ? loop_for_in_step(id) : loop_for(id, mask);
   }
   each([&] { write_instruction(id, mask); });
+  if (inst.results.size() == 1) values_[inst.results[0].index].stride = stride_of_result(inst);
+}
+
+// ---- distances ----------------------------------------------------------------------------------
+
+// How much greater a value is in the next SIMD-group, modulo its type's width, if that is known.
+std::optional<int64_t> Body::stride(ValueId v) const {
+  if (is_shared(v)) return 0;
+  return values_[v.index].stride;
+}
+
+std::optional<int64_t> Body::stride_of_result(const Instruction& inst) const {
+  Type type = m_.type(inst.results[0]);
+  if (!type.is_scalar() || !is_integer(type.dtype)) return std::nullopt;
+  auto of = [&](size_t k) { return stride(inst.operands[k]); };
+  constexpr int64_t kMost = int64_t{1} << 20;  // far from what a type of 32 bits wraps at
+  auto within = [&](int64_t x) {
+    return x > -kMost && x < kMost ? std::optional(x) : std::nullopt;
+  };
+  switch (inst.op) {
+    case Op::SimdgroupIndexInThreadgroup:
+      return 1;
+    case Op::ThreadIndexInThreadgroup:
+      return kLanes;
+    case Op::ThreadPositionInGrid:
+    case Op::ThreadPositionInThreadgroup:
+      if (shape_.one_dimensional()) return kLanes;
+      // Rows of one SIMD-group each.
+      if (shape_.threads.x == kLanes && shape_.threads.z == 1 && inst.attr == 1) return 1;
+      return std::nullopt;
+    case Op::AddI:
+      return of(0) && of(1) ? within(*of(0) + *of(1)) : std::nullopt;
+    case Op::SubI:
+      return of(0) && of(1) ? within(*of(0) - *of(1)) : std::nullopt;
+    case Op::MulI:
+      for (size_t k = 0; k < 2; ++k) {
+        auto factor = known(inst.operands[1 - k]);
+        if (of(k) && factor && within(*factor)) return within(*of(k) * *factor);
+      }
+      return std::nullopt;
+    case Op::Shl:
+      if (auto by = known(inst.operands[1]); of(0) && by && *by >= 0 && *by < 20) {
+        return within(*of(0) * (int64_t{1} << *by));
+      }
+      return std::nullopt;
+    case Op::Cast: {
+      // A sum may have wrapped in a narrower type; a position never does.
+      Type from = m_.type(inst.operands[0]);
+      const Instruction* def = m_.def(inst.operands[0]);
+      bool same = is_integer(from.dtype) && info(from.dtype).bits == info(type.dtype).bits;
+      bool position = def && info(def->op).shape == Shape::Query;
+      return same || position ? of(0) : std::nullopt;
+    }
+    default:
+      return std::nullopt;
+  }
+}
+
+// Where the SIMD-groups access memory at a known distance from each other, one check serves all of
+// them, and one address. Nothing where they do not.
+std::vector<Body::Place> Body::places_in_step(ValueId memory, ValueId index, InstId at) {
+  LaneForm f = form(index);
+  DType type = m_.type(index).dtype;
+  std::optional<int64_t> distance = stride(index);
+  bool run = f.kind == LaneForm::Linear && f.stride == 1;
+  if (!distance || *distance < 0 || !(run || f.kind == LaneForm::Uniform)) return {};
+  if (info(type).bits < 32) return {};
+  auto last = static_cast<int64_t>(simds_.size()) - 1;
+  V start = extend_index(raw(index), type);
+  if (first_use(memory, index)) {
+    V limit = memory_limit(memory, type, *distance * last + (run ? kLanes - 1 : 0));
+    guard(e_.cmp("ult", start, limit), memory, index, Mask{}, at);
+  }
+  std::string elem = llvm_type(storage_elem(m_.type(memory).dtype), 1);
+  std::vector<Place> places;
+  V first = e_.emit(
+      Elem::Ptr, 1,
+      concat("getelementptr ", elem, ", ", memory_pointer(memory).typed(), ", ", start.typed()));
+  for (int64_t k = 0; k <= last; ++k) {
+    V pointer = first;
+    if (k * *distance > 0) {
+      pointer =
+          e_.emit(Elem::Ptr, 1,
+                  concat("getelementptr ", elem, ", ", first.typed(), ", i64 ", k * *distance));
+    }
+    places.push_back({run ? Place::Run : Place::One, pointer});
+  }
+  return places;
+}
+
+// Which of the SIMD-groups in step is the first to go out of bounds.
+V Body::group_at_fault(ValueId memory, ValueId index) {
+  V start = extend_index(raw(index), m_.type(index).dtype), size = memory_size(memory);
+  V zero = e_.i64(0);
+  if (*stride(index) == 0) return zero;
+  V end = start + (form(index).kind == LaneForm::Linear ? kLanes - 1 : 0);
+  V first_is_inside = e_.cmp("ult", start, size) & e_.cmp("ult", end, size);
+  V group = divide(false, size - 1 - end, e_.i64(*stride(index))) + 1;
+  V last = e_.i64(static_cast<int64_t>(simds_.size()) - 1);
+  return e_.select(first_is_inside, e_.intrinsic("umin", {group, last}), zero);
 }
 
 // ---- loops whose lanes part ---------------------------------------------------------------------
+
+// Bounds that rise from lane to lane and from SIMD-group to SIMD-group make for turns that fall, so
+// that those of the first and of the last lane say all.
+Body::Turns Body::count_in_step(const Instruction& loop) {
+  ValueId lo = loop.operands[0], hi = loop.operands[1], step = loop.operands[2];
+  DType type = m_.type(lo).dtype;
+  std::optional<int64_t> by = known(step), distance = stride(lo);
+  bool rises =
+      form(lo).kind != LaneForm::Vector && form(lo).stride >= 0 && distance.value_or(-1) >= 0;
+  if (rises && by && *by > 0 && uniform(hi) && is_shared(hi) && info(type).bits >= 32) {
+    int64_t rise =
+        form(lo).stride * (kLanes - 1) + *distance * (static_cast<int64_t>(simds_.size()) - 1);
+    V first = raw(lo), last = first + static_cast<double>(rise);
+    V wraps = e_.cmp(is_signed(type) ? "slt" : "ult", last, first);
+    V most = trip_count(first, raw(hi), raw(step), type, by);
+    V least = trip_count(last, raw(hi), raw(step), type, by);
+    return {e_.select(wraps, e_.like(least, 0), least), wraps | e_.cmp("ne", most, least)};
+  }
+  std::vector<V> trips;
+  Turns turns;
+  each([&] {
+    trips.push_back(trip_count(loop, true));
+    V least = e_.least(trips.back());
+    turns.common = turns.common ? e_.intrinsic("umin", {turns.common, least}) : least;
+  });
+  V more;
+  for (const V& t : trips) {
+    V longer = e_.cmp("ne", t, e_.splat(turns.common, kLanes));
+    more = more ? more | longer : longer;
+  }
+  turns.more = e_.any(more);
+  return turns;
+}
 
 // Turns that all lanes of all SIMD-groups make come first, in step. The others, of which there are
 // few or none, follow in a loop over the SIMD-groups.
 void Body::loop_for_in_step(InstId id) {
   const Instruction& inst = m_[id];
-  RegionId body = inst.regions[0];
-  std::span<const ValueId> args = m_[body].args;
-  std::vector<V> trips;
-  V common;
-  each([&] {
-    trips.push_back(trip_count(inst, true));
-    V least = e_.least(trips.back());
-    common = common ? e_.intrinsic("umin", {common, least}) : least;
-  });
-  std::vector<ValueId> first(inst.operands.begin() + 3, inst.operands.end());
-  first.insert(first.begin(), inst.operands[0]);
-  std::vector<V> state = all_formed(first, args);
-  turns(inst, common, state, Mask{});
-
-  V more;
-  for (const V& t : trips) {
-    V longer = e_.cmp("ne", t, e_.splat(common, kLanes));
-    more = more ? more | longer : longer;
-  }
+  std::span<const ValueId> args = m_[inst.regions[0]].args, carried = args.subspan(1);
+  Turns count = count_in_step(inst);
+  std::vector<V> state = first_index(inst);
+  std::vector<V> start = all_formed(std::span(inst.operands).subspan(3), carried);
+  state.insert(state.end(), start.begin(), start.end());
+  turns(inst, count.common, state, Mask{});
   std::string rest = e_.new_label("rest"), end = e_.new_label("together"), before = e_.block();
-  jump_if(e_.any(more), rest, end);
+  jump_if(count.more, rest, end);
   e_.begin_block(rest);
-  set_all(args, state);
-  one_by_one(inst, trips, common);
-  std::vector<V> after = all_formed(args, args);
+  auto indices = static_cast<ptrdiff_t>(set_index(inst, state));
+  state.erase(state.begin(), state.begin() + indices);
+  set_all(carried, state);
+  one_by_one(inst, count.common);
+  std::vector<V> after = all_formed(carried, carried);
   std::string last = e_.block();
   jump(end);
   e_.begin_block(end);
-  set_all(args, phis(state, before, after, last));
-  set_all(inst.results, all_formed(args.subspan(1), inst.results));
+  set_all(carried, phis(state, before, after, last));
+  set_all(inst.results, all_formed(carried, inst.results));
 }
 
 // The rest of a loop for one SIMD-group after the other. What each has of its own passes through
-// the stack; the loop's arguments are then what they are after its last turn.
-void Body::one_by_one(const Instruction& inst, const std::vector<V>& trips, const V& common) {
-  std::span<const ValueId> args = m_[inst.regions[0]].args;
+// the stack; the carried values are then what they are after the last turn.
+void Body::one_by_one(const Instruction& inst, const V& common) {
+  std::span<const ValueId> args = m_[inst.regions[0]].args, carried = args.subspan(1);
   std::vector<ValueId> own = own_values(inst.regions[0]);
+  own.insert(own.end(), inst.operands.begin(), inst.operands.begin() + 3);
   own.insert(own.end(), args.begin(), args.end());
+  std::sort(own.begin(), own.end());
+  own.erase(std::unique(own.begin(), own.end()), own.end());
   std::erase_if(own, [&](ValueId v) { return values_[v.index].groups.size() <= 1; });
   std::vector<Value> saved;
   for (ValueId v : own) saved.push_back(values_[v.index]);
   const std::vector<V> simds = simds_;
   const size_t width = simds.size();
 
-  std::vector<std::string> memory;
-  auto at = [&](size_t k, const V& simd, const V& x) {
-    V offset = simd * e_.i64(stack_bytes(x));
-    return e_.emit(Elem::Ptr, 1, concat("getelementptr i8, ptr ", memory[k], ", ", offset.typed()));
+  // Each part of a value has an array with an element for each SIMD-group.
+  struct Array {
+    ValueId value;
+    int part;
+    V like;
+    std::string name;
+    bool changes;
   };
-  auto to_stack = [&](const std::vector<V>& xs) {  // one of each SIMD-group
-    memory.push_back(stack(static_cast<int>(width) * stack_bytes(xs[0])));
-    for (size_t k = 0; k < width; ++k) {
-      put(at(memory.size() - 1, e_.i64(static_cast<int64_t>(k)), xs[k]), xs[k]);
-    }
+  std::vector<Array> arrays;
+  auto at = [&](const Array& array, const V& k) {
+    V offset = k * e_.i64(stack_bytes(array.like));
+    return e_.emit(Elem::Ptr, 1,
+                   concat("getelementptr i8, ptr ", array.name, ", ", offset.typed()));
   };
-  for (const Value& value : saved) {
-    for (size_t part = 0; part < value.groups[0].parts.size(); ++part) {
-      std::vector<V> xs;
-      for (const Held& held : value.groups) xs.push_back(held.parts[part]);
-      to_stack(xs);
+  auto number = [&](size_t k) { return e_.i64(static_cast<int64_t>(k)); };
+  for (size_t n = 0; n < own.size(); ++n) {
+    bool changes = std::find(carried.begin(), carried.end(), own[n]) != carried.end();
+    for (size_t part = 0; part < saved[n].groups[0].parts.size(); ++part) {
+      const V& like = saved[n].groups[0].parts[part];
+      arrays.push_back({own[n], static_cast<int>(part), like,
+                        stack(static_cast<int>(width) * stack_bytes(like)), changes});
+      for (size_t k = 0; k < width; ++k) {
+        put(at(arrays.back(), number(k)), saved[n].groups[k].parts[part]);
+      }
     }
   }
-  to_stack(trips);
 
-  // All SIMD-groups of the threadgroup that go together are numbered from the first of them.
   std::string head = e_.new_label("one"), end = e_.new_label("all"), before = e_.block(),
               latch = e_.new_label("nextone");
   V next = e_.fresh(Elem::I64, 1);
@@ -213,23 +346,13 @@ void Body::one_by_one(const Instruction& inst, const std::vector<V>& trips, cons
   all_ = false;
   simd_ = simds[0] + e_.convert("trunc", k, Elem::I32);
   simds_ = {simd_};
-  auto parts_of = [&](auto&& visit) {  // each part with its memory
-    size_t slot = 0;
-    for (size_t n = 0; n < own.size(); ++n) {
-      for (size_t part = 0; part < saved[n].groups[0].parts.size(); ++part) visit(n, part, slot++);
-    }
-  };
-  parts_of([&](size_t n, size_t part, size_t slot) {
-    const V& like = saved[n].groups[0].parts[part];
-    set(own[n], get(at(slot, k, like), like), static_cast<int>(part));
-  });
-  V mine = get(at(memory.size() - 1, k, trips[0]), trips[0]);
-  set_all(args, turns_apart(inst, mine, common, all_formed(args, args), Mask{}));
-  parts_of([&](size_t n, size_t part, size_t slot) {
-    if (std::find(args.begin(), args.end(), own[n]) == args.end()) return;
-    const V& x = raw(own[n], static_cast<int>(part));
-    put(at(slot, k, x), x);
-  });
+  for (const Array& a : arrays) set(a.value, get(at(a, k), a.like), a.part);
+  std::vector<V> after =
+      turns_apart(inst, trip_count(inst, true), common, all_formed(args, args), Mask{});
+  set_all(carried, {after.begin() + 1, after.end()});
+  for (const Array& a : arrays) {
+    if (a.changes) put(at(a, k), raw(a.value, a.part));
+  }
   jump(latch);
   e_.begin_block(latch);
   e_.stmt(concat(next.text, " = add i64 ", k.text, ", 1"));
@@ -237,17 +360,13 @@ void Body::one_by_one(const Instruction& inst, const std::vector<V>& trips, cons
   e_.begin_block(end);
 
   simds_ = simds;
+  simd_ = simds_[0];
   all_ = true;
   for (size_t n = 0; n < own.size(); ++n) values_[own[n].index] = saved[n];
-  parts_of([&](size_t n, size_t part, size_t slot) {
-    if (std::find(args.begin(), args.end(), own[n]) == args.end()) return;
-    size_t group = 0;
-    each([&] {
-      const V& like = saved[n].groups[0].parts[part];
-      V place = at(slot, e_.i64(static_cast<int64_t>(group++)), like);
-      set(own[n], get(place, like), static_cast<int>(part));
-    });
-  });
+  for (const Array& a : arrays) {
+    if (!a.changes) continue;
+    each([&] { set(a.value, get(at(a, number(one_)), a.like), a.part); });
+  }
 }
 
 // What a region takes from outside of it.
