@@ -40,7 +40,9 @@ std::shared_ptr<const Artifact> compile(Module module, const CompileOptions& opt
   }
   artifact->fast_math = options.fast_math;
   for (const auto& [message, where] : m.warnings) artifact->warnings.push_back({message, where});
-  artifact->locations = LocationTable(m).list();
+  const LocationTable locations(m);
+  artifact->locations = locations.list();
+  if (InstId first = first_simd_matrix(m, m.body)) artifact->simd_matrices = locations[first];
   artifact->bounds = index_bounds(m);
   artifact->cpu = [verified](const CpuVariant& variant) { return emit_cpu(verified, variant); };
   return artifact;

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -91,6 +92,9 @@ struct Artifact {
   std::vector<Warning> warnings;
   std::vector<Location> locations;  ///< what a fault's location number means
   std::vector<IndexBound> bounds;   ///< accesses whose extremes a launch checks
+  /// Where the kernel works on SIMD-group matrices, which needs SIMD-groups of 32 threads: an index
+  /// into `locations`.
+  std::optional<uint32_t> simd_matrices;
   /// Emits a variant for the CPU device; deterministic, callable from any thread.
   std::function<CpuCode(const CpuVariant&)> cpu;
 };

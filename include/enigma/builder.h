@@ -149,6 +149,17 @@ class Builder {
   /// Op::Barrier or Op::SimdBarrier; `mem_flags` are MemFlags, or-ed. All threads must reach it.
   void barrier(Op op, uint8_t mem_flags);
 
+  // ---- 8 x 8 matrices of float, half or bfloat that the 32 lanes of a SIMD-group hold together
+  // ---- All lanes must get here together and give the same memory, index and number of elements.
+  ValueId simd_matrix(DType dtype, Operand value);  ///< filled with one value
+  /// From an index on, with `row` elements from one row to the next, of one column if `transpose`.
+  /// The matrix has the memory's type.
+  ValueId simd_matrix_load(ValueId memory, Operand index, Operand row, bool transpose = false);
+  void simd_matrix_store(ValueId matrix, ValueId memory, Operand index, Operand row,
+                         bool transpose = false);
+  /// a @ b + c. Error for types that Metal does not multiply: all three are the same, or c is f32.
+  ValueId simd_matrix_multiply(ValueId a, ValueId b, ValueId c);
+
   // ---- control flow: begin_x opens a region, end_x closes it and gives the results ----
   // A carried value that begins as a literal has that literal's own type: 0 is i32, 0.0 is f32.
   struct Loop {

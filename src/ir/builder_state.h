@@ -1,6 +1,7 @@
 // What a Builder holds between calls, and the steps that its parts share.
 #pragma once
 
+#include <array>
 #include <optional>
 #include <span>
 #include <string>
@@ -102,6 +103,9 @@ struct Builder::State {
   ValueId memory(const Operand& x, std::string_view user);
   Op choose(std::span<const Op> rows, std::span<const Operand> operands, DType& t) const;
   ValueId apply(std::span<const Op> rows, std::span<const Operand> operands, uint64_t attr);
+  std::array<ValueId, 3> matrix_place(Op op, ValueId memory, const Operand& index,
+                                      const Operand& row);
+  void check_matrix(ValueId v, std::string_view user) const;
   void warn_if_constant(Op op, DType t, std::span<const ValueId> operands);
 
   // ---- regions ----

@@ -139,6 +139,16 @@ class Parser {
       lex_.expect(">");
       return t;
     }
+    if (lex_.accept_word("simdgroup_matrix")) {
+      lex_.expect("<");
+      if (lanes() != 8) lex_.fail("expected 8 rows");
+      lex_.expect("x");
+      if (lanes() != 8) lex_.fail("expected 8 columns");
+      lex_.expect("x");
+      const Type t = Type::simd_matrix(dtype());
+      lex_.expect(">");
+      return t;
+    }
     return Type::scalar(dtype());
   }
 
@@ -278,6 +288,8 @@ class Parser {
         while (lex_.accept(",")) x.push_back(use());
         return memory_operands(i, row, std::move(x));
       }
+      case Shape::SimdMatrix:
+        return simd_matrix(i, row);
       case Shape::Barrier:
         m_[i].attr = mem_flags();
         return {};
@@ -329,6 +341,28 @@ class Parser {
     if (!memory.is_memory()) lex_.fail("expected a memref, found ", to_string(memory));
     m_[i].operands = std::move(x);
     return result(row, {}, memory);
+  }
+
+  std::vector<Type> simd_matrix(InstId i, const OpInfo& row) {
+    if (row.operands[0] == 'm') {
+      if (lex_.accept_word("transposed")) m_[i].attr = 1;
+      std::vector<ValueId> stored;
+      if (row.result == '-') {
+        stored.push_back(use());
+        lex_.expect(",");
+      }
+      std::vector<ValueId> x = element();
+      lex_.expect(",");
+      x.push_back(use());
+      x.insert(x.end(), stored.begin(), stored.end());
+      return memory_operands(i, row, std::move(x));
+    }
+    std::vector<ValueId> x = uses();
+    count(x, row);
+    lex_.expect(":");
+    expect_types(x);
+    m_[i].operands = std::move(x);
+    return result(row, shared_type(m_, m_[i]), {});
   }
 
   uint64_t dimension() {

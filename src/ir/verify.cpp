@@ -15,6 +15,9 @@
 //   memory     is the operand of loads, stores and atomics only: it is not carried, chosen,
 //   yielded;
 //              atomics work on i32 and u32;
+//   SIMD-group matrices
+//              are filled from a scalar, have the dtype of the memory that they come from or go to,
+//              and are multiplied in the types that Metal knows;
 //   attribute  constants have no bits beyond their width, queries a dimension below 3 (0 without
 //              components), allocations 1 element or more, atomics an order, barriers known flags,
 //              function constants an index up to 65535;
@@ -264,6 +267,9 @@ class Verifier {
         case 'e':
           good = t == Type::scalar(memory.dtype);
           break;
+        case 'g':
+          good = t.is_simd_matrix();
+          break;
         default:
           good = t == shared && in_class(letter, t);
       }
@@ -314,6 +320,21 @@ class Verifier {
         const DType element = type(inst.operands[0]).dtype;
         if (inst.attr >= kMemoryOrders.size()) broken("an unknown memory order");
         if (element != DType::I32 && element != DType::U32) broken("an atomic on another type");
+        return;
+      }
+      case Shape::SimdMatrix: {
+        const auto& x = inst.operands;
+        const bool memory = type(x[0]).is_memory();
+        if (inst.attr > (memory ? 1 : 0)) broken("an attribute where none is meant");
+        if (memory && !is_float(type(x[0]).dtype)) broken("a matrix in memory that is no float");
+        if (inst.op == Op::SimdMatrixFill && !type(x[0]).is_scalar()) broken("a fill is no scalar");
+        if (inst.op == Op::SimdMatrixStore && type(x[3]).dtype != type(x[0]).dtype) {
+          broken("a matrix is stored to memory of another type");
+        }
+        if (inst.op == Op::SimdMatrixMultiply &&
+            !can_multiply(type(x[0]).dtype, type(x[1]).dtype, type(x[2]).dtype)) {
+          broken("matrices of types that Metal does not multiply");
+        }
         return;
       }
       case Shape::Barrier:

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "enigma/limits.h"
 #include "support/floats.h"
 #include "support/text.h"
 
@@ -77,6 +78,23 @@ void check_bound(const Artifact& kernel, const IndexBound& bound, Dim3 grid,
                      "[...] reach index ", reached, ", but ", param.name, " has ", size, " element",
                      size == 1 ? "" : "s", "; ", advice),
               kernel.locations[bound.location]);
+}
+
+// Every threadgroup that the launch has, those at the grid's edges too.
+void check_whole_simdgroups(const Artifact& kernel, Dim3 grid, Dim3 threads) {
+  auto size = [&](uint32_t dim, bool edge) {
+    const uint32_t all = component(grid, dim), each = component(threads, dim);
+    return edge ? all % each : all < each ? 0 : each;
+  };
+  for (uint32_t edges = 0; edges < 8; ++edges) {
+    const Dim3 group{size(0, edges & 1), size(1, edges & 2), size(2, edges & 4)};
+    if (group.total() % kSimdWidth == 0) continue;
+    throw Error(concat(kernel.kernel_name, ": the grid ", shape(grid), " in threadgroups of ",
+                       shape(threads), " has one of ", shape(group), ", which are ", group.total(),
+                       " threads; SIMD-group matrices need a multiple of ", kSimdWidth,
+                       " in every threadgroup, so make the grid a multiple of such threadgroups"),
+                kernel.locations[*kernel.simd_matrices]);
+  }
 }
 
 // "3 (n, i32)"
@@ -192,6 +210,7 @@ void check_launch(const Artifact& kernel, const DeviceCapabilities& device, Dim3
                        " bytes of threadgroup memory, but ", device.name, " has ",
                        device.threadgroup_memory));
   }
+  if (kernel.simd_matrices) check_whole_simdgroups(kernel, grid, threads);
   for (const IndexBound& bound : kernel.bounds) check_bound(kernel, bound, grid, elements);
 }
 

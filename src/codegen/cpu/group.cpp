@@ -20,6 +20,7 @@ Body::Body(const Verified& kernel, const GroupShape& shape, const CpuVariant& va
       streamed_(variant.streams ? streamed_memories(m_) : std::vector<bool>(m_.values.size())),
       plan_(plan_phases(kernel, shape_, forms_, scratch.end)),
       locations_(m_),
+      is_pending_(m_.values.size()),
       values_(m_.values.size()),
       used_(m_.values.size()),
       agreed_(m_.insts.size()),
@@ -149,7 +150,9 @@ void Body::import(ValueId v) {
 
 void Body::export_value(ValueId v) {
   const Slot& slot = plan_.slots[v.index];
-  if (slot.kind) for_copies(v, [&] { store_slot(v, v, slot); });
+  if (!slot.kind) return;
+  if (is_pending_[v.index]) multiply_pending();
+  for_copies(v, [&] { store_slot(v, v, slot); });
 }
 
 void Body::phase(Phase& p) {
@@ -184,6 +187,7 @@ void Body::phase(Phase& p) {
     instruction(i, mask);
     for (ValueId v : m_[i].results) export_value(v);
   }
+  multiply_pending();
   copy(p.copies);
   if (loop) {
     jump(latch);

@@ -37,7 +37,8 @@ int Body::in_step(const Phase& p) const {
     const Instruction& inst = m_[id];
     Shape shape = info(inst.op).shape;
     work.instructions += shape == Shape::Map && !is_instruction(inst.op) ? kHard : 1;
-    if (shape == Shape::Atomic || inst.op == Op::While) work.in_step = false;
+    bool alone = shape == Shape::Atomic || shape == Shape::SimdMatrix || inst.op == Op::While;
+    if (alone) work.in_step = false;
     if (inst.op == Op::If && !group_uniform(inst.operands[0])) {
       work.in_step &= std::all_of(inst.regions.begin(), inst.regions.end(),
                                   [&](RegionId r) { return is_cheap(r); });

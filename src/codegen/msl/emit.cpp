@@ -43,8 +43,9 @@ void Writer::scan_memory() {
     const Instruction& inst = m_.insts[i];
     Shape shape = info(inst.op).shape;
     if (shape == Shape::Atomic) memory_use_[inst.operands[0].index] |= kAtomic;
-    if (shape == Shape::Load || shape == Shape::Store)
-      memory_use_[inst.operands[0].index] |= kPlain;
+    bool plain = shape == Shape::Load || shape == Shape::Store ||
+                 (shape == Shape::SimdMatrix && m_.type(inst.operands[0]).is_memory());
+    if (plain) memory_use_[inst.operands[0].index] |= kPlain;
   }
 }
 

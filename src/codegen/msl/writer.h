@@ -95,6 +95,11 @@ class Writer {
   Frag variable_frag(uint32_t variable) const;
   void declare_variable(uint32_t variable, const Frag* init);
 
+  // ---- simd_matrix.cpp ----
+  void simd_matrix(InstId id);
+  std::string matrix_variable(InstId id, const Frag* init);
+  std::string matrix_text(const Instruction& inst, std::string_view result);
+
   // ---- emit.cpp ----
   void scan_memory();
   std::string parameters();
