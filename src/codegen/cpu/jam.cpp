@@ -204,20 +204,20 @@ std::vector<Body::Place> Body::places_in_step(ValueId memory, ValueId index, Ins
   V start = extend_index(raw(index), type);
   if (first_use(memory, index)) {
     V limit = memory_limit(memory, type, *distance * last + (run ? kLanes - 1 : 0));
-    guard(e_.cmp("ult", start, limit), memory, index, Mask{}, at);
+    guard(e_.cmp("ult", start, limit), memory, at, [&](FaultSite& site) {
+      V group = group_at_fault(memory, index);
+      uint64_t unused_bits = 64 - static_cast<uint64_t>(info(type).bits);
+      site.where |= unused_bits << 8 | (is_signed(type) ? 1 : 0);
+      site.stride = f.stride;
+      site.base = (start + group * e_.i64(*distance)).text;
+      site.simd = (simds_[0] + e_.convert("trunc", group, Elem::I32)).text;
+    });
   }
-  std::string elem = llvm_type(storage_elem(m_.type(memory).dtype), 1);
+  DType dtype = m_.type(memory).dtype;
+  V first = element(memory_pointer(memory), dtype, start);
   std::vector<Place> places;
-  V first = e_.emit(
-      Elem::Ptr, 1,
-      concat("getelementptr ", elem, ", ", memory_pointer(memory).typed(), ", ", start.typed()));
   for (int64_t k = 0; k <= last; ++k) {
-    V pointer = first;
-    if (k * *distance > 0) {
-      pointer =
-          e_.emit(Elem::Ptr, 1,
-                  concat("getelementptr ", elem, ", ", first.typed(), ", i64 ", k * *distance));
-    }
+    V pointer = k * *distance == 0 ? first : element(first, dtype, e_.i64(k * *distance));
     places.push_back({run ? Place::Run : Place::One, pointer});
   }
   return places;
