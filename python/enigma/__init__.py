@@ -22,6 +22,7 @@ from enigma.control import for_range, if_, range_constexpr, while_
 from enigma.control import traced_range as range
 from enigma.copy import copy
 from enigma.errors import EnigmaError
+from enigma.gemm import gemm
 from enigma.grid import grid_size, thread_position_in_grid_xyz
 from enigma.kernel import KernelDef, kernel
 from enigma.pipeline import Pipeline, pipeline
@@ -51,7 +52,7 @@ __all__ = [
     "Int8", "Int16", "Int32", "Int64", "UInt8", "UInt16", "UInt32", "UInt64",
     "IRValue", "TracingTensor", "EnigmaError",
     "for_range", "while_", "if_", "range", "range_constexpr", "Carry",
-    "register_tensor", "RegisterTensor", "copy", "pipeline", "Pipeline",
+    "register_tensor", "RegisterTensor", "copy", "pipeline", "Pipeline", "gemm",
     "thread_position_in_grid", "thread_position_in_grid_xyz", "grid_size", "arch",
     "MetalRuntime", "CpuRuntime", "Runtime", "default_runtime", "PreparedKernel",
     "DeviceCapabilities", "Layout", "ScaledBasis", "Swizzle", "SwizzledLayout",
@@ -68,7 +69,7 @@ else:
         "Artifact", "Module", "Operation", "Prepared", "Trace", "call", "cpu_runtime",
         "current_trace", "has_trace", "metal_runtime", "operations", "parse_module", "query",
         "ceil_div", "compact_col_major", "compact_order", "compact_row_major", "crd2crd", "crd2idx",
-        "flatten", "idx2crd", "inner_product", "is_compatible", "is_congruent",
+        "flatten", "gemm_own", "gemm_shared", "idx2crd", "inner_product", "is_compatible", "is_congruent",
         "is_weakly_congruent", "product", "product_each", "shape_div",
     }  # fmt: skip
     for _name in dir(_core):

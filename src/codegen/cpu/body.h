@@ -168,6 +168,7 @@ class Body {
   V memory_size(ValueId memory);
   V memory_limit(ValueId memory, DType index, bool full_run);
   V buffer(int k);
+  V stack_memory(const std::string& name);  ///< 256 bytes
   V memory_limit_32(ValueId memory, DType index);
   bool first_use(ValueId memory, ValueId index);
   void forget_checks(size_t since);
@@ -190,6 +191,7 @@ class Body {
   void store_matrix(InstId id, const Mask& mask);
   void multiply_pending();
   void multiply(std::span<const InstId> group);
+  V spilled(const std::array<V, 2>& parts, size_t number);
   bool awaits_product(const Instruction& inst) const;
 
   // ---- atomics.cpp ----
