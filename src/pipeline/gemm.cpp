@@ -140,10 +140,13 @@ class Products {
   void block(const Tile& c, const Operand& row, int64_t rows, const Operand& col, int64_t cols) {
     const int64_t depth = whole(g_.k);
     if (depth < g_.k) {
-      // Its own lanes add the last terms, so that no other SIMD-group has to be waited for.
-      add(c, row, rows, col, cols, depth, b_.query(Op::ThreadIndexInSimdgroup), kSimdWidth);
+      // Its own lanes add the last terms, so that no other SIMD-group has to be waited for; the
+      // lanes themselves wait for the matrices of a gemm before, and those of this one for them.
       const bool local = b_.type(c.memory).space() == AddressSpace::Threadgroup;
-      b_.barrier(Op::SimdBarrier, local ? kMemThreadgroup : kMemDevice);
+      const uint8_t flags = local ? kMemThreadgroup : kMemDevice;
+      b_.barrier(Op::SimdBarrier, flags);
+      add(c, row, rows, col, cols, depth, b_.query(Op::ThreadIndexInSimdgroup), kSimdWidth);
+      b_.barrier(Op::SimdBarrier, flags);
     }
     std::vector<Operand> places, sums;
     for (int64_t i = 0; i < rows; i += kSide) {
