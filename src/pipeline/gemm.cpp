@@ -88,7 +88,7 @@ class Products {
     if (a && b) return sum ? *a + *b : *a * *b;
     if (b == (sum ? 0 : 1)) return x;
     if (a == (sum ? 0 : 1)) return y;
-    return b_.apply(op, {x, y});
+    return a ? b_.apply(op, {y, x}) : b_.apply(op, {x, y});
   }
 
   Operand at(const Tile& tile, bool transposed, const Operand& row, const Operand& col) {
