@@ -25,6 +25,8 @@ void bind_layouts(nb::module_& m);
 void bind_trace(nb::module_& m);
 void bind_values(nb::module_& m);
 void bind_tensors(nb::module_& m);
+void bind_views(nb::module_& m);
+void bind_fragments(nb::module_& m);
 void bind_atomics(nb::module_& m);
 void bind_simd_matrices(nb::module_& m);
 void bind_pipeline(nb::module_& m);

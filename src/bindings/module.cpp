@@ -9,6 +9,8 @@ NB_MODULE(_core, m) {
   enigma::bind_trace(m);
   enigma::bind_values(m);
   enigma::bind_tensors(m);
+  enigma::bind_views(m);
+  enigma::bind_fragments(m);
   enigma::bind_atomics(m);
   enigma::bind_pipeline(m);
   enigma::bind_gemm(m);

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "enigma/builder.h"
+#include "ir/ranges.h"
 #include "support/text.h"
 
 namespace enigma {
@@ -50,6 +51,7 @@ struct Builder::State {
   uint64_t threadgroup_bytes = 0;
   size_t allocs = 0;     // threadgroup allocations, which stand first in the body
   size_t constants = 0;  // function constants, which follow
+  Ranges ranges{m};      // of the integers so far
 
   template <class... Ts>
   [[noreturn]] void fail(const Ts&... pieces) const {

@@ -89,6 +89,16 @@ class Parser {
     }
     ValueId v = value(name, t, {}, {}, m_.params.size());
     m_.params.push_back({name, t.dtype, t.is_scalar(), false, false, v});
+    Param& p = m_.params.back();
+    if (lex_.accept_word("buffer")) p.index = static_cast<uint32_t>(in_parentheses("an index"));
+    if (lex_.accept_word("elements")) p.elements = in_parentheses("a number of elements");
+  }
+
+  uint64_t in_parentheses(const char* what) {
+    lex_.expect("(");
+    const uint64_t n = lex_.number(what);
+    lex_.expect(")");
+    return n;
   }
 
   // ---- types ----

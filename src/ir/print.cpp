@@ -42,6 +42,8 @@ class Printer {
     for (const Param& p : m_.params) {
       out_.add(&p == &m_.params.front() ? "" : ", ", define(p.value), ": ",
                to_string(m_.type(p.value)));
+      if (p.index) out_.add(" buffer(", *p.index, ")");
+      if (p.elements) out_.add(" elements(", p.elements, ")");
     }
     out_.add(") {\n");
     insts(m_.body);

@@ -38,6 +38,7 @@
 
 #include "ir/verify.h"
 
+#include <set>
 #include <span>
 #include <unordered_map>
 
@@ -139,7 +140,13 @@ class Verifier {
 
   void parameters() {
     uint32_t number = 0;
+    std::set<uint32_t> indices;
     for (const Param& p : m_.params) {
+      const uint32_t index = p.index.value_or(number);
+      if (index >= kMaxParams || !indices.insert(index).second) {
+        broken("parameter ", p.name, " has the buffer index ", index,
+               ", which is above 30 or that of another");
+      }
       const Value& v = m_[p.value];
       const Type expected =
           p.is_scalar ? Type::scalar(p.dtype) : Type::memory(p.dtype, AddressSpace::Device);

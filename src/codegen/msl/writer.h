@@ -15,8 +15,8 @@
 #include "codegen/msl/emit.h"
 #include "codegen/msl/fragment.h"
 #include "codegen/msl/names.h"
-#include "codegen/msl/ranges.h"
 #include "codegen/msl/variables.h"
+#include "ir/ranges.h"
 #include "support/text.h"
 
 namespace enigma::msl {
