@@ -15,6 +15,7 @@ NB_MODULE(_core, m) {
   enigma::bind_pipeline(m);
   enigma::bind_gemm(m);
   enigma::bind_operations(m);
+  enigma::bind_vectors(m);
   enigma::bind_simd_matrices(m);
   enigma::bind_table(m);
   enigma::bind_compile(m);
