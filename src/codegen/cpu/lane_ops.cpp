@@ -62,9 +62,9 @@ const char* reduction(LaneOp::Kind kind, DType t) {
     case LaneOp::Product:
       return f ? "fmul" : "mul";
     case LaneOp::Min:
-      return f ? "fmin" : s ? "smin" : "umin";
+      return s ? "smin" : "umin";
     case LaneOp::Max:
-      return f ? "fmax" : s ? "smax" : "umax";
+      return s ? "smax" : "umax";
     case LaneOp::And:
       return "and";
     case LaneOp::Or:
@@ -141,6 +141,11 @@ V Body::reduce(Op op, V x, DType dtype, const Mask& mask) {
   const bool is_sum = is_float(dtype) && kind == LaneOp::Sum;
   const V start = is_sum ? e_.f32(-0.0) : identity(kind, dtype, V{&e_, "", x.elem, 1});
   if (!mask.all()) x = e_.select(mask.v, x, e_.splat(start, kLanes));
+  // By halves: LLVM would take the lanes of these one after the other.
+  if (is_float(dtype) && (kind == LaneOp::Min || kind == LaneOp::Max)) {
+    while (x.lanes > 1) x = join(kind, dtype, e_.half(x, 0), e_.half(x, 1));
+    return x;
+  }
   const bool starts = is_float(dtype) && (is_sum || kind == LaneOp::Product);
   std::string type = llvm_type(x.elem, 1);
   std::string suffix = concat("v", kLanes, is_float(x.elem) ? "f32" : type);
