@@ -2377,51 +2377,51 @@ def simd_prefix_exclusive_product(x: IRValue | float | numpy.generic) -> IRValue
     Errors: EnigmaError, with the signature, for operands of other types.
     """
 
-def simd_shuffle(x: IRValue | float | numpy.generic, y: IRValue | float | numpy.generic) -> IRValue:
+def simd_shuffle(x: IRValue | float | numpy.generic, lane: IRValue | float | numpy.generic) -> IRValue:
     """
-    the value of lane $1 of the SIMD-group
+    simd_shuffle(x, lane): the value of that lane of the SIMD-group, whose number is taken modulo its width
 
-    simd_shuffle(any, uint) -> any, in MSL simd_shuffle(x, y).
+    simd_shuffle(any, uint) -> any, in MSL simd_shuffle(x, lane).
     Here any is a float, an integer or b1.
 
     Errors: EnigmaError, with the signature, for operands of other types.
     """
 
-def simd_shuffle_up(x: IRValue | float | numpy.generic, y: IRValue | float | numpy.generic) -> IRValue:
+def simd_shuffle_up(x: IRValue | float | numpy.generic, delta: IRValue | float | numpy.generic) -> IRValue:
     """
-    the value of the lane $1 below; the SIMD-group's lowest lanes keep theirs
+    simd_shuffle_up(x, delta): the value of the lane that far below; the SIMD-group's lowest lanes keep theirs
 
-    simd_shuffle_up(any, uint) -> any, in MSL simd_shuffle_up(x, y).
+    simd_shuffle_up(any, uint) -> any, in MSL simd_shuffle_up(x, delta).
     Here any is a float, an integer or b1.
 
     Errors: EnigmaError, with the signature, for operands of other types.
     """
 
-def simd_shuffle_down(x: IRValue | float | numpy.generic, y: IRValue | float | numpy.generic) -> IRValue:
+def simd_shuffle_down(x: IRValue | float | numpy.generic, delta: IRValue | float | numpy.generic) -> IRValue:
     """
-    the value of the lane $1 above; the SIMD-group's highest lanes keep theirs
+    simd_shuffle_down(x, delta): the value of the lane that far above; the SIMD-group's highest lanes keep theirs
 
-    simd_shuffle_down(any, uint) -> any, in MSL simd_shuffle_down(x, y).
+    simd_shuffle_down(any, uint) -> any, in MSL simd_shuffle_down(x, delta).
     Here any is a float, an integer or b1.
 
     Errors: EnigmaError, with the signature, for operands of other types.
     """
 
-def simd_shuffle_xor(x: IRValue | float | numpy.generic, y: IRValue | float | numpy.generic) -> IRValue:
+def simd_shuffle_xor(x: IRValue | float | numpy.generic, mask: IRValue | float | numpy.generic) -> IRValue:
     """
-    the value of the SIMD-group's lane whose number differs in the bits of $1
+    simd_shuffle_xor(x, mask): the value of the SIMD-group's lane whose number differs in the bits of mask
 
-    simd_shuffle_xor(any, uint) -> any, in MSL simd_shuffle_xor(x, y).
+    simd_shuffle_xor(any, uint) -> any, in MSL simd_shuffle_xor(x, mask).
     Here any is a float, an integer or b1.
 
     Errors: EnigmaError, with the signature, for operands of other types.
     """
 
-def simd_broadcast(x: IRValue | float | numpy.generic, y: IRValue | float | numpy.generic) -> IRValue:
+def simd_broadcast(x: IRValue | float | numpy.generic, lane: IRValue | float | numpy.generic) -> IRValue:
     """
-    the value of lane $1, for all of the SIMD-group
+    simd_broadcast(x, lane): the value of that lane, for all of the SIMD-group
 
-    simd_broadcast(any, uint) -> any, in MSL simd_broadcast(x, y).
+    simd_broadcast(any, uint) -> any, in MSL simd_broadcast(x, lane).
     Here any is a float, an integer or b1.
 
     Errors: EnigmaError, with the signature, for operands of other types.
@@ -2548,51 +2548,51 @@ def quad_prefix_exclusive_product(x: IRValue | float | numpy.generic) -> IRValue
     Errors: EnigmaError, with the signature, for operands of other types.
     """
 
-def quad_shuffle(x: IRValue | float | numpy.generic, y: IRValue | float | numpy.generic) -> IRValue:
+def quad_shuffle(x: IRValue | float | numpy.generic, lane: IRValue | float | numpy.generic) -> IRValue:
     """
-    the value of lane $1 of the quad-group
+    quad_shuffle(x, lane): the value of that lane of the quad-group, whose number is taken modulo its width
 
-    quad_shuffle(any, uint) -> any, in MSL quad_shuffle(x, y).
+    quad_shuffle(any, uint) -> any, in MSL quad_shuffle(x, lane).
     Here any is a float, an integer or b1.
 
     Errors: EnigmaError, with the signature, for operands of other types.
     """
 
-def quad_shuffle_up(x: IRValue | float | numpy.generic, y: IRValue | float | numpy.generic) -> IRValue:
+def quad_shuffle_up(x: IRValue | float | numpy.generic, delta: IRValue | float | numpy.generic) -> IRValue:
     """
-    the value of the lane $1 below; the quad-group's lowest lanes keep theirs
+    quad_shuffle_up(x, delta): the value of the lane that far below; the quad-group's lowest lanes keep theirs
 
-    quad_shuffle_up(any, uint) -> any, in MSL quad_shuffle_up(x, y).
+    quad_shuffle_up(any, uint) -> any, in MSL quad_shuffle_up(x, delta).
     Here any is a float, an integer or b1.
 
     Errors: EnigmaError, with the signature, for operands of other types.
     """
 
-def quad_shuffle_down(x: IRValue | float | numpy.generic, y: IRValue | float | numpy.generic) -> IRValue:
+def quad_shuffle_down(x: IRValue | float | numpy.generic, delta: IRValue | float | numpy.generic) -> IRValue:
     """
-    the value of the lane $1 above; the quad-group's highest lanes keep theirs
+    quad_shuffle_down(x, delta): the value of the lane that far above; the quad-group's highest lanes keep theirs
 
-    quad_shuffle_down(any, uint) -> any, in MSL quad_shuffle_down(x, y).
+    quad_shuffle_down(any, uint) -> any, in MSL quad_shuffle_down(x, delta).
     Here any is a float, an integer or b1.
 
     Errors: EnigmaError, with the signature, for operands of other types.
     """
 
-def quad_shuffle_xor(x: IRValue | float | numpy.generic, y: IRValue | float | numpy.generic) -> IRValue:
+def quad_shuffle_xor(x: IRValue | float | numpy.generic, mask: IRValue | float | numpy.generic) -> IRValue:
     """
-    the value of the quad-group's lane whose number differs in the bits of $1
+    quad_shuffle_xor(x, mask): the value of the quad-group's lane whose number differs in the bits of mask
 
-    quad_shuffle_xor(any, uint) -> any, in MSL quad_shuffle_xor(x, y).
+    quad_shuffle_xor(any, uint) -> any, in MSL quad_shuffle_xor(x, mask).
     Here any is a float, an integer or b1.
 
     Errors: EnigmaError, with the signature, for operands of other types.
     """
 
-def quad_broadcast(x: IRValue | float | numpy.generic, y: IRValue | float | numpy.generic) -> IRValue:
+def quad_broadcast(x: IRValue | float | numpy.generic, lane: IRValue | float | numpy.generic) -> IRValue:
     """
-    the value of lane $1, for all of the quad-group
+    quad_broadcast(x, lane): the value of that lane, for all of the quad-group
 
-    quad_broadcast(any, uint) -> any, in MSL quad_broadcast(x, y).
+    quad_broadcast(any, uint) -> any, in MSL quad_broadcast(x, lane).
     Here any is a float, an integer or b1.
 
     Errors: EnigmaError, with the signature, for operands of other types.
