@@ -229,3 +229,23 @@ def test_sums_of_bools_are_refused() -> None:
     assert caught.value.filename == __file__
     for text in ("quad_sum takes floats or integers, not ", 'write metal_cast(x, "int")'):
         assert text in caught.value.message
+
+
+def test_metals_own_functions_are_called() -> None:
+    names = ["simd_shuffle_up", "simd_shuffle_down", "quad_shuffle_up", "quad_shuffle_down"]
+
+    @enigma.kernel
+    def kernel(X: enigma.f16, Out: enigma.f16):
+        i = enigma.thread_position_in_grid
+        for k, name in enumerate(names):
+            Out[i + 32 * k] = getattr(enigma, name)(X[i], 1)
+
+    x, out = np.arange(32, dtype=np.float16), np.empty(128, np.float16)
+    compiled = enigma.compile(kernel)
+    compiled(x, out, grid=32, threads=32)
+    quads = x.reshape(-1, 4)
+    wanted = [x[[0, *range(31)]], x[[*range(1, 32), 31]]]
+    wanted += [quads[:, [0, 0, 1, 2]].ravel(), quads[:, [1, 2, 3, 3]].ravel()]
+    for name, got, want in zip(names, out.reshape(4, 32), wanted, strict=True):
+        assert f"= {name}(" in compiled.metal_source
+        np.testing.assert_array_equal(got, want)
