@@ -28,7 +28,13 @@ import enigma
 from enigma import _core
 
 # Rows that this cannot judge, by the beginning of their mnemonics, and the tests that do.
-ELSEWHERE = {"simd.": "test_algorithms.py"}
+ELSEWHERE = {
+    "simd.": ["test_algorithms.py"],
+    "vector.": ["test_vectors.py"],
+    "simdgroup.": ["test_simdgroup_matrix.py"],
+    "atomic.": ["test_algorithms.py"],
+    "gpu.": ["test_tracing_pages.py", "test_function_constants.py"],
+}
 
 ROWS = {row.mnemonic: row for row in _core.operations()}
 CLASSES = {"F": FLOATS, "I": INTEGERS, "B": ("b1",), "A": tuple(NUMPY), "v": tuple(NUMPY)}

@@ -179,6 +179,8 @@ class Body {
     std::string base;
     int64_t stride;
     std::string size, mask, simd;
+    // Of SIMD-groups in step: how far they are apart, and how many follow the first one.
+    int64_t distance = 0, groups = 0;
   };
   struct Rows {
     V first, length;  ///< i64: index of the first element, elements from one row to the next
@@ -212,7 +214,7 @@ class Body {
   bool first_use(ValueId memory, ValueId index);
   void forget_checks(size_t since);
   void guard(const V& ok, ValueId memory, ValueId index, const Mask& mask, InstId at);
-  V group_at_fault(ValueId memory, ValueId index);
+
   void guard(const V& ok, ValueId memory, InstId at,
              const std::function<void(FaultSite& site)>& ask);
   V element(const V& base, DType dtype, const V& index);
