@@ -413,7 +413,7 @@ std::string Writer::local_name(InstId id) {
   if (inst.op == Op::AtomicCas) return names_.declare("exchanged");
   if (row.shape == Shape::Atomic) return names_.declare("old");
   if (inst.op == Op::SimdMatrixLoad) {
-    return names_.declare(concat(frags_[inst.operands[0].index].text, "_tile"));
+    return names_.declare(concat(frags_[inst.operands[0].index].text, "_8x8"));
   }
   if (row.shape == Shape::SimdMatrix) {
     return names_.declare(inst.op == Op::SimdMatrixFill ? "filled" : "product");
