@@ -12,8 +12,8 @@
 namespace enigma {
 namespace {
 
-constexpr std::string_view kOperandLetters = "FIBAbfuxmeg";
-constexpr std::string_view kResultLetters = "TbfueUg-?";
+constexpr std::string_view kOperandLetters = "FIBAVWMspbfuxvmeg";
+constexpr std::string_view kResultLetters = "TspbfueUgt-?";
 
 constexpr std::string_view operands_of(std::string_view signature) {
   return signature.substr(0, signature.find(':'));
@@ -38,7 +38,7 @@ constexpr bool well_formed(std::string_view signature, Shape shape) {
     }
   }
   char result = signature[colon + 1];
-  if ((result == 'T' || result == 'U') && !capital) return false;
+  if ((result == 'T' || result == 's' || result == 'U' || result == 't') && !capital) return false;
   if (result == 'e' && signature[0] != 'm') return false;
   bool memory = shape == Shape::Load || shape == Shape::Store || shape == Shape::Atomic;
   if (shape == Shape::SimdMatrix || shape == Shape::Async) return true;
@@ -74,13 +74,11 @@ constexpr size_t kNumOps = std::size(kOps);
 template <class Key>
 constexpr std::array<Op, kNumOps> sorted_by(Key key) {
   std::array<Op, kNumOps> order{};
-  for (size_t i = 0; i < kNumOps; ++i) {
-    size_t at = i;
-    for (; at > 0 && key(kOps[i]) < key(kOps[static_cast<size_t>(order[at - 1])]); --at) {
-      order[at] = order[at - 1];
-    }
-    order[at] = static_cast<Op>(i);
-  }
+  for (size_t i = 0; i < kNumOps; ++i) order[i] = static_cast<Op>(i);
+  std::sort(order.begin(), order.end(), [&](Op a, Op b) {
+    const int c = key(kOps[static_cast<size_t>(a)]).compare(key(kOps[static_cast<size_t>(b)]));
+    return c < 0 || (c == 0 && a < b);
+  });
   return order;
 }
 

@@ -59,7 +59,7 @@ class Appender {
   Module& m_;
 };
 
-/// Constants of both kinds, queries, elementwise operations and casts: they give the same wherever
+/// Constants of both kinds, queries, arithmetic and casts: they give the same wherever
 /// they stand.
 inline bool moves_freely(const Instruction& inst) {
   switch (info(inst.op).shape) {
@@ -67,6 +67,9 @@ inline bool moves_freely(const Instruction& inst) {
     case Shape::FunctionConstant:
     case Shape::Query:
     case Shape::Map:
+    case Shape::Whole:
+    case Shape::Make:
+    case Shape::Extract:
     case Shape::Cast:
       return true;
     default:

@@ -790,7 +790,9 @@ def has_trace() -> bool:
     """Whether this thread is tracing a kernel."""
 
 class IRValue:
-    """A value of the kernel that is traced: a number in each thread."""
+    """
+    A value of the kernel that is traced: a number in each thread, or a vector or matrix of them.
+    """
 
     def __add__(self, other: IRValue | float | numpy.generic, /) -> IRValue: ...
 
@@ -864,9 +866,28 @@ class IRValue:
 
     def __bool__(self) -> bool: ...
 
-    def __iter__(self) -> NoReturn: ...
+    def __iter__(self) -> Iterator[IRValue]: ...
 
     def __len__(self) -> int: ...
+
+    def __getitem__(self, index: IRValue | float | numpy.generic, /) -> IRValue:
+        """A component of a vector, or a column of a matrix, counted from 0."""
+
+    @property
+    def x(self) -> IRValue:
+        """Component 0 of a vector."""
+
+    @property
+    def y(self) -> IRValue:
+        """Component 1 of a vector."""
+
+    @property
+    def z(self) -> IRValue:
+        """Component 2 of a vector."""
+
+    @property
+    def w(self) -> IRValue:
+        """Component 3 of a vector."""
 
     def __index__(self) -> int: ...
 
@@ -1310,6 +1331,11 @@ def async_begin(to: TracingTensor, to_offset: IRValue | int, to_pitch: IRValue |
 
 def async_wait(event: IRValue) -> None:
     """Waits for one copy."""
+def gemm_shared(A: TracingTensor, B: TracingTensor, C: TracingTensor, M: int, N: int, K: int, transpose_A: bool, transpose_B: bool, accum_dtype: DType | str | type, use_simdgroup: bool | None) -> None:
+    """C += A @ B, by the whole threadgroup."""
+
+def gemm_own(A: TracingTensor, B: TracingTensor, sums: list[IRValue], M: int, N: int, K: int, transpose_A: bool, transpose_B: bool, accum_dtype: DType | str | type) -> list[IRValue]:
+    """sums + A @ B, by each thread."""
 
 def function_constant(dtype: DType | str | type, index: int) -> IRValue:
     """
@@ -1503,7 +1529,6 @@ def metal_cast(x: IRValue | float | numpy.generic, dtype: DType | str | type) ->
     convert: integers modulo 2^width, float to int truncates and saturates, NaN is 0
 
     metal_cast(any, dtype) -> dtype.
-    Here any is a float, an integer or b1.
 
     Errors: EnigmaError, with the signature, for operands of other types.
     """
@@ -2169,6 +2194,78 @@ def dequantize_int8(x: IRValue | float | numpy.generic, scale: IRValue | float |
     Errors: EnigmaError, with the signature, for operands of other types.
     """
 
+def dot(x: IRValue | float | numpy.generic, y: IRValue | float | numpy.generic) -> IRValue:
+    """
+    sum of the products of the components
+
+    dot(float vector, float vector) -> float, in MSL dot(x, y).
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
+
+def length(x: IRValue | float | numpy.generic) -> IRValue:
+    """
+    sqrt(dot(x, x))
+
+    length(float vector) -> float, in MSL length(x).
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
+
+def distance(x: IRValue | float | numpy.generic, y: IRValue | float | numpy.generic) -> IRValue:
+    """
+    length(x - y)
+
+    distance(float vector, float vector) -> float, in MSL distance(x, y).
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
+
+def normalize(x: IRValue | float | numpy.generic) -> IRValue:
+    """
+    x / length(x); unspecified for a vector of zeros
+
+    normalize(float vector) -> float vector, in MSL normalize(x).
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
+
+def cross(x: IRValue | float | numpy.generic, y: IRValue | float | numpy.generic) -> IRValue:
+    """
+    cross product of vectors of 3
+
+    cross(float 3-vector, float 3-vector) -> float 3-vector, in MSL cross(x, y).
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
+
+def reflect(i: IRValue | float | numpy.generic, n: IRValue | float | numpy.generic) -> IRValue:
+    """
+    reflect(i, n): i - 2 * dot(n, i) * n
+
+    reflect(float vector, float vector) -> float vector, in MSL reflect(i, n).
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
+
+def refract(i: IRValue | float | numpy.generic, n: IRValue | float | numpy.generic, eta: IRValue | float | numpy.generic) -> IRValue:
+    """
+    refract(i, n, eta): the refracted direction; zeros where all is reflected
+
+    refract(float vector, float vector, float) -> float vector, in MSL refract(i, n, eta).
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
+
+def faceforward(n: IRValue | float | numpy.generic, i: IRValue | float | numpy.generic, nref: IRValue | float | numpy.generic) -> IRValue:
+    """
+    faceforward(n, i, nref): n where dot(nref, i) < 0, -n elsewhere
+
+    faceforward(float vector, float vector, float vector) -> float vector, in MSL faceforward(n, i, nref).
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
+
 def simd_sum(x: IRValue | float | numpy.generic) -> IRValue:
     """
     sum over the SIMD-group
@@ -2218,7 +2315,8 @@ def simd_and(x: IRValue | float | numpy.generic) -> IRValue:
     bitwise and over the SIMD-group
 
     simd_and(integer) -> integer, in MSL simd_and(x).
-    Here integer is i8 to i64 or u8 to u64.
+    simd_and(bool) -> bool, in MSL simd_and(x): whether it holds in all lanes of the SIMD-group.
+    Here integer is i8 to i64 or u8 to u64; bool is b1.
 
     Errors: EnigmaError, with the signature, for operands of other types.
     """
@@ -2228,7 +2326,8 @@ def simd_or(x: IRValue | float | numpy.generic) -> IRValue:
     bitwise or over the SIMD-group
 
     simd_or(integer) -> integer, in MSL simd_or(x).
-    Here integer is i8 to i64 or u8 to u64.
+    simd_or(bool) -> bool, in MSL simd_or(x): whether it holds in a lane of the SIMD-group.
+    Here integer is i8 to i64 or u8 to u64; bool is b1.
 
     Errors: EnigmaError, with the signature, for operands of other types.
     """
@@ -2238,56 +2337,272 @@ def simd_xor(x: IRValue | float | numpy.generic) -> IRValue:
     bitwise exclusive or over the SIMD-group
 
     simd_xor(integer) -> integer, in MSL simd_xor(x).
-    Here integer is i8 to i64 or u8 to u64.
+    simd_xor(bool) -> bool, in MSL simd_xor(x): whether it holds in an odd number of lanes of the SIMD-group.
+    Here integer is i8 to i64 or u8 to u64; bool is b1.
 
     Errors: EnigmaError, with the signature, for operands of other types.
     """
 
-def simd_shuffle(x: IRValue | float | numpy.generic, y: IRValue | float | numpy.generic) -> IRValue:
+def simd_prefix_inclusive_sum(x: IRValue | float | numpy.generic) -> IRValue:
     """
-    the value of lane $1
+    sum over the SIMD-group's lanes up to this one
 
-    simd_shuffle(any, uint) -> any, in MSL simd_shuffle(x, y).
+    simd_prefix_inclusive_sum(float) -> float, in MSL simd_prefix_inclusive_sum(x).
+    simd_prefix_inclusive_sum(integer) -> integer, in MSL simd_prefix_inclusive_sum(x): sum over the SIMD-group's lanes up to this one, wrapping.
+    Here float is f32, f16 or bf16; integer is i8 to i64 or u8 to u64.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
+
+def simd_prefix_exclusive_sum(x: IRValue | float | numpy.generic) -> IRValue:
+    """
+    sum over the SIMD-group's lanes below this one; 0 in the first
+
+    simd_prefix_exclusive_sum(float) -> float, in MSL simd_prefix_exclusive_sum(x).
+    simd_prefix_exclusive_sum(integer) -> integer, in MSL simd_prefix_exclusive_sum(x): sum over the SIMD-group's lanes below this one, wrapping; 0 in the first.
+    Here float is f32, f16 or bf16; integer is i8 to i64 or u8 to u64.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
+
+def simd_prefix_inclusive_product(x: IRValue | float | numpy.generic) -> IRValue:
+    """
+    product over the SIMD-group's lanes up to this one
+
+    simd_prefix_inclusive_product(float) -> float, in MSL simd_prefix_inclusive_product(x).
+    simd_prefix_inclusive_product(integer) -> integer, in MSL simd_prefix_inclusive_product(x): product over the SIMD-group's lanes up to this one, wrapping.
+    Here float is f32, f16 or bf16; integer is i8 to i64 or u8 to u64.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
+
+def simd_prefix_exclusive_product(x: IRValue | float | numpy.generic) -> IRValue:
+    """
+    product over the SIMD-group's lanes below this one; 1 in the first
+
+    simd_prefix_exclusive_product(float) -> float, in MSL simd_prefix_exclusive_product(x).
+    simd_prefix_exclusive_product(integer) -> integer, in MSL simd_prefix_exclusive_product(x): product over the SIMD-group's lanes below this one, wrapping; 1 in the first.
+    Here float is f32, f16 or bf16; integer is i8 to i64 or u8 to u64.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
+
+def simd_shuffle(x: IRValue | float | numpy.generic, lane: IRValue | float | numpy.generic) -> IRValue:
+    """
+    simd_shuffle(x, lane): the value of that lane of the SIMD-group, whose number is taken modulo its width
+
+    simd_shuffle(any, uint) -> any, in MSL simd_shuffle(x, lane).
     Here any is a float, an integer or b1.
 
     Errors: EnigmaError, with the signature, for operands of other types.
     """
 
-def simd_shuffle_up(x: IRValue | float | numpy.generic, y: IRValue | float | numpy.generic) -> IRValue:
+def simd_shuffle_up(x: IRValue | float | numpy.generic, delta: IRValue | float | numpy.generic) -> IRValue:
     """
-    the value of the lane $1 below; the lowest lanes keep theirs
+    simd_shuffle_up(x, delta): the value of the lane that far below; the SIMD-group's lowest lanes keep theirs
 
-    simd_shuffle_up(any, uint) -> any, in MSL simd_shuffle_up(x, y).
+    simd_shuffle_up(any, uint) -> any, in MSL simd_shuffle_up(x, delta).
     Here any is a float, an integer or b1.
 
     Errors: EnigmaError, with the signature, for operands of other types.
     """
 
-def simd_shuffle_down(x: IRValue | float | numpy.generic, y: IRValue | float | numpy.generic) -> IRValue:
+def simd_shuffle_down(x: IRValue | float | numpy.generic, delta: IRValue | float | numpy.generic) -> IRValue:
     """
-    the value of the lane $1 above; the highest lanes keep theirs
+    simd_shuffle_down(x, delta): the value of the lane that far above; the SIMD-group's highest lanes keep theirs
 
-    simd_shuffle_down(any, uint) -> any, in MSL simd_shuffle_down(x, y).
+    simd_shuffle_down(any, uint) -> any, in MSL simd_shuffle_down(x, delta).
     Here any is a float, an integer or b1.
 
     Errors: EnigmaError, with the signature, for operands of other types.
     """
 
-def simd_shuffle_xor(x: IRValue | float | numpy.generic, y: IRValue | float | numpy.generic) -> IRValue:
+def simd_shuffle_xor(x: IRValue | float | numpy.generic, mask: IRValue | float | numpy.generic) -> IRValue:
     """
-    the value of the lane whose number differs in the bits of $1
+    simd_shuffle_xor(x, mask): the value of the SIMD-group's lane whose number differs in the bits of mask
 
-    simd_shuffle_xor(any, uint) -> any, in MSL simd_shuffle_xor(x, y).
+    simd_shuffle_xor(any, uint) -> any, in MSL simd_shuffle_xor(x, mask).
     Here any is a float, an integer or b1.
 
     Errors: EnigmaError, with the signature, for operands of other types.
     """
 
-def simd_broadcast(x: IRValue | float | numpy.generic, y: IRValue | float | numpy.generic) -> IRValue:
+def simd_broadcast(x: IRValue | float | numpy.generic, lane: IRValue | float | numpy.generic) -> IRValue:
     """
-    the value of lane $1, for all
+    simd_broadcast(x, lane): the value of that lane, for all of the SIMD-group
 
-    simd_broadcast(any, uint) -> any, in MSL simd_broadcast(x, y).
+    simd_broadcast(any, uint) -> any, in MSL simd_broadcast(x, lane).
+    Here any is a float, an integer or b1.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
+
+def quad_sum(x: IRValue | float | numpy.generic) -> IRValue:
+    """
+    sum over the quad-group
+
+    quad_sum(float) -> float, in MSL quad_sum(x).
+    quad_sum(integer) -> integer, in MSL quad_sum(x): sum over the quad-group, wrapping.
+    Here float is f32, f16 or bf16; integer is i8 to i64 or u8 to u64.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
+
+def quad_product(x: IRValue | float | numpy.generic) -> IRValue:
+    """
+    product over the quad-group
+
+    quad_product(float) -> float, in MSL quad_product(x).
+    quad_product(integer) -> integer, in MSL quad_product(x): product over the quad-group, wrapping.
+    Here float is f32, f16 or bf16; integer is i8 to i64 or u8 to u64.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
+
+def quad_min(x: IRValue | float | numpy.generic) -> IRValue:
+    """
+    least over the quad-group; ignores NaN
+
+    quad_min(float) -> float, in MSL quad_min(x).
+    quad_min(integer) -> integer, in MSL quad_min(x): least over the quad-group.
+    Here float is f32, f16 or bf16; integer is i8 to i64 or u8 to u64.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
+
+def quad_max(x: IRValue | float | numpy.generic) -> IRValue:
+    """
+    greatest over the quad-group; ignores NaN
+
+    quad_max(float) -> float, in MSL quad_max(x).
+    quad_max(integer) -> integer, in MSL quad_max(x): greatest over the quad-group.
+    Here float is f32, f16 or bf16; integer is i8 to i64 or u8 to u64.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
+
+def quad_and(x: IRValue | float | numpy.generic) -> IRValue:
+    """
+    bitwise and over the quad-group
+
+    quad_and(integer) -> integer, in MSL quad_and(x).
+    quad_and(bool) -> bool, in MSL quad_and(x): whether it holds in all lanes of the quad-group.
+    Here integer is i8 to i64 or u8 to u64; bool is b1.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
+
+def quad_or(x: IRValue | float | numpy.generic) -> IRValue:
+    """
+    bitwise or over the quad-group
+
+    quad_or(integer) -> integer, in MSL quad_or(x).
+    quad_or(bool) -> bool, in MSL quad_or(x): whether it holds in a lane of the quad-group.
+    Here integer is i8 to i64 or u8 to u64; bool is b1.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
+
+def quad_xor(x: IRValue | float | numpy.generic) -> IRValue:
+    """
+    bitwise exclusive or over the quad-group
+
+    quad_xor(integer) -> integer, in MSL quad_xor(x).
+    quad_xor(bool) -> bool, in MSL quad_xor(x): whether it holds in an odd number of lanes of the quad-group.
+    Here integer is i8 to i64 or u8 to u64; bool is b1.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
+
+def quad_prefix_inclusive_sum(x: IRValue | float | numpy.generic) -> IRValue:
+    """
+    sum over the quad-group's lanes up to this one
+
+    quad_prefix_inclusive_sum(float) -> float, in MSL quad_prefix_inclusive_sum(x).
+    quad_prefix_inclusive_sum(integer) -> integer, in MSL quad_prefix_inclusive_sum(x): sum over the quad-group's lanes up to this one, wrapping.
+    Here float is f32, f16 or bf16; integer is i8 to i64 or u8 to u64.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
+
+def quad_prefix_exclusive_sum(x: IRValue | float | numpy.generic) -> IRValue:
+    """
+    sum over the quad-group's lanes below this one; 0 in the first
+
+    quad_prefix_exclusive_sum(float) -> float, in MSL quad_prefix_exclusive_sum(x).
+    quad_prefix_exclusive_sum(integer) -> integer, in MSL quad_prefix_exclusive_sum(x): sum over the quad-group's lanes below this one, wrapping; 0 in the first.
+    Here float is f32, f16 or bf16; integer is i8 to i64 or u8 to u64.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
+
+def quad_prefix_inclusive_product(x: IRValue | float | numpy.generic) -> IRValue:
+    """
+    product over the quad-group's lanes up to this one
+
+    quad_prefix_inclusive_product(float) -> float, in MSL quad_prefix_inclusive_product(x).
+    quad_prefix_inclusive_product(integer) -> integer, in MSL quad_prefix_inclusive_product(x): product over the quad-group's lanes up to this one, wrapping.
+    Here float is f32, f16 or bf16; integer is i8 to i64 or u8 to u64.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
+
+def quad_prefix_exclusive_product(x: IRValue | float | numpy.generic) -> IRValue:
+    """
+    product over the quad-group's lanes below this one; 1 in the first
+
+    quad_prefix_exclusive_product(float) -> float, in MSL quad_prefix_exclusive_product(x).
+    quad_prefix_exclusive_product(integer) -> integer, in MSL quad_prefix_exclusive_product(x): product over the quad-group's lanes below this one, wrapping; 1 in the first.
+    Here float is f32, f16 or bf16; integer is i8 to i64 or u8 to u64.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
+
+def quad_shuffle(x: IRValue | float | numpy.generic, lane: IRValue | float | numpy.generic) -> IRValue:
+    """
+    quad_shuffle(x, lane): the value of that lane of the quad-group, whose number is taken modulo its width
+
+    quad_shuffle(any, uint) -> any, in MSL quad_shuffle(x, lane).
+    Here any is a float, an integer or b1.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
+
+def quad_shuffle_up(x: IRValue | float | numpy.generic, delta: IRValue | float | numpy.generic) -> IRValue:
+    """
+    quad_shuffle_up(x, delta): the value of the lane that far below; the quad-group's lowest lanes keep theirs
+
+    quad_shuffle_up(any, uint) -> any, in MSL quad_shuffle_up(x, delta).
+    Here any is a float, an integer or b1.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
+
+def quad_shuffle_down(x: IRValue | float | numpy.generic, delta: IRValue | float | numpy.generic) -> IRValue:
+    """
+    quad_shuffle_down(x, delta): the value of the lane that far above; the quad-group's highest lanes keep theirs
+
+    quad_shuffle_down(any, uint) -> any, in MSL quad_shuffle_down(x, delta).
+    Here any is a float, an integer or b1.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
+
+def quad_shuffle_xor(x: IRValue | float | numpy.generic, mask: IRValue | float | numpy.generic) -> IRValue:
+    """
+    quad_shuffle_xor(x, mask): the value of the quad-group's lane whose number differs in the bits of mask
+
+    quad_shuffle_xor(any, uint) -> any, in MSL quad_shuffle_xor(x, mask).
+    Here any is a float, an integer or b1.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
+
+def quad_broadcast(x: IRValue | float | numpy.generic, lane: IRValue | float | numpy.generic) -> IRValue:
+    """
+    quad_broadcast(x, lane): the value of that lane, for all of the quad-group
+
+    quad_broadcast(any, uint) -> any, in MSL quad_broadcast(x, lane).
     Here any is a float, an integer or b1.
 
     Errors: EnigmaError, with the signature, for operands of other types.
@@ -2301,6 +2616,31 @@ def simd_barrier(mem_flags: str = 'mem_threadgroup') -> None:
 
 def query(name: str, dim: Literal['x', 'y', 'z', 0, 1, 2] = 0) -> IRValue:
     """A grid query by its name; `dim` is its component, where it has three."""
+
+def make_vec(*parts: IRValue | float | numpy.generic) -> IRValue:
+    """
+    a vector of 2 to 4 components, which are numbers or the components of vectors
+    """
+
+def make_float2(*parts: IRValue | float | numpy.generic) -> IRValue:
+    """
+    A vector of 2 floats, which are numbers or the components of vectors; one number alone is all of them.
+    """
+
+def make_float3(*parts: IRValue | float | numpy.generic) -> IRValue:
+    """
+    A vector of 3 floats, which are numbers or the components of vectors; one number alone is all of them.
+    """
+
+def make_float4(*parts: IRValue | float | numpy.generic) -> IRValue:
+    """
+    A vector of 4 floats, which are numbers or the components of vectors; one number alone is all of them.
+    """
+
+def vec_extract(v: IRValue, index: IRValue | float | numpy.generic) -> IRValue:
+    """
+    vec_extract(v, index): a component of a vector, a column of a matrix, counted from 0
+    """
 
 def make_filled_simdgroup_matrix(value: IRValue | float | numpy.generic, elem: DType | str | type = 'float', rows: int = 8, cols: int = 8) -> IRValue:
     """

@@ -5,6 +5,8 @@
 #include <optional>
 #include <span>
 
+#include "ir/lane_op.h"
+
 namespace enigma::cpu {
 namespace {
 
@@ -103,12 +105,19 @@ class Analysis {
     LaneForm a = form(inst.operands[0]);
     if (a.kind != LaneForm::Linear) return a;
     Type from = m_.type(inst.operands[0]), to = m_.type(inst.results[0]);
-    if (!is_integer(to.dtype)) return kVector;
+    if (!is_integer(to.dtype) || !to.is_scalar()) return kVector;
     if (info(to.dtype).bits <= info(from.dtype).bits)
       return linear(static_cast<uint64_t>(a.stride), info(to.dtype).bits);
     // A sum may have wrapped in the narrower type; a position never does.
     const Instruction* def = m_.def(inst.operands[0]);
     return def && info(def->op).shape == Shape::Query ? a : kVector;
+  }
+
+  // Of one value for all lanes every lane gets that, but a quad's sum of it counts active lanes.
+  LaneForm lane(const Instruction& inst) const {
+    const bool moves = lane_op(inst.op).form == LaneOp::Move;
+    const bool same = moves && form(inst.operands[0]).kind == LaneForm::Uniform;
+    return info(inst.op).has(flag::SIMD) || same ? kUniform : kVector;
   }
 
   LaneForm query(const Instruction& inst) const {
@@ -138,13 +147,14 @@ class Analysis {
         return result(query(inst));
       case Shape::Map:
         return result(map(inst));
+      case Shape::Whole:
+      case Shape::Make:
+      case Shape::Extract:
+        return result(all_uniform(inst.operands) ? kUniform : kVector);
       case Shape::Cast:
         return result(cast(inst));
       case Shape::Lane:
-        return result(info(inst.op).has(flag::SIMD) ||
-                              form(inst.operands[0]).kind == LaneForm::Uniform
-                          ? kUniform
-                          : kVector);
+        return result(lane(inst));
       case Shape::SimdMatrix:
         return result(kVector);
       case Shape::Load:
