@@ -325,7 +325,7 @@ class Parser {
         std::vector<ValueId> x = uses();
         count(x, row);
         m_[i].operands = std::move(x);
-        return result(row, {}, {});
+        return result(row, m_[i]);
       }
       case Shape::SimdMatrix:
         return simd_matrix(i, row);
