@@ -25,30 +25,46 @@ MemoryOrder memory_order(Trace& trace, nb::handle order) {
               trace.builder.location());
 }
 
-/// The one order that is as strong as both.
-MemoryOrder join(MemoryOrder a, MemoryOrder b) {
-  if (a == b || b == MemoryOrder::Relaxed) return a;
-  if (a == MemoryOrder::Relaxed) return b;
-  if (a == MemoryOrder::SeqCst || b == MemoryOrder::SeqCst) return MemoryOrder::SeqCst;
-  return MemoryOrder::AcqRel;
+/// The order that was given, under one of its two names.
+MemoryOrder chosen(Trace& trace, const OpInfo& row, nb::handle order, nb::handle other) {
+  const MemoryOrder first = memory_order(trace, order);
+  if (other.is_none()) return first;
+  if (first != MemoryOrder::Relaxed) {
+    throw Error(std::string(row.python) + " takes its order once, and memory_order= is another " +
+                    "name of it; write one of them",
+                trace.builder.location());
+  }
+  return memory_order(trace, other);
 }
 
-nb::object apply(const OpInfo& row, nb::handle memory, nb::handle index,
-                 std::initializer_list<nb::handle> values,
-                 std::initializer_list<nb::handle> orders) {
-  Trace& trace = Trace::here(row.python);
+/// C++'s rule: an exchange that fails writes nothing to release, and orders no more than one that
+/// succeeds. So the order of success says all.
+void check_failure(Trace& trace, const OpInfo& row, MemoryOrder success, nb::handle failure) {
+  const MemoryOrder order = memory_order(trace, failure);
+  const char* wrong = nullptr;
+  if (order == MemoryOrder::Release || order == MemoryOrder::AcqRel) {
+    wrong = ": a failed exchange releases nothing; it is one of relaxed, acquire and seq_cst";
+  } else if ((order == MemoryOrder::SeqCst && success != MemoryOrder::SeqCst) ||
+             (order == MemoryOrder::Acquire &&
+              (success == MemoryOrder::Relaxed || success == MemoryOrder::Release))) {
+    wrong = ", which is stronger than its success_order; make that as strong";
+  }
+  if (wrong) {
+    throw Error(
+        std::string(row.python) + " cannot have the failure_order " + describe(failure) + wrong,
+        trace.builder.location());
+  }
+}
+
+nb::object apply(Trace& trace, const OpInfo& row, nb::handle memory, nb::handle index,
+                 std::initializer_list<nb::handle> values, MemoryOrder order) {
   const TracingTensor& t = tensor(trace, memory, row.python);
   Operand at = linear_index(trace, t, index);
   std::vector<Operand> operands;
   for (nb::handle v : values) operands.push_back(operand(trace, v, row.python));
-  MemoryOrder order = MemoryOrder::Relaxed;
-  for (nb::handle o : orders) order = join(order, memory_order(trace, o));
   std::optional<ValueId> result = trace.builder.atomic(row.op, t.id, at, operands, order);
   return result ? value_object(trace, *result) : nb::none();
 }
-
-/// `order` unless the other spelling, memory_order=, was given.
-nb::handle chosen(nb::handle order, nb::handle other) { return other.is_none() ? order : other; }
 
 /// Defines a row in the module, or in the class with the memory as self.
 template <class Scope, class F, class... Args>
@@ -79,7 +95,8 @@ void bind_row(Scope& scope, const OpInfo& row) {
       define(
           scope, row,
           [&row](H self, H index, H o, H other) {
-            return apply(row, self, index, {}, {chosen(o, other)});
+            Trace& trace = Trace::here(row.python);
+            return apply(trace, row, self, index, {}, chosen(trace, row, o, other));
           },
           "", kOrder, order, other);
       break;
@@ -87,7 +104,8 @@ void bind_row(Scope& scope, const OpInfo& row) {
       define(
           scope, row,
           [&row](H self, H index, H value, H o, H other) {
-            return apply(row, self, index, {value}, {chosen(o, other)});
+            Trace& trace = Trace::here(row.python);
+            return apply(trace, row, self, index, {value}, chosen(trace, row, o, other));
           },
           std::string(", value") + kValue, kOrder, nb::arg("value").none(), order, other);
       break;
@@ -95,16 +113,10 @@ void bind_row(Scope& scope, const OpInfo& row) {
       define(
           scope, row,
           [&row](H self, H index, H expected, H desired, H success, H failure, H other) {
-            H s = chosen(success, other), f = chosen(failure, other);
-            // A failed exchange writes nothing, so it has nothing to release.
-            for (const char* wrong : {"release", "acq_rel"}) {
-              if (other.is_none() && PyUnicode_Check(f.ptr()) &&
-                  nb::cast<std::string_view>(f) == wrong) {
-                throw Error(std::string(row.python) + ": failure_order cannot be '" + wrong +
-                            "': it is one of relaxed, acquire and seq_cst");
-              }
-            }
-            return apply(row, self, index, {expected, desired}, {s, f});
+            Trace& trace = Trace::here(row.python);
+            const MemoryOrder order = chosen(trace, row, success, other);
+            check_failure(trace, row, order, failure);
+            return apply(trace, row, self, index, {expected, desired}, order);
           },
           std::string(", expected") + kValue + ", desired" + kValue,
           ", success_order: str = 'relaxed', failure_order: str = 'relaxed', "

@@ -52,6 +52,23 @@ Type result_type(const OpInfo& row, Type shared, Type memory) {
   }
 }
 
+bool works_on(const OpInfo& row, DType t) {
+  return t == DType::I32 || t == DType::U32 || (t == DType::F32 && !row.has(flag::WORDS));
+}
+
+bool may_have(Op op, MemoryOrder order) {
+  switch (order) {
+    case MemoryOrder::Acquire:
+      return op != Op::AtomicStore;
+    case MemoryOrder::Release:
+      return op != Op::AtomicLoad;
+    case MemoryOrder::AcqRel:
+      return op != Op::AtomicLoad && op != Op::AtomicStore;
+    default:
+      return order <= MemoryOrder::SeqCst;
+  }
+}
+
 void fill_param_effects(Module& m) {
   std::vector<uint16_t> effects(m.values.size());
   for (const Instruction& inst : m.insts) {

@@ -16,6 +16,10 @@ Type shared_type(const Module& m, const Instruction& inst);
 bool in_class(char letter, Type t);
 /// The type of the result of a row whose signature fixes it; none for '-' and '?'.
 Type result_type(const OpInfo& row, Type shared, Type memory);
+/// Whether an atomic row works on memory of this type.
+bool works_on(const OpInfo& row, DType t);
+/// Whether an atomic may have this order: a load releases nothing, a store acquires nothing.
+bool may_have(Op op, MemoryOrder order);
 /// Fills Param::read and Param::written from the instructions.
 void fill_param_effects(Module& m);
 

@@ -162,9 +162,10 @@ Frag Writer::element(ValueId memory, const Frag& index) const {
 }
 
 std::string Writer::prelude(std::string_view function, DType t) {
-  std::string_view name = prelude_function(function, t);
+  check_prelude(function, t);
+  std::string name(function);
   prelude_.emplace(name, t);
-  if (!name.ends_with("_T")) return std::string(name);
+  if (!name.ends_with("_T")) return name;
   return concat(name.substr(0, name.size() - 1), name_of(t));
 }
 

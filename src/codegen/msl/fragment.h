@@ -82,4 +82,10 @@ constexpr bool is_narrow(DType t) { return is_integer(t) && info(t).bits < 32; }
 /// Where C++ arithmetic on the type itself would be undefined on overflow.
 constexpr bool overflows(DType t) { return is_signed(t) && info(t).bits >= 32; }
 
+/// The text with the first `what` in it, if any, replaced.
+inline std::string replaced(std::string text, std::string_view what, std::string_view with) {
+  if (size_t at = text.find(what); at != text.npos) text.replace(at, what.size(), with);
+  return text;
+}
+
 }  // namespace enigma::msl

@@ -177,16 +177,4 @@ Frag hand<Op::LoadIf>(Writer& w, const Instruction& inst) {
                    Prec::Primary, Form::Exact, {&mask, &value, &other});
 }
 
-template <>
-Frag hand<Op::AtomicCas>(Writer& w, const Instruction& inst) {
-  ValueId memory = inst.operands[0];
-  std::string object = w.address(memory, inst.operands[1]);
-  Frag wanted = w.exact(inst.operands[2]), desired = w.exact(inst.operands[3]);
-  std::string expected = w.local("expected");  // it must be a variable: Metal writes what it found
-  w.line(concat(name_of(w.dtype(memory)), " ", expected, " = ", wanted.text, ";"));
-  return make_frag(concat("atomic_compare_exchange_weak_explicit(", object, ", &", expected, ", ",
-                          desired.text, ", memory_order_relaxed, memory_order_relaxed)"),
-                   Prec::Primary, Form::Exact, {});
-}
-
 }  // namespace enigma::msl

@@ -12,7 +12,9 @@ namespace {
 
 // A function of the prelude: "// name (class): what it does", then its text up to a blank line.
 struct Function {
-  std::string_view name, kind, doc, body;
+  std::string name;
+  std::string_view kind, doc, body;
+  std::string_view space;  // what the S of its name and text stands for
 };
 
 template <class Visit>  // bool(Function); true ends the walk
@@ -25,10 +27,19 @@ bool walk(Visit visit) {
     while (block.starts_with('\n')) block.remove_prefix(1);
     if (!block.starts_with("// enigma_")) continue;
     size_t open = block.find(" ("), close = block.find("): "), line = block.find('\n');
-    Function f{block.substr(3, open - 3), block.substr(open + 2, close - open - 2),
-               block.substr(close + 3, line - close - 3), block.substr(line + 1)};
+    Function f{std::string(block.substr(3, open - 3)), block.substr(open + 2, close - open - 2),
+               block.substr(close + 3, line - close - 3), block.substr(line + 1), ""};
     while (f.body.ends_with('\n')) f.body.remove_suffix(1);
-    if (visit(f)) return true;
+    if (!f.name.ends_with("_S")) {
+      if (visit(f)) return true;
+      continue;
+    }
+    const std::string stem = f.name.substr(0, f.name.size() - 1);
+    for (std::string_view space : {"device", "threadgroup"}) {
+      f.name = concat(stem, space);
+      f.space = space;
+      if (visit(f)) return true;
+    }
   }
   return false;
 }
@@ -41,8 +52,9 @@ bool takes(std::string_view kind, DType t) {
 }
 
 // T is the type, U its unsigned twin, W the unsigned type that C++ computes with; a name may end in
-// _T as well.
-std::string instantiate(std::string_view body, DType t) {
+// _T or _S as well.
+std::string instantiate(std::string_view body, DType t, std::string_view space,
+                        std::string_view qualifier) {
   auto is_word = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) || c == '_'; };
   std::string out;
   for (size_t i = 0; i < body.size(); ++i) {
@@ -55,6 +67,8 @@ std::string instantiate(std::string_view body, DType t) {
       out += name_of(unsigned_of(t));
     } else if (c == 'W') {
       out += info(t).bits == 64 ? "ulong" : "uint";
+    } else if (c == 'S') {
+      out += i > 0 && body[i - 1] == '_' ? space : qualifier;
     } else {
       out += body[i];
     }
@@ -64,19 +78,14 @@ std::string instantiate(std::string_view body, DType t) {
 
 }  // namespace
 
-std::string_view prelude_function(std::string_view name, DType t) {
-  std::string_view found;
-  walk([&](const Function& f) {
-    if (f.name == name && takes(f.kind, t)) found = f.name;
-    return !found.empty();
-  });
-  if (found.empty()) {
+void check_prelude(std::string_view name, DType t) {
+  if (!walk([&](const Function& f) { return f.name == name && takes(f.kind, t); })) {
     throw InternalError(concat("prelude.metal has no ", name, " for ", info(t).mnemonic));
   }
-  return found;
 }
 
-std::string prelude_text(const std::set<std::pair<std::string_view, DType>>& used) {
+std::string prelude_text(const std::set<std::pair<std::string, DType>>& used,
+                         std::string_view device) {
   std::string out;
   walk([&](const Function& f) {
     bool first = true;
@@ -84,7 +93,8 @@ std::string prelude_text(const std::set<std::pair<std::string_view, DType>>& use
       if (!takes(f.kind, row.dtype) || !used.contains({f.name, row.dtype})) continue;
       if (first) out += concat("// ", f.doc, "\n");
       first = false;
-      out += concat(instantiate(f.body, row.dtype), "\n\n");
+      out += concat(instantiate(f.body, row.dtype, f.space, f.space == "device" ? device : f.space),
+                    "\n\n");
     }
     return false;
   });

@@ -15,11 +15,13 @@ extern const std::string_view kMslPrelude;
 
 namespace msl {
 
-/// The interned name of a function of the prelude that takes this type; InternalError for none.
-std::string_view prelude_function(std::string_view name, DType t);
+/// InternalError unless the prelude has a function of this name that takes this type.
+void check_prelude(std::string_view name, DType t);
 
-/// The functions' text, each once, in the prelude's order and then that of the types.
-std::string prelude_text(const std::set<std::pair<std::string_view, DType>>& used);
+/// The functions' text, each once, in the prelude's order and then that of the types. `device` is
+/// the qualifier of device memory that they write.
+std::string prelude_text(const std::set<std::pair<std::string, DType>>& used,
+                         std::string_view device = "device");
 
 }  // namespace msl
 }  // namespace enigma
