@@ -50,9 +50,9 @@ void check_failure(Trace& trace, const OpInfo& row, MemoryOrder success, nb::han
     wrong = ", which is stronger than its success_order; make that as strong";
   }
   if (wrong) {
-    throw Error(
-        std::string(row.python) + " cannot have the failure_order " + describe(failure) + wrong,
-        trace.builder.location());
+    throw Error(std::string(row.python) + " cannot have the failure_order '" +
+                    nb::cast<std::string>(failure) + "'" + wrong,
+                trace.builder.location());
   }
 }
 
@@ -88,7 +88,7 @@ void bind_row(Scope& scope, const OpInfo& row) {
   using H = nb::handle;
   const char* const kValue = ": " ENIGMA_VALUE;
   const char* const kOrder = ", order: str = 'relaxed', memory_order: str | None = None";
-  const auto order = nb::arg("order") = "relaxed";
+  const auto order = nb::arg("order").none() = "relaxed";
   const auto other = nb::arg("memory_order") = nb::none();
   switch (row.operands.size()) {
     case 2:
@@ -122,7 +122,8 @@ void bind_row(Scope& scope, const OpInfo& row) {
           ", success_order: str = 'relaxed', failure_order: str = 'relaxed', "
           "memory_order: str | None = None",
           nb::arg("expected").none(), nb::arg("desired").none(),
-          nb::arg("success_order") = "relaxed", nb::arg("failure_order") = "relaxed", other);
+          nb::arg("success_order").none() = "relaxed", nb::arg("failure_order").none() = "relaxed",
+          other);
       break;
     default:
       throw InternalError(std::string("no binding for atomics of the form of ") + row.name);
