@@ -5,7 +5,9 @@ import difflib
 import gc
 import os
 import pathlib
+import shutil
 import sys
+import tempfile
 
 import pytest
 
@@ -56,6 +58,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     # Objects of Metal's that outlived a process of this run, as text.
     config.left_alive = []
+    # Compiled kernels: kept for this run, never of the user's or of another run.
+    if not hasattr(config, "workerinput"):
+        folder = tempfile.mkdtemp(prefix="enigma-cache-")
+        os.environ["ENIGMA_CACHE_DIR"] = folder
+        config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -41,6 +41,7 @@ struct ConstantInfo {
 struct CpuVariant {
   Dim3 threads;
   bool edges = false;
+  bool streams = false;  ///< the outputs are larger than the caches
   friend constexpr bool operator==(const CpuVariant&, const CpuVariant&) = default;
 };
 

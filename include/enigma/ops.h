@@ -1,8 +1,9 @@
-// The operation table as data: what ops.def says of each operation, without its two spellings.
+// The operation table as data: what ops.def says of each operation, but for its CPU spelling.
 #pragma once
 
 #include <cstdint>
 #include <span>
+#include <string>
 #include <string_view>
 
 namespace enigma {
@@ -57,9 +58,11 @@ struct OpInfo {
   const char* name;      ///< "AddF": the enumerator
   const char* mnemonic;  ///< "arith.addf"
   Shape shape;
+  const char* shape_name;     ///< "Map"
   std::string_view operands;  ///< signature before the colon, a letter per operand
   char result;                ///< signature after the colon
   uint16_t flags;
+  const char* msl;     ///< the template of its MSL, "" where that is written by hand
   const char* python;  ///< "" when the operation has no name in Python
   const char* doc;
 
@@ -74,5 +77,7 @@ std::span<const OpInfo> all_ops();
 const OpInfo* find_mnemonic(std::string_view mnemonic);
 /// The rows that share a Python name, in the table's order; empty when there is none.
 std::span<const Op> overloads(std::string_view python_name);
+/// A row's signature in messages: "fma(float, float, float) -> float".
+std::string signature_text(const OpInfo& row);
 
 }  // namespace enigma

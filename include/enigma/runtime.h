@@ -121,6 +121,12 @@ class Runtime {
 /// one on top of llvmlite, examples/cpp/jit.cpp starts clang.
 using CpuCompiler = std::function<std::string(const std::string& llvm_ir)>;
 
+/// The compiler, with its objects kept on disk: a text that was compiled before, by any process, is
+/// read in its place. `identity` is what the objects depend on besides the text and this machine's
+/// instruction set: which compiler it is, its version and options. The files are in
+/// $ENIGMA_CACHE_DIR/cpu or the user's cache folder; the oldest go when they pass 128 MiB.
+CpuCompiler cached_compiler(CpuCompiler compiler, const std::string& identity);
+
 /// The CPU device. `threads` counts the one that dispatches; 0 takes the machine's number of cores.
 std::shared_ptr<Runtime> make_cpu_runtime(CpuCompiler compiler, uint32_t threads = 0);
 /// The Metal GPU; where there is none, Error with the reason.

@@ -20,9 +20,12 @@ from enigma.carry import Carry
 from enigma.compile import CompiledKernel, compile
 from enigma.control import for_range, if_, range_constexpr, while_
 from enigma.control import traced_range as range
+from enigma.copy import copy
 from enigma.errors import EnigmaError
 from enigma.grid import grid_size, thread_position_in_grid_xyz
 from enigma.kernel import KernelDef, kernel
+from enigma.pipeline import Pipeline, pipeline
+from enigma.registers import RegisterTensor, register_tensor
 from enigma.runtime import CpuRuntime, MetalRuntime, PreparedKernel, Runtime, default_runtime
 from enigma.types import (
     BFloat16,
@@ -48,6 +51,7 @@ __all__ = [
     "Int8", "Int16", "Int32", "Int64", "UInt8", "UInt16", "UInt32", "UInt64",
     "IRValue", "TracingTensor", "EnigmaError",
     "for_range", "while_", "if_", "range", "range_constexpr", "Carry",
+    "register_tensor", "RegisterTensor", "copy", "pipeline", "Pipeline",
     "thread_position_in_grid", "thread_position_in_grid_xyz", "grid_size", "arch",
     "MetalRuntime", "CpuRuntime", "Runtime", "default_runtime", "PreparedKernel",
     "DeviceCapabilities", "Layout", "ScaledBasis", "Swizzle", "SwizzledLayout",
@@ -61,8 +65,8 @@ if TYPE_CHECKING:
     from enigma._core import *  # type: ignore[assignment]  # noqa: F403
 else:
     _INTERNAL = {
-        "Artifact", "Module", "Prepared", "Trace", "call", "cpu_runtime", "current_trace",
-        "has_trace", "metal_runtime", "parse_module", "query",
+        "Artifact", "Module", "Operation", "Prepared", "Trace", "call", "cpu_runtime",
+        "current_trace", "has_trace", "metal_runtime", "operations", "parse_module", "query",
         "ceil_div", "compact_col_major", "compact_order", "compact_row_major", "crd2crd", "crd2idx",
         "flatten", "idx2crd", "inner_product", "is_compatible", "is_congruent",
         "is_weakly_congruent", "product", "product_each", "shape_div",

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import platform
+import os
 import sys
 import threading
 from typing import Any
 
 from enigma.errors import EnigmaError
+
+_OPTIONS = {"opt": 2, "reloc": "pic", "codemodel": "small"}
+_REVISION = 1  # one more with every change of this file that makes other objects
 
 _lock = threading.Lock()
 _machine: Any = None
@@ -33,6 +36,20 @@ def compile_ir(text: str) -> bytes:
             module.close()
 
 
+def identity() -> str:
+    """What objects depend on besides their text and the processor; "" when llvmlite is missing.
+
+    It is found without importing llvmlite, which takes longer than reading an object from disk.
+    """
+    for folder in sys.path:
+        try:
+            with open(os.path.join(folder, "llvmlite", "_version.py"), encoding="utf-8") as file:
+                return f"{_REVISION} {_OPTIONS} {file.read()}"
+        except OSError:
+            pass
+    return ""
+
+
 def _target_machine() -> Any:
     global _machine, _binding
     with _lock:
@@ -49,9 +66,7 @@ def _target_machine() -> Any:
             _machine = target.create_target_machine(
                 cpu=llvm.get_host_cpu_name(),
                 features=_features(llvm),
-                opt=2,
-                reloc="pic",
-                codemodel="small",
+                **_OPTIONS,
             )
             _binding = llvm
         return _machine
@@ -60,7 +75,7 @@ def _target_machine() -> Any:
 def _triple(llvm: Any) -> str:
     """This machine with ELF as its object format, which is the one that the runtime loads."""
     if sys.platform == "darwin":
-        machine = platform.machine()
+        machine = os.uname().machine
         return f"{'aarch64' if machine == 'arm64' else machine}-unknown-linux-gnu"
     return str(llvm.get_process_triple())
 

@@ -12,6 +12,9 @@ from enigma._core import DType, IRValue
 from enigma.errors import error
 from enigma.session import session
 
+# How deep in lists, tuples and dicts numbers are looked for.
+DEPTH = 8
+
 # The shape of a number; other shapes are tuples (kind, details...).
 _NUMBER = ("number",)
 _NUMBERS = (IRValue, bool, int, float, np.generic)
@@ -51,20 +54,21 @@ def is_number(x: object) -> bool:
     return isinstance(x, _NUMBERS)
 
 
-def flatten(value: Any, leaves: list[Any], depth: int = 8) -> tuple[Any, ...]:
+def flatten(value: Any, leaves: list[Any], depth: int = DEPTH) -> tuple[Any, ...]:
     """Appends the numbers in `value` to `leaves`; gives the shape from which it can be rebuilt."""
     if isinstance(value, _NUMBERS):
         leaves.append(value)
         return _NUMBER
     kind = type(value)
+    if isinstance(value, Cells) and depth == DEPTH:  # within others it carries itself
+        leaves += value._values
+        return (kind, value._form(), *[_NUMBER] * len(value._values))
     if depth:
         if isinstance(value, tuple) or kind is list:
             return (kind, *[flatten(x, leaves, depth - 1) for x in value])
         if kind is dict:
             items = [flatten(x, leaves, depth - 1) for x in value.values()]
             return (kind, tuple(map(Opaque, value)), *items)
-        if kind is Carry:
-            return (kind, *[flatten(x, leaves, depth - 1) for x in value._values])
     return (Opaque(value),)
 
 
@@ -78,22 +82,22 @@ def rebuild(shape: tuple[Any, ...], leaves: Iterator[Any]) -> Any:
     if kind is dict:
         keys = [key.value for key in shape[1]]
         return dict(zip(keys, [rebuild(s, leaves) for s in shape[2:]], strict=True))
+    if issubclass(kind, Cells):
+        return kind._of([next(leaves) for _ in shape[2:]], shape[1])
     items = [rebuild(s, leaves) for s in shape[1:]]
-    if kind is Carry:
-        return Carry._of(items)
     return kind(*items) if hasattr(kind, "_fields") else kind(items)  # named tuples
 
 
 def is_container(value: object) -> bool:
     """Whether numbers in `value` can be replaced in place."""
-    return type(value) in (list, dict, Carry)
+    return type(value) in (list, dict) or isinstance(value, Cells)
 
 
 def refill(container: Any, value: Any) -> None:
     """Gives a container the contents of another one of the same shape."""
     if type(container) is dict:
         container.update(value)
-    elif type(container) is Carry:
+    elif isinstance(container, Cells):
         container._values[:] = value._values
     else:
         container[:] = value
@@ -113,10 +117,42 @@ def describe(shape: tuple[Any, ...]) -> str:
         return "a number"
     if isinstance(kind, Opaque):
         return repr(kind.value) if kind.value is None else f"a {type(kind.value).__name__}"
-    return f"a {kind.__name__} of {len(shape) - (2 if kind is dict else 1)}"
+    return f"a {kind.__name__} of {len(shape) - (1 if kind in (list, tuple) else 2)}"
 
 
-class Carry:
+class Cells:
+    """Numbers that every region carries by itself, wherever the object is kept and passed to."""
+
+    __slots__ = ("__weakref__", "_values")
+    _values: list[Any]
+    _literals: DType | None = None  # the type of Python numbers that a loop carries
+
+    def _hold(self, values: list[Any]) -> None:
+        """Takes the numbers, and belongs to the trace from here on."""
+        self._values = values
+        session(type(self).__name__).hold(self)
+
+    @classmethod
+    def _of(cls, values: list[Any], form: Any) -> Any:
+        """Another one with these numbers, of that `form`."""
+        self = cls.__new__(cls)
+        self._shape(form)
+        self._hold(values)
+        return self
+
+    def _form(self) -> Any:
+        """What two of them must have in common to be carried one as the other."""
+        return None
+
+    def _shape(self, form: Any) -> None:
+        """Takes what `_form` gives."""
+
+    def _labels(self) -> list[str]:
+        """The names of the numbers in the MSL; empty where nothing names them."""
+        return []
+
+
+class Carry(Cells):
     """Values that every region carries, whether or not Enigma can read the kernel's source.
 
     A name that is rebound in the body of a ``for_range``, ``while_`` or ``if_`` is carried by
@@ -132,22 +168,13 @@ class Carry:
     unpacked, and is read after the loop for the results.
     """
 
-    __slots__ = ("__weakref__", "_values")
-    _values: list[Any]
+    __slots__ = ()
 
     def __init__(self, *values: Any) -> None:
         for value in values:
             if not is_number(value):
                 raise error(f"a Carry holds numbers and values of the kernel, not {value!r}")
-        self._values = list(values)
-        session("Carry").carries.append(self)
-
-    @classmethod
-    def _of(cls, values: list[Any]) -> Carry:
-        """A Carry that is no state of its own, but a snapshot or part of a region."""
-        self = cls.__new__(cls)
-        self._values = values
-        return self
+        self._hold(list(values))
 
     def __getitem__(self, index: int) -> Any:
         return self._values[index]

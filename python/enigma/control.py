@@ -32,8 +32,10 @@ class Loop(Region):
         for slot in self.slots:
             for k, leaf in enumerate(slot.leaves):
                 origin = self._origin(slot, k, leaf, len(inits))
-                dtype = current.hints.get(origin) if is_literal(leaf) and origin else None
-                inits.append(leaf if dtype is None else dtype(leaf))
+                dtype = slot.literals
+                if dtype is None and is_literal(leaf) and origin:
+                    dtype = current.hints.get(origin)
+                inits.append(dtype(leaf) if dtype and is_literal(leaf) else leaf)
                 self._origins.append(origin)
         current.loops.append(self)
         return inits
@@ -179,8 +181,7 @@ class for_range(Loop):
         if len(names) == 1 and isinstance(names[0], tuple):
             names, self._nested = names[0], True
         elif len(names) == 1 and count != 1 and names[0] is not None:
-            self._carry = Carry._of(list(self.init))
-            self.session.carries.append(self._carry)
+            self._carry = Carry(*self.init)
             return
         plain = [name for name in names if isinstance(name, str)]
         if len(plain) != count or len(names) != count or len(set(plain)) != count:

@@ -9,7 +9,16 @@ from typing import Any
 import numpy as np
 
 from enigma import _core
-from enigma.carry import Handle, describe, flatten, is_container, rebuild, refill, same_number
+from enigma.carry import (
+    Cells,
+    Handle,
+    describe,
+    flatten,
+    is_container,
+    rebuild,
+    refill,
+    same_number,
+)
 from enigma.errors import EnigmaError, user_line
 from enigma.session import Retrace, session
 
@@ -25,6 +34,7 @@ class Slot:
         self.key: Any = name if name is not None else id(value)
         self.value = value
         self.container = is_container(value)
+        self.literals = value._literals if isinstance(value, Cells) else None
         self.leaves: list[Any] = []
         self.shape = flatten(value, self.leaves)
         self.args: list[Any] = []
@@ -33,14 +43,22 @@ class Slot:
         self.shape_after = self.shape
         self.rebound = False
 
+    def labels(self) -> list[str]:
+        """The names of the numbers; empty where they have none."""
+        if isinstance(self.value, Cells) and (labels := self.value._labels()):
+            return labels
+        if self.name is None:
+            return []
+        count = len(self.leaves)
+        return [self.name] if count == 1 else [f"{self.name}_{k}" for k in range(count)]
+
     def enter(self, trace: _core.Trace, args: list[Any]) -> None:
         """Puts the values that the region knows in the place of those before it."""
         self.args = args
         if not args:
             return
-        for k, arg in enumerate(args):
-            if self.name is not None:
-                trace.set_name(arg, self.name if len(args) == 1 else f"{self.name}_{k}")
+        for arg, label in zip(args, self.labels(), strict=False):
+            trace.set_name(arg, label)
         value = rebuild(self.shape, iter(args))
         if self.container:
             refill(self.value, value)
@@ -89,11 +107,9 @@ class Slot:
 
     def finish(self, current: Any, values: list[Any], bound: dict[str, Any]) -> None:
         """Binds the region's results."""
-        if self.name is not None:
-            names = self.name if len(values) == 1 else None
-            for k, value in enumerate(values):
-                if isinstance(value, _core.IRValue):
-                    current.trace.set_name(value, names or f"{self.name}_{k}")
+        for value, label in zip(values, self.labels(), strict=False):
+            if isinstance(value, _core.IRValue):
+                current.trace.set_name(value, label)
         if self.container and not self.rebound:
             refill(self.value, rebuild(self.shape, iter(values)))
             if self.name is not None:
@@ -163,7 +179,7 @@ class Region(Handle):
                 if name in names or is_container(value):
                     self._add(Slot(name, value))
                 own.add(name)
-        self._add_carries()
+        self._add_cells()
         self._watch(scope, stored)
 
     def _watch(self, scope: dict[str, Any], stored: tuple[str, ...]) -> None:
@@ -221,9 +237,9 @@ class Region(Handle):
             if slot.name:
                 self._slot_names.add(slot.name)
 
-    def _add_carries(self) -> None:
-        for carry in self.session.carries:
-            self._add(Slot(None, carry))
+    def _add_cells(self) -> None:
+        for cells in self.session.cells():
+            self._add(Slot(None, cells))
 
     def _leaves(self) -> list[Any]:
         return [leaf for slot in self.slots for leaf in slot.leaves]
@@ -258,7 +274,7 @@ class Region(Handle):
             self._contents = {
                 k: Slot(k, v) for k, v in self._before.items() if type(v) in (list, dict)
             }
-        self._add_carries()
+        self._add_cells()
 
     def __exit__(self, kind: object, value: object, traceback: object) -> None:
         if kind is not None:

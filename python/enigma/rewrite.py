@@ -32,7 +32,9 @@ from typing import Any
 from enigma import _core
 from enigma.control import Arm
 from enigma.errors import EnigmaError, error
+from enigma.pipeline import Pipeline
 from enigma.region import TEMPORARY, Region
+from enigma.registers import RegisterTensor
 from enigma.rewriter import Rewriter, returns
 from enigma.session import sessions
 
@@ -85,12 +87,12 @@ class Hooks:
 
     @staticmethod
     def name(value: Any, name: str) -> Any:
-        """Hands the Python name of a value, or of threadgroup memory, to the IR."""
+        """Hands the Python name of a value, or of an object that has some, to the IR."""
         if type(value) is _core.IRValue:
             stack = sessions()
             if stack:
                 stack[-1].trace.set_name(value, name)
-        elif type(value) is _core.TracingTensor:
+        elif type(value) in (_core.TracingTensor, RegisterTensor, Pipeline):
             value.name = name
         return value
 

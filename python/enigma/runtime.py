@@ -22,17 +22,13 @@ _cpu: dict[int, _core.Runtime] = {}
 _default: dict[str, Runtime] = {}
 
 
-def _compile_ir(text: str) -> bytes:
-    from enigma._llvm import compile_ir
-
-    return compile_ir(text)
-
-
 def _cpu_runtime(threads: int = 0) -> _core.Runtime:
     """The CPU device with this many threads; one for each number, since it owns them."""
     with _lock:
         if threads not in _cpu:
-            _cpu[threads] = _core.cpu_runtime(_compile_ir, threads)
+            from enigma._llvm import compile_ir, identity
+
+            _cpu[threads] = _core.cpu_runtime(compile_ir, threads, identity())
         return _cpu[threads]
 
 

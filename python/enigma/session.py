@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import weakref
 from bisect import bisect_right
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ from enigma import _core
 from enigma.errors import error
 
 if TYPE_CHECKING:
-    from enigma.carry import Carry
+    from enigma.carry import Cells
     from enigma.control import Loop
     from enigma.region import Region
 
@@ -40,7 +41,7 @@ class Session:
         self.trace = trace
         self.hints = hints
         self.adopted = adopted  # ids of the code of helpers that were rewritten for this kernel
-        self.carries: list[Carry] = []
+        self._cells: list[weakref.ref[Cells]] = []  # in the order in which they were made
         self.regions = 0
         self.loops: list[Loop] = []  # open ones, innermost last
         self.unentered: list[Region] = []  # made, but not the subject of a `with` or `for` yet
@@ -70,6 +71,16 @@ class Session:
             return False
         self.hints[origin] = new
         return True
+
+    def hold(self, cells: Cells) -> None:
+        """Has every region carry the numbers of `cells`, for as long as the kernel keeps it."""
+        self._cells.append(weakref.ref(cells))
+
+    def cells(self) -> list[Cells]:
+        """Those that the kernel still keeps."""
+        living = [(ref, cells) for ref in self._cells if (cells := ref()) is not None]
+        self._cells = [ref for ref, _ in living]
+        return [cells for _, cells in living]
 
     def close_range(self, start: int, end: int) -> None:
         """Values numbered from start up to end belong to a region that has ended."""

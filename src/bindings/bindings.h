@@ -25,7 +25,9 @@ void bind_trace(nb::module_& m);
 void bind_values(nb::module_& m);
 void bind_tensors(nb::module_& m);
 void bind_atomics(nb::module_& m);
+void bind_pipeline(nb::module_& m);
 void bind_operations(nb::module_& m);
+void bind_table(nb::module_& m);
 void bind_compile(nb::module_& m);
 void bind_runtime(nb::module_& m);
 

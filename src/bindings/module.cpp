@@ -10,7 +10,9 @@ NB_MODULE(_core, m) {
   enigma::bind_values(m);
   enigma::bind_tensors(m);
   enigma::bind_atomics(m);
+  enigma::bind_pipeline(m);
   enigma::bind_operations(m);
+  enigma::bind_table(m);
   enigma::bind_compile(m);
   enigma::bind_runtime(m);
 }

@@ -10,7 +10,7 @@ namespace enigma {
 namespace {
 
 /// Names of a row's operands: those of its doc when it opens with a call of itself, as in
-/// "step(edge, x): ...", else x, y, z, w.
+/// "step(edge, x): ...", else x, y, z, w. The last may have a default: "zero_point=0".
 std::vector<std::string> operand_names(const OpInfo& row) {
   std::vector<std::string> names;
   std::string_view doc = row.doc, name = row.python;
@@ -34,15 +34,29 @@ std::vector<std::string> operand_names(const OpInfo& row) {
 template <size_t>
 using Handle = nb::handle;
 
-/// A function of as many operands as there are indices.
-template <size_t... I>
-void bind_apply(nb::module_& m, const OpInfo& row, std::index_sequence<I...>) {
+/// A function of as many operands as there are indices; `has_default`: the last may be left out.
+template <bool has_default = false, size_t... I>
+void bind_apply(nb::module_& m, const OpInfo& row, std::index_sequence<I...> all) {
   std::vector<std::string> names = operand_names(row);
+  std::string value;
+  if (size_t equals = names.back().find('='); equals != std::string::npos) {
+    if constexpr (!has_default) return bind_apply<true>(m, row, all);
+    value = names.back().substr(equals + 1);
+    names.back().resize(equals);
+  }
   std::string sig = std::string("def ") + row.python + "(";
   for (size_t i = 0; i < names.size(); ++i) {
     sig += (i ? ", " : "") + names[i] + ": " ENIGMA_VALUE;
   }
-  sig += ") -> IRValue";
+  sig += (has_default ? " = " + value : "") + ") -> IRValue";
+  auto argument = [&]<size_t k>(std::integral_constant<size_t, k>) {
+    auto described = nb::arg(names[k].c_str()).none();
+    if constexpr (has_default && k + 1 == sizeof...(I)) {
+      return described = std::stoi(value);
+    } else {
+      return described;
+    }
+  };
   m.def(
       row.python,
       [name = row.python](Handle<I>... x) {
@@ -50,7 +64,7 @@ void bind_apply(nb::module_& m, const OpInfo& row, std::index_sequence<I...>) {
         Operand operands[] = {operand(trace, x, name)...};
         return value_object(trace, trace.builder.apply(name, operands));
       },
-      nb::arg(names[I].c_str()).none()..., nb::sig(sig.c_str()), row.doc);
+      argument(std::integral_constant<size_t, I>())..., nb::sig(sig.c_str()), row.doc);
 }
 
 int dimension(Trace& trace, nb::handle dim) {

@@ -49,11 +49,11 @@ std::shared_ptr<Prepared> alive(const PyPrepared& p) {
               "' was prepared, but has been released; prepare it again");
 }
 
-PyRuntime cpu_runtime(nb::callable compiler, uint32_t threads) {
+PyRuntime cpu_runtime(nb::callable compiler, uint32_t threads, const std::string& identity) {
   PyRuntime out;
   out.box = std::make_shared<CompilerBox>(compiler.ptr());
   out.compiler = std::move(compiler);
-  auto compile = [box = out.box](const std::string& llvm_ir) {
+  CpuCompiler compile = [box = out.box](const std::string& llvm_ir) {
     nb::gil_scoped_acquire gil;  // a dispatch has released it
     if (!box->function) throw Error("the runtime of this kernel has been deleted");
     nb::object function = nb::borrow(box->function);
@@ -65,6 +65,7 @@ PyRuntime cpu_runtime(nb::callable compiler, uint32_t threads) {
     nb::bytes bytes = nb::borrow<nb::bytes>(object);
     return std::string(bytes.c_str(), bytes.size());
   };
+  if (!identity.empty()) compile = cached_compiler(std::move(compile), identity);
   out.runtime = make_cpu_runtime(std::move(compile), threads);
   return out;
 }
@@ -382,11 +383,11 @@ void bind_runtime(nb::module_& m) {
       .def("__repr__", [](const PyRuntime& r) {
         return "<enigma runtime on " + r.runtime->capabilities().name + ">";
       });
-  m.def(
-      "cpu_runtime", &cpu_runtime, nb::arg("compiler"), nb::arg("threads") = 0,
-      nb::sig("def cpu_runtime(compiler: collections.abc.Callable[[str], bytes], threads: int = 0) "
-              "-> Runtime"),
-      "The CPU device; `compiler` turns LLVM IR into an object file. threads = 0: all cores.");
+  m.def("cpu_runtime", &cpu_runtime, nb::arg("compiler"), nb::arg("threads"), nb::arg("identity"),
+        nb::sig("def cpu_runtime(compiler: collections.abc.Callable[[str], bytes], threads: int, "
+                "identity: str) -> Runtime"),
+        "The CPU device; `compiler` turns LLVM IR into an object file. threads = 0: all cores. "
+        "Objects are kept on disk under `identity`, unless it is empty.");
   m.def(
       "metal_runtime",
       []() {

@@ -81,10 +81,29 @@ int64_t elements(const TracingTensor& t) {
 
 }  // namespace
 
+namespace {
+
+/// The element of the memory that is the tensor's element `known + sum`.
+Operand placed(Trace& trace, const TracingTensor& t, int64_t known, std::optional<Operand> sum) {
+  auto plus = [&](Operand a, Operand b) {
+    Operand both[] = {a, b};
+    return Operand(trace.builder.apply("+", both));
+  };
+  if (const Literal* begin = std::get_if<Literal>(&t.offset)) {
+    known += std::get<int64_t>(*begin);
+  } else {
+    sum = sum ? plus(t.offset, *sum) : t.offset;
+  }
+  if (!sum) return constant_index(trace, known);
+  return known ? plus(*sum, Literal(known)) : *sum;
+}
+
+}  // namespace
+
 Operand linear_index(Trace& trace, const TracingTensor& t, nb::handle index) {
   if (!PyTuple_Check(index.ptr()) || t.shape.empty()) {
     Index i = one_index(trace, t, index, elements(t));
-    return i.traced ? *i.traced : constant_index(trace, i.known);
+    return placed(trace, t, i.known, i.traced);
   }
   size_t rank = static_cast<size_t>(PyTuple_Size(index.ptr()));
   if (rank != t.shape.size()) {
@@ -118,12 +137,7 @@ Operand linear_index(Trace& trace, const TracingTensor& t, nb::handle index) {
     }
     sum = term;
   }
-  if (!sum) return constant_index(trace, known);
-  if (known) {
-    Operand both[] = {*sum, Literal(known)};
-    sum = trace.builder.apply("+", both);
-  }
-  return *sum;
+  return placed(trace, t, known, sum);
 }
 
 const TracingTensor& tensor(Trace& trace, nb::handle x, const char* what) {
@@ -140,51 +154,53 @@ const TracingTensor& tensor(Trace& trace, nb::handle x, const char* what) {
   return t;
 }
 
-nb::object make_tensor(Trace& trace, ValueId id, std::string name, std::vector<int64_t> shape) {
+nb::object make_tensor(Trace& trace, ValueId id, std::string name, std::vector<int64_t> shape,
+                       Operand offset) {
   return nb::cast(TracingTensor{trace.shared_from_this(), id, trace.builder.type(id),
-                                std::move(name), std::move(shape)});
+                                std::move(name), std::move(shape), offset});
 }
 
-namespace {
-
-/// The sizes that threadgroup_alloc was given.
-std::vector<int64_t> shape_of(Trace& trace, nb::handle size) {
+std::vector<int64_t> shape_of(Trace& trace, nb::handle size, const std::string& user) {
   std::vector<int64_t> shape;
   auto add = [&](nb::handle x) {
     int64_t n = 0;
     if (nb::isinstance<IRValue>(x)) {
       fail(trace,
-           "threadgroup_alloc: the size must be known while tracing, so it is an int, not a "
-           "traced value");
+           user + ": the size must be known while tracing, so it is an int, not a traced value");
     }
     if (!to_int64(x, n)) {
-      fail(trace,
-           "threadgroup_alloc: the size must be an int or a tuple of ints, but is " + describe(x));
+      fail(trace, user + ": the size must be an int or a tuple of ints, but is " + describe(x));
     }
     if (n < 1) {
-      fail(trace,
-           "threadgroup_alloc: the size is " + std::to_string(n) + ": it must be at least 1");
+      fail(trace, user + ": the size is " + std::to_string(n) + ": it must be at least 1");
     }
     shape.push_back(n);
   };
   if (PyTuple_Check(size.ptr()) || PyList_Check(size.ptr())) {
     for (nb::handle x : size) add(x);
-    if (shape.empty()) fail(trace, "threadgroup_alloc: the shape is empty");
+    if (shape.empty()) fail(trace, user + ": the shape is empty");
   } else {
     add(size);
   }
   return shape;
 }
 
+int64_t count_of(Trace& trace, const std::vector<int64_t>& shape, const std::string& user) {
+  int64_t n = 1;
+  for (int64_t extent : shape) {
+    if (extent > INT32_MAX / n) fail(trace, user + ": the shape is far over 32 KiB");
+    n *= extent;
+  }
+  return n;
+}
+
+namespace {
+
 nb::object threadgroup_alloc(nb::handle dtype, nb::handle size) {
   Trace& trace = Trace::here("threadgroup_alloc");
   DType type = dtype_of(dtype);
-  std::vector<int64_t> shape = shape_of(trace, size);
-  int64_t n = 1;
-  for (int64_t extent : shape) {
-    if (extent > INT32_MAX / n) fail(trace, "threadgroup_alloc: the shape is far over 32 KiB");
-    n *= extent;
-  }
+  std::vector<int64_t> shape = shape_of(trace, size, "threadgroup_alloc");
+  int64_t n = count_of(trace, shape, "threadgroup_alloc");
   return make_tensor(trace, trace.builder.threadgroup_alloc(type, n), "", std::move(shape));
 }
 

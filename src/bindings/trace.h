@@ -66,6 +66,7 @@ struct TracingTensor {
   Type type;
   std::string name;
   std::vector<int64_t> shape;  ///< empty for a buffer, whose size is not known while tracing
+  Operand offset = 0;          ///< where its first element lies in the memory `id`
 };
 
 /// A new Python object for a value of the trace.
@@ -84,6 +85,10 @@ const TracingTensor& tensor(Trace& trace, nb::handle x, const char* what);
 /// The position in memory that an index means: int, integer value, or a tuple of them for memory
 /// with a shape. Error for what can be known to lie outside.
 Operand linear_index(Trace& trace, const TracingTensor& t, nb::handle index);
-nb::object make_tensor(Trace& trace, ValueId id, std::string name, std::vector<int64_t> shape);
+nb::object make_tensor(Trace& trace, ValueId id, std::string name, std::vector<int64_t> shape,
+                       Operand offset = 0);
+/// The sizes of threadgroup memory that `user` was given, and their product; Error for others.
+std::vector<int64_t> shape_of(Trace& trace, nb::handle size, const std::string& user);
+int64_t count_of(Trace& trace, const std::vector<int64_t>& shape, const std::string& user);
 
 }  // namespace enigma

@@ -14,12 +14,6 @@ namespace {
 
 bool is_class(char letter) { return letter >= 'A' && letter <= 'Z'; }
 
-// The capital of a row's signature, 0 when it has none.
-char class_of(const OpInfo& row) {
-  auto at = std::find_if(row.operands.begin(), row.operands.end(), is_class);
-  return at == row.operands.end() ? 0 : *at;
-}
-
 bool takes(char letter, DType t) {
   switch (letter) {
     case 'F':
@@ -33,42 +27,6 @@ bool takes(char letter, DType t) {
     default:
       return false;
   }
-}
-
-const char* letter_text(char letter) {
-  switch (letter) {
-    case 'F':
-      return "float";
-    case 'I':
-      return "integer";
-    case 'B':
-      return "bool";
-    case 'A':
-      return "any";
-    case 'b':
-      return "bool";
-    case 'u':
-      return "uint";
-    case 'x':
-      return "index";
-    case 'm':
-      return "buffer";
-    case 'e':
-      return "element";
-    case 'U':
-      return "unsigned";
-    case '-':
-      return "none";
-    default:
-      return "given type";
-  }
-}
-
-// What the user calls a row: "load_if" for memref.load_if, which has a function of its own.
-std::string_view user_name(const OpInfo& row) {
-  if (*row.python) return row.python;
-  std::string_view mnemonic = row.mnemonic;
-  return mnemonic.substr(mnemonic.find('.') + 1);
 }
 
 // Operations whose low bits do not depend on the operands' sign: a literal of either sign will do.
@@ -97,17 +55,6 @@ const char* wider_name(DType t, const Literal& x) {
 }
 
 }  // namespace
-
-std::string signature_text(const OpInfo& row) {
-  Text t;
-  t.add(user_name(row), "(");
-  for (size_t k = 0; k < row.operands.size(); ++k) {
-    t.add(k ? ", " : "", letter_text(row.operands[k]));
-  }
-  const char c = class_of(row);
-  t.add(") -> ", row.result == 'T' ? letter_text(c) : letter_text(row.result));
-  return t.str();
-}
 
 DType Builder::State::meet(std::span<const Operand* const> operands) const {
   std::optional<DType> typed;
@@ -169,11 +116,21 @@ ValueId Builder::State::convert(const Operand& x, Type t) {
   return cast(constant(Type::scalar(t.dtype), literal_bits(t.dtype, l)), t);
 }
 
-ValueId Builder::State::condition(const Operand& x, Type shaped_like, std::string_view user) {
+namespace {
+// How a message goes on after what was given, when a row is being applied.
+// What Python writes without a name, as A[i], has no signature to show.
+std::string of_row(const OpInfo* row) {
+  return row && *row->python ? concat(": ", signature_text(*row)) : "";
+}
+}  // namespace
+
+ValueId Builder::State::condition(const Operand& x, Type shaped_like, std::string_view user,
+                                  const OpInfo* row) {
   ValueId v;
   if (const Literal* l = std::get_if<Literal>(&x)) {
     if (!std::holds_alternative<bool>(*l)) {
-      fail(user, " takes a condition, ", describe(x), " was given; write a comparison or a bool");
+      fail(user, " takes a condition, ", describe(x), " was given", of_row(row),
+           "; write a comparison or a bool");
     }
     v = constant(Type::scalar(DType::B1), literal_bits(DType::B1, *l));
   } else {
@@ -181,17 +138,17 @@ ValueId Builder::State::condition(const Operand& x, Type shaped_like, std::strin
     check_value(v);
     if (type(v).dtype != DType::B1 || !type(v).is_value()) {
       const std::string& name = m.name_of(v);
-      fail(user, " takes a condition, ", describe(v), " was given; write ",
+      fail(user, " takes a condition, ", describe(v), " was given", of_row(row), "; write ",
            name.empty() ? "x" : name, " != 0");
     }
   }
   if (type(v).elements() > 1 && type(v).elements() != shaped_like.elements()) {
-    fail(user, " takes one condition, ", describe(v), " was given");
+    fail(user, " takes one condition, ", describe(v), " was given", of_row(row));
   }
   return cast(v, shaped_like.with(DType::B1));
 }
 
-ValueId Builder::State::index(const Operand& x) {
+ValueId Builder::State::index(const Operand& x, const OpInfo* row) {
   if (const Literal* l = std::get_if<Literal>(&x)) {
     if (!std::holds_alternative<double>(*l) && !std::holds_alternative<bool>(*l)) {
       if (is_negative(*l)) fail("the index ", to_string(*l), " is negative; indices count from 0");
@@ -203,20 +160,22 @@ ValueId Builder::State::index(const Operand& x) {
     check_value(v);
     if (type(v).is_scalar() && is_integer(type(v).dtype)) return v;
   }
-  fail("an index is an integer, ", describe(x), " was given; write metal_cast(i, \"uint\")");
+  fail("an index is an integer, ", describe(x), " was given", of_row(row),
+       "; write metal_cast(i, \"uint\")");
 }
 
-ValueId Builder::State::lane(const Operand& x, std::string_view user) {
+ValueId Builder::State::lane(const Operand& x, std::string_view user, const OpInfo* row) {
   if (const Literal* l = std::get_if<Literal>(&x)) {
     if (std::holds_alternative<double>(*l) || !fits(DType::U32, *l)) {
-      fail(user, " takes a uint here, ", describe(x), " was given");
+      fail(user, " takes a uint here, ", describe(x), " was given", of_row(row));
     }
     return constant(Type::scalar(DType::U32), literal_bits(DType::U32, *l));
   }
   ValueId v = std::get<ValueId>(x);
   check_value(v);
   if (!type(v).is_scalar() || !is_integer(type(v).dtype)) {
-    fail(user, " takes a uint here, ", describe(v), " was given; write metal_cast(x, \"uint\")");
+    fail(user, " takes a uint here, ", describe(v), " was given", of_row(row),
+         "; write metal_cast(x, \"uint\")");
   }
   return cast(v, Type::scalar(DType::U32));
 }
@@ -361,13 +320,16 @@ ValueId Builder::State::apply(std::span<const Op> rows, std::span<const Operand>
     const Operand& x = operands[k];
     switch (row.operands[k]) {
       case 'b':
-        values.push_back(condition(x, mem ? Type::scalar(DType::B1) : shape, user));
+        values.push_back(condition(x, mem ? Type::scalar(DType::B1) : shape, user, &row));
+        break;
+      case 'f':
+        values.push_back(convert(x, shape.with(DType::F32)));
         break;
       case 'u':
-        values.push_back(lane(x, user));
+        values.push_back(lane(x, user, &row));
         break;
       case 'x':
-        values.push_back(index(x));
+        values.push_back(index(x, &row));
         break;
       case 'm':
         values.push_back(mem = memory(x, user));
@@ -390,6 +352,8 @@ ValueId Builder::State::apply(std::span<const Op> rows, std::span<const Operand>
       Type t = mem ? Type::scalar(DType::B1) : shape.with(DType::B1);
       return emit(op, std::move(values), t, attr);
     }
+    case 'f':
+      return emit(op, std::move(values), shape.with(DType::F32), attr);
     case 'u':
       return emit(op, std::move(values), Type::scalar(DType::U32), attr);
     case 'U':
@@ -450,8 +414,8 @@ ValueId Builder::as_type(Operand x, DType to) {
       info(from.dtype).bits != info(to).bits) {
     s.fail("as_type keeps the bits, so both types have the same width; ", s.describe(v), " has ",
            from.dtype == DType::B1 ? 1 : int{info(from.dtype).bits}, " bits and ",
-           info(to).mnemonic, " has ", to == DType::B1 ? 1 : int{info(to).bits},
-           "; metal_cast(x, dtype) converts the value");
+           info(to).mnemonic, " has ", to == DType::B1 ? 1 : int{info(to).bits}, ": ",
+           signature_text(info(Op::AsType)), "; metal_cast(x, dtype) converts the value");
   }
   if (from.dtype == to) return v;
   return s.emit(Op::AsType, {v}, from.with(to));

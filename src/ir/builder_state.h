@@ -94,9 +94,11 @@ struct Builder::State {
   /// v as a value of type t: Cast, which also broadcasts a scalar to a vector.
   ValueId cast(ValueId v, Type t);
   ValueId convert(const Operand& x, Type t);
-  ValueId condition(const Operand& x, Type shaped_like, std::string_view user);
-  ValueId index(const Operand& x);
-  ValueId lane(const Operand& x, std::string_view user);
+  // Their messages show the signature of the row that is applied, if one is.
+  ValueId condition(const Operand& x, Type shaped_like, std::string_view user,
+                    const OpInfo* row = nullptr);
+  ValueId index(const Operand& x, const OpInfo* row = nullptr);
+  ValueId lane(const Operand& x, std::string_view user, const OpInfo* row = nullptr);
   ValueId memory(const Operand& x, std::string_view user);
   Op choose(std::span<const Op> rows, std::span<const Operand> operands, DType& t) const;
   ValueId apply(std::span<const Op> rows, std::span<const Operand> operands, uint64_t attr);
@@ -115,8 +117,5 @@ struct Builder::State {
   ValueId carry(const Operand& x, Type to, ValueId arg, const std::optional<Literal>& init);
   std::vector<ValueId> end_loop(std::span<const ValueId> args, std::span<const Operand> next);
 };
-
-/// "fma(float, float, float) -> float": a row's signature in messages.
-std::string signature_text(const OpInfo& row);
 
 }  // namespace enigma

@@ -12,8 +12,8 @@
 namespace enigma {
 namespace {
 
-constexpr std::string_view kOperandLetters = "FIBAbuxme";
-constexpr std::string_view kResultLetters = "TbueU-?";
+constexpr std::string_view kOperandLetters = "FIBAbfuxme";
+constexpr std::string_view kResultLetters = "TbfueU-?";
 
 constexpr std::string_view operands_of(std::string_view signature) {
   return signature.substr(0, signature.find(':'));
@@ -45,19 +45,23 @@ constexpr bool well_formed(std::string_view signature, Shape shape) {
 }
 
 using namespace flag;
+#define HAND ""
 constexpr OpInfo kOps[] = {
 #define OP(Enum, mnemonic, Form, signature, flags, msl, cpu, python, doc) \
   {Op::Enum,                                                              \
    #Enum,                                                                 \
    mnemonic,                                                              \
    Shape::Form,                                                           \
+   #Form,                                                                 \
    operands_of(signature),                                                \
    std::string_view(signature).back(),                                    \
    flags,                                                                 \
+   msl,                                                                   \
    python,                                                                \
    doc},
 #include "enigma/ops.def"
 };
+#undef HAND
 constexpr size_t kNumOps = std::size(kOps);
 
 #define OP(Enum, mnemonic, Form, signature, ...)     \

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "support/text.h"
+
 namespace enigma {
 
 bool exists(Type t) {
@@ -41,6 +43,8 @@ Type result_type(const OpInfo& row, Type shared, Type memory) {
       return shared;
     case 'b':
       return shared.is_value() ? shared.with(DType::B1) : Type::scalar(DType::B1);
+    case 'f':
+      return shared.with(DType::F32);
     case 'u':
       return Type::scalar(DType::U32);
     case 'U':
@@ -107,6 +111,60 @@ uint64_t threadgroup_bytes(const Module& m) {
     bytes += m[i].attr * static_cast<uint64_t>(byte_size(m.type(m[i].results[0]).dtype));
   }
   return bytes;
+}
+
+const char* letter_text(char letter) {
+  switch (letter) {
+    case 'F':
+      return "float";
+    case 'I':
+      return "integer";
+    case 'B':
+      return "bool";
+    case 'A':
+      return "any";
+    case 'b':
+      return "bool";
+    case 'f':
+      return "float";
+    case 'u':
+      return "uint";
+    case 'x':
+      return "index";
+    case 'm':
+      return "buffer";
+    case 'e':
+      return "element";
+    case 'U':
+      return "unsigned";
+    case '-':
+      return "none";
+    default:
+      return "given type";
+  }
+}
+
+std::string_view user_name(const OpInfo& row) {
+  if (*row.python) return row.python;
+  std::string_view mnemonic = row.mnemonic;
+  return mnemonic.substr(mnemonic.find('.') + 1);
+}
+
+char class_of(const OpInfo& row) {
+  auto at = std::find_if(row.operands.begin(), row.operands.end(), is_class_letter);
+  return at == row.operands.end() ? 0 : *at;
+}
+
+std::string signature_text(const OpInfo& row) {
+  Text t;
+  t.add(user_name(row), "(");
+  for (size_t k = 0; k < row.operands.size(); ++k) {
+    t.add(k ? ", " : "", letter_text(row.operands[k]));
+  }
+  if (row.shape == Shape::Cast) return t.add(", dtype) -> dtype").str();
+  const char c = class_of(row);
+  t.add(") -> ", row.result == 'T' ? letter_text(c) : letter_text(row.result));
+  return t.str();
 }
 
 }  // namespace enigma

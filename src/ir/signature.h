@@ -12,6 +12,12 @@ bool exists(Type t);
 /// The type that the capitals of the row stand for, read off an instruction's operands: the first
 /// capital's; none when the row has no capitals.
 Type shared_type(const Module& m, const Instruction& inst);
+/// The class letter that a row's capitals share, 0 when it has none.
+char class_of(const OpInfo& row);
+/// What messages call a letter of a signature: "float", "index".
+const char* letter_text(char letter);
+/// What the user calls a row: "load_if" for memref.load_if, which has a function of its own.
+std::string_view user_name(const OpInfo& row);
 /// Whether a type belongs to a class letter: F, I, B, A.
 bool in_class(char letter, Type t);
 /// The type of the result of a row whose signature fixes it; none for '-' and '?'.

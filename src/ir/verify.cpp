@@ -249,6 +249,9 @@ class Verifier {
           good = t == shape.with(DType::B1);
           break;
         }
+        case 'f':
+          good = t == shared.with(DType::F32);
+          break;
         case 'u':
           good = t == Type::scalar(DType::U32);
           break;

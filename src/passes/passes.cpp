@@ -14,6 +14,7 @@ struct Pass {
 };
 
 constexpr Pass kPasses[] = {
+    {"unroll_rings", unroll_rings},
     {"fold", fold},
     {"eliminate_common", eliminate_common},
     {"simplify_regions", simplify_regions},

@@ -6,6 +6,7 @@
 
 namespace enigma {
 
+void unroll_rings(Module& m);      ///< loops of known turns that rotate the tiles of a pipeline
 void fold(Module& m);              ///< constants and algebraic identities that hold for every input
 void eliminate_common(Module& m);  ///< the same pure value computed once (dominating region)
 void simplify_regions(

@@ -17,6 +17,7 @@ namespace {
 
 constexpr CpuVariant kWhole{{256, 1, 1}, false};
 constexpr CpuVariant kEdges{{256, 1, 1}, true};
+constexpr CpuVariant kStreams{{256, 1, 1}, true, true};
 
 CpuCode emit(const Module& m, const CpuVariant& v = kWhole) { return emit_cpu(verify(m), v); }
 
@@ -91,7 +92,7 @@ ValueId apply(Builder& b, const char* name, Operand x, Operand y) {
 }  // namespace
 
 TEST_CASE("every row and type gives sound text in every kind of body") {
-  const CpuVariant variants[] = {kWhole, kEdges, {{8, 4, 2}, true}, {{10, 1, 1}, false}};
+  const CpuVariant variants[] = {kWhole, kEdges, kStreams, {{8, 4, 2}, true}, {{10, 1, 1}, false}};
   for (const OpInfo& row : all_ops()) {
     for (const DTypeInfo& t : kDTypes) {
       if (!takes_sample(row.op, t.dtype)) continue;
@@ -118,6 +119,28 @@ TEST_CASE("a whole threadgroup with consecutive indices has vectors and no masks
   CHECK(count(ir, "<32 x i1>") == 0);
   CHECK(count(ir, "masked") == 0);
   CHECK(count(ir, ".edge") == 0);
+}
+
+TEST_CASE("what is written once goes past the caches when it is large") {
+  Module once = store_at([](Builder&, ValueId i) { return i; });
+  std::string ir = emit(once, kStreams).llvm_ir;
+  CHECK(count(ir, "!nontemporal") == 1);  // in whole SIMD-groups
+  CHECK(count(ir, "fence seq_cst") == 1);
+  CHECK(count(emit(once, kEdges).llvm_ir, "nontemporal") == 0);
+  CHECK(count(emit(once, kEdges).llvm_ir, "fence") == 0);
+
+  Builder b("k");
+  ValueId read = b.buffer("Read", DType::F32), twice = b.buffer("Twice", DType::F32),
+          still = b.buffer("Still", DType::F32), moving = b.buffer("Moving", DType::U32);
+  ValueId i = b.query(Op::ThreadPositionInGrid);
+  b.store(read, i, b.load(read, i));
+  b.store(twice, i, Literal(1.0));
+  b.store(twice, i, Literal(2.0));
+  ValueId turn = b.begin_for(Literal(0), Literal(9), Literal(1), DType::U32).index;
+  b.store(still, i, Literal(1.0));
+  b.store(moving, apply(b, "+", i, turn), turn);
+  b.end_for();
+  CHECK(count(emit(b.finish(), kStreams).llvm_ir, "!nontemporal") == 1);
 }
 
 TEST_CASE("edges are a function of their own; without a full SIMD-group there is nothing else") {

@@ -174,14 +174,15 @@ TEST_CASE("what operations refuse") {
       {"the literal 1e+39 does not fit f32; write float(\"inf\") where infinity is meant",
        "+",
        {f[F32], lit(1e39)}},
-      {"where takes a condition, i32 (i32) was given; write i32 != 0",
+      {"where takes a condition, i32 (i32) was given: where(any, any, bool) -> any; write i32 != 0",
        "where",
        {f[F32], f[F32], f[I32]}},
       {"A is a buffer, not a value; read an element of it: A[i]", "+", {buf, lit(1)}},
       {"fma takes 3 operands, 2 were given: fma(float, float, float) -> float",
        "fma",
        {f[F32], f[F32]}},
-      {"simd_shuffle takes a uint here, f32 (f32) was given; write metal_cast(x, \"uint\")",
+      {"simd_shuffle takes a uint here, f32 (f32) was given: simd_shuffle(any, uint) -> any; write "
+       "metal_cast(x, \"uint\")",
        "simd_shuffle",
        {f[F32], f[F32]}},
   };
@@ -200,7 +201,7 @@ TEST_CASE("what operations refuse") {
   CHECK(error_of([&] { f.b.as_type(f[F32], I16); }) ==
         "as_type keeps the bits, so both types have the same width; f32 (f32) has 32 bits and i16 "
         "has "
-        "16; metal_cast(x, dtype) converts the value");
+        "16: as_type(any, dtype) -> dtype; metal_cast(x, dtype) converts the value");
   CHECK(error_of([&] { f.b.begin_if(f[I32]); }) ==
         "if_ takes a condition, i32 (i32) was given; write i32 != 0");
   CHECK(error_of([&] { f.b.begin_for(lit(0), lit(4), lit(0), I32, {}); }) ==

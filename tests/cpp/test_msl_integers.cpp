@@ -96,7 +96,9 @@ TEST_CASE("casts") {
   CHECK(rhs(DType::F32, to(DType::I32)) == "enigma_to_int(a)");
   CHECK(rhs(DType::F16, to(DType::U8)) == "enigma_to_uchar(float(a))");
   CHECK(rhs(DType::BF16, to(DType::F16)) == "half(float(a))");
-  CHECK(rhs(DType::I32, to(DType::BF16)) == "bfloat(float(a))");
+  CHECK(rhs(DType::I32, to(DType::BF16)) == "bfloat(enigma_odd_float(a))");
+  CHECK(rhs(DType::U16, to(DType::BF16)) == "bfloat(float(a))");
+  CHECK(rhs(DType::I64, to(DType::F16)) == "half(float(a))");
   // a change of sign and back is nothing
   CHECK(rhs(DType::U32, [](Kernel& k, ValueId a, ValueId) {
           return k.b.cast(k.op("+", {k.b.cast(a, DType::I32), number(1)}), DType::U32);

@@ -1065,6 +1065,27 @@ def atomic_compare_exchange_weak(buf: TracingTensor, index: IRValue | int | tupl
     compare_exchange(memory, index, expected, desired): whether it was exchanged
     """
 
+class Ring:
+    """The tiles of a pipeline, without its slot."""
+
+    def __init__(self, dtype: object | None, size: object | None, stages: object | None) -> None: ...
+
+    def next(self, slot: IRValue | int) -> IRValue | int:
+        """The slot after an advance."""
+
+    def tile(self, slot: IRValue | int, stage: int) -> TracingTensor:
+        """The tile of a stage."""
+
+    @property
+    def stages(self) -> int: ...
+
+    @property
+    def name(self) -> str:
+        """The Python name, "" when none is known; the first one given stays."""
+
+    @name.setter
+    def name(self, arg: str, /) -> None: ...
+
 def function_constant(dtype: DType | str | type, index: int) -> IRValue:
     """
     a number that is given when the kernel is prepared, the same for all its threads.
@@ -1328,6 +1349,44 @@ def clz(x: IRValue | float | numpy.generic) -> IRValue:
 def ctz(x: IRValue | float | numpy.generic) -> IRValue:
     """zero bits below the lowest one; the width for 0"""
 
+def abs_diff(x: IRValue | float | numpy.generic, y: IRValue | float | numpy.generic) -> IRValue:
+    """distance of two integers, as the unsigned type of their width"""
+
+def abs_diff_unary(x: IRValue | float | numpy.generic) -> IRValue:
+    """absolute value, as the unsigned type of the same width"""
+
+def add_sat(x: IRValue | float | numpy.generic, y: IRValue | float | numpy.generic) -> IRValue:
+    """sum; beyond the type's end it is that end"""
+
+def sub_sat(x: IRValue | float | numpy.generic, y: IRValue | float | numpy.generic) -> IRValue:
+    """difference; beyond the type's end it is that end"""
+
+def mad_sat(x: IRValue | float | numpy.generic, y: IRValue | float | numpy.generic, z: IRValue | float | numpy.generic) -> IRValue:
+    """x * y + z, all of it exact; beyond the type's end it is that end"""
+
+def rotate(x: IRValue | float | numpy.generic, count: IRValue | float | numpy.generic) -> IRValue:
+    """
+    rotate(x, count): bits moved left, those that leave come in at the right; the count is taken modulo the width
+    """
+
+def reverse_bits(x: IRValue | float | numpy.generic) -> IRValue:
+    """the bits in the opposite order"""
+
+def extract_bits(x: IRValue | float | numpy.generic, offset: IRValue | float | numpy.generic, bits: IRValue | float | numpy.generic) -> IRValue:
+    """
+    extract_bits(x, offset, bits): that many bits from the offset on, sign-extended for signed types; those beyond the width are left out, and no bits are 0
+    """
+
+def insert_bits(base: IRValue | float | numpy.generic, insert: IRValue | float | numpy.generic, offset: IRValue | float | numpy.generic, bits: IRValue | float | numpy.generic) -> IRValue:
+    """
+    insert_bits(base, insert, offset, bits): base with the lowest bits of insert from the offset on; those beyond the width are left out
+    """
+
+def dequantize_int8(x: IRValue | float | numpy.generic, scale: IRValue | float | numpy.generic, zero_point: IRValue | float | numpy.generic = 0) -> IRValue:
+    """
+    dequantize_int8(x, scale, zero_point=0): (x - zero_point) * scale, as float
+    """
+
 def simd_sum(x: IRValue | float | numpy.generic) -> IRValue:
     """sum over the SIMD-group"""
 
@@ -1372,6 +1431,52 @@ def simd_barrier(mem_flags: str = 'mem_threadgroup') -> None:
 
 def query(name: str, dim: Literal['x', 'y', 'z', 0, 1, 2] = 0) -> IRValue:
     """A grid query by its name; `dim` is its component, where it has three."""
+
+class Operation:
+    """A row of the operation table, include/enigma/ops.def."""
+
+    @property
+    def name(self) -> str:
+        """The enumerator: AddF."""
+
+    @property
+    def mnemonic(self) -> str:
+        """The name in the textual IR: arith.addf."""
+
+    @property
+    def shape(self) -> str:
+        """What code handles it: Map, Cast, Lane, ..."""
+
+    @property
+    def operands(self) -> str:
+        """A letter for each operand, as ops.def explains."""
+
+    @property
+    def result(self) -> str:
+        """The letter of the result."""
+
+    @property
+    def flags(self) -> list[str]:
+        """The names in its column of flags."""
+
+    @property
+    def msl(self) -> str:
+        """The template of its MSL; empty where that is written by hand."""
+
+    @property
+    def python(self) -> str:
+        """Its name or symbol in Python, or nothing."""
+
+    @property
+    def doc(self) -> str:
+        """What it gives, also at the edges."""
+
+    @property
+    def signature(self) -> str:
+        """As messages show it: sqrt(float) -> float."""
+
+def operations() -> list[Operation]:
+    """The rows of the operation table."""
 
 class Module:
     """A traced kernel in the IR."""
@@ -1557,9 +1662,9 @@ class Runtime:
 
     def __repr__(self) -> str: ...
 
-def cpu_runtime(compiler: Callable[[str], bytes], threads: int = 0) -> Runtime:
+def cpu_runtime(compiler: Callable[[str], bytes], threads: int, identity: str) -> Runtime:
     """
-    The CPU device; `compiler` turns LLVM IR into an object file. threads = 0: all cores.
+    The CPU device; `compiler` turns LLVM IR into an object file. threads = 0: all cores. Objects are kept on disk under `identity`, unless it is empty.
     """
 
 def metal_runtime() -> Runtime:

@@ -52,6 +52,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         raise pytest.UsageError(f"this machine has the devices {DEVICES}, not {sorted(unknown)}")
     if metafunc.definition.get_closest_marker("checked_access"):
         chosen = [d for d in chosen if d != "metal"]
+    if metafunc.definition.get_closest_marker("reference_only") and METAL in chosen:
+        chosen = [d for d in chosen if d != "msl"]  # the Metal device runs the same text
     metafunc.parametrize("device", chosen, indirect=True)
 
 

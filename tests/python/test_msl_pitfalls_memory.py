@@ -304,8 +304,8 @@ def test_atomics(pitfalls: Pitfalls) -> None:
         done = enigma.atomic_compare_exchange_weak(X, 0, X[1], 2.0)
         Out[0] = enigma.where(enigma.u32(0), enigma.u32(1), done)
 
-    assert re.search(r"uint expected = as_type<uint>\(X\[1\]\);.*\n.*atomic_uint\*\)&X\[0\], &expec",
-                     text_of(floats))  # fmt: skip
+    compared = r"uint expected = as_type<uint>\(X\[1\]\);.*\n.*atomic_uint\*\)&X\[0\], &expec"
+    assert re.search(compared, text_of(floats))
     pitfalls.run(floats, np.full(2, np.nan, np.float32), np.zeros(1, np.uint32), grid=1)
 
 

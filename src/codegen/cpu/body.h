@@ -38,6 +38,9 @@ struct ScratchLayout {
 };
 ScratchLayout lay_out_scratch(const Module& m);
 
+/// By value: buffers whose contents may go past the caches.
+std::vector<bool> streamed_memories(const Module& m);
+
 /// The element that a value of this dtype has in memory: integers for narrow floats and bool.
 Elem storage_elem(DType t);
 
@@ -45,7 +48,7 @@ class Body {
  public:
   /// `symbol`.fault is the function that fills the fault record.
   /// The code takes %args, %scratch, and the i32 %gx, %gy, %gz and, at an edge, %ex, %ey, %ez.
-  Body(const Verified& kernel, const GroupShape& shape, const ScratchLayout& scratch,
+  Body(const Verified& kernel, const GroupShape& shape, bool streams, const ScratchLayout& scratch,
        std::string symbol);
 
   /// The code; it starts with the block `first` and goes on to the block `then`, or, after a fault,
@@ -146,6 +149,8 @@ class Body {
   void load_if(InstId id, const Mask& mask);
   V load_from(const Place& p, DType dtype, const Mask& mask);
   void store(InstId id, const Mask& mask);
+  void store_runs(const std::vector<V>& pointers, const std::vector<V>& values, int align,
+                  bool streamed);
   void scatter(const V& pointers, const V& value, const Mask& mask, int align);
   V extend_index(const V& index, DType dtype);
   V memory_pointer(ValueId memory);
@@ -178,6 +183,7 @@ class Body {
   const ScratchLayout& scratch_;
   const std::string symbol_;
   const std::vector<LaneForm> forms_;
+  const std::vector<bool> streamed_;  // by value: memory that is written past the caches
   Plan plan_;
   const LocationTable locations_;
   Text out_{2};

@@ -113,7 +113,7 @@ bool Body::is_cheap(RegionId r) const {
     const OpInfo& row = info(m_[i].op);
     if (row.shape == Shape::Yield || row.shape == Shape::Constant) continue;
     bool arithmetic = row.shape == Shape::Cast ||
-                      (row.shape == Shape::Map && !rule(row.op).hand && row.op != Op::DivF);
+                      (row.shape == Shape::Map && is_instruction(row.op) && row.op != Op::DivF);
     if (!arithmetic || ++work > 4) return false;
   }
   return true;

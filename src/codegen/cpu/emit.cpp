@@ -143,8 +143,9 @@ void next_group(Text& t) {
 
 // The kernel: the loop over threadgroups. `main` runs inside of it, `edge` is called for those that
 // are not whole (null: there are none, or main takes them all).
-void kernel_function(Text& t, const std::string& symbol, const Dim3& threads, Body& main,
+void kernel_function(Text& t, const std::string& symbol, const CpuVariant& variant, Body& main,
                      const GroupShape& shape, bool edge) {
+  const Dim3& threads = variant.threads;
   t.add("define void @", symbol, "(ptr %args, i64 %begin, i64 %end, ptr %scratch) {\nentry:\n");
   for (uint32_t k = 0; k < 3; ++k) {
     main.word(cpu_abi::kGridX + k);
@@ -194,6 +195,8 @@ void kernel_function(Text& t, const std::string& symbol, const Dim3& threads, Bo
   t.add("failed:\n");
   t.line("br label %exit");
   t.add("exit:\n");
+  // Stores past the caches are ordered by nothing else.
+  if (variant.streams) t.line("fence seq_cst");
   t.line("ret void");
   t.add("}\n");
 }
@@ -224,19 +227,19 @@ CpuCode emit_cpu(const Verified& kernel, const CpuVariant& variant) {
   bool edge = variant.edges && whole.whole;
 
   Text t(2);
-  Body main(kernel, whole, scratch, code.symbol);
+  Body main(kernel, whole, variant.streams, scratch, code.symbol);
   main.write("whole", "advance");
   code.scratch_bytes = main.scratch_bytes();
   t.indent();
-  kernel_function(t, code.symbol, variant.threads, main, whole, edge);
+  kernel_function(t, code.symbol, variant, main, whole, edge);
   if (edge) {
-    Body part(kernel, GroupShape{variant.threads, false}, scratch, code.symbol);
+    Body part(kernel, GroupShape{variant.threads, false}, variant.streams, scratch, code.symbol);
     part.write("part", "finished");
     code.scratch_bytes = std::max<size_t>(code.scratch_bytes, part.scratch_bytes());
     edge_function(t, code.symbol, part);
   }
   fault_function(t, code.symbol);
-  t.add("\n!0 = !{!\"branch_weights\", i32 2000, i32 1}\n");
+  t.add("\n!0 = !{!\"branch_weights\", i32 2000, i32 1}\n!1 = !{i32 1}\n");
   code.llvm_ir = std::move(t.str());
   return code;
 }

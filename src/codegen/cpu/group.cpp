@@ -8,14 +8,15 @@
 
 namespace enigma::cpu {
 
-Body::Body(const Verified& kernel, const GroupShape& shape, const ScratchLayout& scratch,
-           std::string symbol)
+Body::Body(const Verified& kernel, const GroupShape& shape, bool streams,
+           const ScratchLayout& scratch, std::string symbol)
     : kernel_(kernel),
       m_(kernel.module()),
       shape_(shape),
       scratch_(scratch),
       symbol_(std::move(symbol)),
       forms_(analyse_lanes(kernel, shape_)),
+      streamed_(streams ? streamed_memories(m_) : std::vector<bool>(m_.values.size())),
       plan_(plan_phases(kernel, shape_, forms_, scratch.end)),
       locations_(m_),
       values_(m_.values.size()),

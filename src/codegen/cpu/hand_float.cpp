@@ -24,14 +24,12 @@ FloatFormat format_of(DType t) {
   }
 }
 
-/// Clamped from below first: NaN gives lo.
-V clamp(const V& x, const V& lo, const V& hi) {
+/// Raised to 0 first, so that NaN gives that.
+V saturate(const V& x) {
   Expr& e = *x.e;
-  V raised = e.select(e.cmp("ogt", x, lo), x, lo);
-  return e.select(e.cmp("olt", hi, raised), hi, raised);
+  V raised = e.select(e.cmp("ogt", x, 0), x, e.like(x, 0));
+  return e.select(e.cmp("ogt", raised, 1), e.like(x, 1), raised);
 }
-
-V saturate(const V& x) { return clamp(x, x.e->like(x, 0), x.e->like(x, 1)); }
 
 struct FloorDivision {
   V quotient, modulo;
@@ -85,45 +83,12 @@ V hand<Op::Rsqrt>(Expr& e, const MapArgs& a) {
   return e.select(is_nan(residual), y, better);  // 0 and infinity
 }
 
-// The largest float below 1/2: 1/2 itself would carry the number just below it up to 1.
-template <>
-V hand<Op::Round>(Expr& e, const MapArgs& a) {
-  return e.intrinsic("trunc", {a.x[0] + with_sign(e.like(a.x[0], 0.49999997), a.x[0])});
-}
-
-template <>
-V hand<Op::Sign>(Expr& e, const MapArgs& a) {
-  const V& x = a.x[0];
-  V moved = e.select(e.cmp("one", x, 0), with_sign(e.like(x, 1), x), x);
-  return e.select(is_nan(x), e.like(x, 0), moved);
-}
-
-template <>
-V hand<Op::Saturate>(Expr&, const MapArgs& a) {
-  return saturate(a.x[0]);
-}
-
 template <>
 V hand<Op::Fract>(Expr& e, const MapArgs& a) {
   const V& x = a.x[0];
   V fraction = x - e.intrinsic("floor", {x});
   V top = e.like(x, format_of(a.dtype).below_one);
   return e.select(e.cmp("olt", top, fraction), top, fraction);
-}
-
-template <>
-V hand<Op::MinF>(Expr& e, const MapArgs& a) {
-  return e.intrinsic("minnum", {a.x[0], a.x[1]});
-}
-
-template <>
-V hand<Op::MaxF>(Expr& e, const MapArgs& a) {
-  return e.intrinsic("maxnum", {a.x[0], a.x[1]});
-}
-
-template <>
-V hand<Op::Step>(Expr& e, const MapArgs& a) {
-  return e.select(e.cmp("olt", a.x[1], a.x[0]), e.like(a.x[1], 0), e.like(a.x[1], 1));
 }
 
 // In f64 neither square overflows, and both are exact.
@@ -135,35 +100,26 @@ V hand<Op::Hypot>(Expr& e, const MapArgs& a) {
   return e.select(infinite, e.like(length, INFINITY), length);
 }
 
+// For half the product is exact in f32. The sum is not, and would be rounded twice: it is rounded
+// to odd, which means that its last bit is set where it is not exact.
 template <>
-V hand<Op::Clamp>(Expr&, const MapArgs& a) {
-  return clamp(a.x[0], a.x[1], a.x[2]);
-}
-
-template <>
-V hand<Op::Mix>(Expr& e, const MapArgs& a) {
-  return e.fma(a.x[1] - a.x[0], a.x[2], a.x[0]);
+V hand<Op::Fma>(Expr& e, const MapArgs& a) {
+  if (a.dtype != DType::F16) return e.fma(a.x[0], a.x[1], a.x[2]);
+  V product = a.x[0] * a.x[1], z = a.x[2];
+  V sum = product + z;
+  V back = sum - product;
+  V lost = (product - (sum - back)) + (z - back);
+  V bits = e.bitcast(sum, Elem::I32);
+  V away = shr(bits ^ e.bitcast(lost, Elem::I32), 31);
+  V odd = e.bitcast((bits - away) | e.like(bits, 1), Elem::F32);
+  V inexact = e.cmp("one", lost, 0);  // not for infinities, whose loss is NaN
+  return e.select(inexact, odd, sum);
 }
 
 template <>
 V hand<Op::Smoothstep>(Expr& e, const MapArgs& a) {
   V t = saturate((a.x[2] - a.x[0]) / (a.x[1] - a.x[0]));
   return t * t * e.fma(t, e.like(t, -2), e.like(t, 3));
-}
-
-template <>
-V hand<Op::IsInf>(Expr&, const MapArgs& a) {
-  return is_infinite(a.x[0]);
-}
-
-template <>
-V hand<Op::IsFinite>(Expr& e, const MapArgs& a) {
-  return e.cmp("olt", absolute(a.x[0]), INFINITY);
-}
-
-template <>
-V hand<Op::SignBit>(Expr& e, const MapArgs& a) {
-  return e.cmp("slt", e.bitcast(a.x[0], Elem::I32), 0);
 }
 
 template <>

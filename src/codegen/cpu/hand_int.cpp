@@ -47,6 +47,38 @@ V floor_differs(const MapArgs& args, const V& remainder) {
   return e.cmp("ne", remainder, 0) & e.cmp("slt", remainder ^ args.x[1], 0);
 }
 
+/// Where bits are taken from, or put, within the width; shifts by these numbers are in range. An
+/// empty field has zeros for them.
+struct Field {
+  V empty;
+  V offset, above;  ///< bits below the field, and above it
+  V others;         ///< both together
+};
+
+Field field(const MapArgs& args, const V& offset, const V& bits) {
+  Expr& e = *offset.e;
+  const DType t = unsigned_of(args.dtype);
+  V width = e.like(offset, info(t).bits);
+  V start = e.intrinsic("umin", {offset, width});
+  V count = e.intrinsic("umin", {bits, width - start});
+  V empty = e.cmp("eq", count, 0);
+  auto shift = [&](const V& x) { return cast(e.select(empty, e.like(x, 0), x), DType::U32, t); };
+  return {empty, shift(start), shift(width - start - count), shift(width - count)};
+}
+
+/// The upper 64 bits of a product, by halves of 32 bits; no sum overflows. A negative operand
+/// counts as itself + 2^64.
+V high_product(const V& x, const V& y, bool is_signed) {
+  Expr& e = *x.e;
+  V low_half = e.like(x, 0xFFFFFFFF);
+  V x0 = x & low_half, x1 = shr(x, 32), y0 = y & low_half, y1 = shr(y, 32);
+  V middle = x1 * y0 + shr(x0 * y0, 32);
+  V cross = x0 * y1 + (middle & low_half);
+  V high = x1 * y1 + shr(middle, 32) + shr(cross, 32);
+  if (!is_signed) return high;
+  return high - (ashr(x, 63) & y) - (ashr(y, 63) & x);
+}
+
 V count_in_range(const V& count) { return count & count.e->like(count, bits(count.elem) - 1); }
 
 }  // namespace
@@ -97,16 +129,6 @@ V hand<Op::PowI>(Expr& e, const MapArgs& a) {
 }
 
 template <>
-V hand<Op::NotI>(Expr& e, const MapArgs& a) {
-  return a.x[0] ^ e.like(a.x[0], -1);
-}
-
-template <>
-V hand<Op::NotB>(Expr& e, const MapArgs& a) {
-  return a.x[0] ^ e.like(a.x[0], 1);
-}
-
-template <>
 V hand<Op::Shl>(Expr&, const MapArgs& a) {
   return shl(a.x[0], count_in_range(a.x[1]));
 }
@@ -123,29 +145,63 @@ V hand<Op::AbsI>(Expr& e, const MapArgs& a) {
 }
 
 template <>
-V hand<Op::ClampI>(Expr& e, const MapArgs& a) {
-  bool s = is_signed(a.dtype);
-  V raised = e.intrinsic(s ? "smax" : "umax", {a.x[0], a.x[1]});
-  return e.intrinsic(s ? "smin" : "umin", {raised, a.x[2]});
-}
-
-template <>
 V hand<Op::MulHi>(Expr& e, const MapArgs& a) {
   const V &x = a.x[0], &y = a.x[1];
   bool s = is_signed(a.dtype);
   int width = bits(x.elem);
+  if (width == 64) return high_product(x, y, s);
+  Elem wide = int_elem(2 * width);
+  return e.convert("trunc", shr(extend(x, s, wide) * extend(y, s, wide), width), x.elem);
+}
+
+// In twice the width, where nothing overflows.
+template <>
+V hand<Op::MadSat>(Expr& e, const MapArgs& a) {
+  const V &x = a.x[0], &y = a.x[1], &z = a.x[2];
+  bool s = is_signed(a.dtype);
+  int width = bits(x.elem);
+  V least = e.integer(x.elem, s ? INT64_MIN >> (64 - width) : 0, x.lanes);
+  V greatest = e.integer(x.elem, s ? INT64_MAX >> (64 - width) : -1, x.lanes);
   if (width < 64) {
     Elem wide = int_elem(2 * width);
-    return e.convert("trunc", shr(extend(x, s, wide) * extend(y, s, wide), width), x.elem);
+    auto widened = [&](const V& v) { return extend(v, s, wide); };
+    V sum = widened(x) * widened(y) + widened(z);
+    sum = e.intrinsic(s ? "smin" : "umin", {sum, widened(greatest)});
+    if (s) sum = e.intrinsic("smax", {sum, widened(least)});
+    return e.convert("trunc", sum, x.elem);
   }
-  // By halves of 32 bits; no sum overflows. A negative operand counts as itself + 2^64.
-  V low_half = e.like(x, 0xFFFFFFFF);
-  V x0 = x & low_half, x1 = shr(x, 32), y0 = y & low_half, y1 = shr(y, 32);
-  V middle = x1 * y0 + shr(x0 * y0, 32);
-  V cross = x0 * y1 + (middle & low_half);
-  V high = x1 * y1 + shr(middle, 32) + shr(cross, 32);
-  if (!s) return high;
-  return high - (ashr(x, 63) & y) - (ashr(y, 63) & x);
+  V low = x * y, sum = low + z;
+  V high = high_product(x, y, s) + e.convert("zext", e.cmp("ult", sum, low), x.elem);
+  if (!s) return e.select(e.cmp("eq", high, 0), sum, greatest);
+  high = high + ashr(z, 63);
+  V end = e.select(e.cmp("slt", high, 0), least, greatest);
+  return e.select(e.cmp("eq", high, ashr(sum, 63)), sum, end);
+}
+
+template <>
+V hand<Op::Rotate>(Expr& e, const MapArgs& a) {
+  return e.intrinsic("fshl", {a.x[0], a.x[0], cast(a.x[1], DType::U32, unsigned_of(a.dtype))});
+}
+
+template <>
+V hand<Op::ExtractBits>(Expr& e, const MapArgs& a) {
+  Field f = field(a, a.x[1], a.x[2]);
+  V at_top = shl(a.x[0], f.above);
+  V bits = is_signed(a.dtype) ? ashr(at_top, f.others) : shr(at_top, f.others);
+  return e.select(f.empty, e.like(bits, 0), bits);
+}
+
+template <>
+V hand<Op::InsertBits>(Expr& e, const MapArgs& a) {
+  Field f = field(a, a.x[2], a.x[3]);
+  V ones = e.like(a.x[0], -1);
+  V mask = e.select(f.empty, e.like(ones, 0), shl(shr(ones, f.others), f.offset));
+  return (a.x[0] & (mask ^ ones)) | (shl(a.x[1], f.offset) & mask);
+}
+
+template <>
+V hand<Op::DequantizeInt8>(Expr&, const MapArgs& a) {
+  return (cast(a.x[0], a.dtype, DType::F32) - a.x[2]) * a.x[1];
 }
 
 }  // namespace enigma::cpu

@@ -359,7 +359,7 @@ void Body::store(InstId id, const Mask& mask) {
   if (p.kind == Place::Each) return scatter(p.pointer, x, mask, align);
   if (p.kind == Place::Reversed) x = backwards(e_, x);
   if (mask.all()) {
-    e_.stmt(concat("store ", x.typed(), ", ", p.pointer.typed(), ", align ", align));
+    store_runs({p.pointer}, {x}, align, streamed_[memory.index]);
   } else {
     e_.stmt(concat("call void @llvm.masked.store.", suffix(x.elem), ".p0(", x.typed(), ", ",
                    p.pointer.typed(), ", i32 ", align, ", ", mask.v.typed(), ")"));

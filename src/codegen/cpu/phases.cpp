@@ -256,7 +256,7 @@ class Planner {
     if (!def || plan_.slots[v.index].kind || !m_.type(v).is_scalar()) return known;
     Shape shape = info(def->op).shape;
     if (shape == Shape::Query) return known = 1;
-    bool cheap = shape == Shape::Cast || (shape == Shape::Map && !rule(def->op).hand) ||
+    bool cheap = shape == Shape::Cast || (shape == Shape::Map && is_instruction(def->op)) ||
                  def->op == Op::Shl || def->op == Op::Shr;
     if (!cheap || is_float(m_.type(v).dtype)) return known;
     int sum = 1;

@@ -1,24 +1,14 @@
 // The cpu column of ops.def: how a Map row is spelled in LLVM IR.
 #pragma once
 
-#include <span>
-#include <string>
-#include <string_view>
-
 #include "codegen/cpu/expr.h"
 
 namespace enigma::cpu {
 
-/// A template, or a hand-written lowering; rows of other shapes have neither.
-struct Rule {
-  std::string_view text;
-  V (*hand)(Expr& e, const MapArgs& args);
-};
+/// Whether a Map row is a template: a single instruction, but for the operands' own.
+bool is_instruction(Op op);
 
-const Rule& rule(Op op);
-
-/// The template with its operands filled in; `dtype` is T, `result` the type of the new value.
-std::string fill(std::string_view text, std::span<const V> x, DType dtype,
-                 const std::string& result);
+/// What a Map row gives, for all forms that its column can have. A narrow float is not rounded yet.
+V lower(Expr& e, Op op, const MapArgs& args);
 
 }  // namespace enigma::cpu

@@ -124,21 +124,18 @@ void Body::instruction(InstId id, const Mask& mask) {
 void Body::map(const Instruction& inst) {
   ValueId result = inst.results[0];
   bool wide = form(result).kind == LaneForm::Vector;
-  const OpInfo& row = info(inst.op);
-  const Rule& how = rule(inst.op);
   DType t = m_.type(inst.operands[0]).dtype;
   DType result_type = m_.type(result).dtype;
-  Elem elem = elem_of(result_type);
   bool exact = inst.op == Op::Select;  // one of the operands, so it needs no rounding
   for (int c = 0; c < components(result); ++c) {
     MapArgs args{{}, t};
     for (size_t k = 0; k < inst.operands.size(); ++k) {
       args.x[k] = wide ? lanes(inst.operands[k], c) : raw(inst.operands[k], c);
     }
-    int n = wide ? kLanes : 1;
-    V x = how.hand ? how.hand(e_, args)
-                   : e_.emit(elem, n, fill(how.text, args.x, t, llvm_type(elem, n)));
-    if (row.result == 'T' && is_float(result_type) && !exact) x = round_to(result_type, x);
+    V x = lower(e_, inst.op, args);
+    if (info(inst.op).result == 'T' && is_float(result_type) && !exact) {
+      x = round_to(result_type, x);
+    }
     set(result, x, c);
   }
 }

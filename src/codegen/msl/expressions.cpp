@@ -256,6 +256,8 @@ Frag Writer::operators(const Instruction& inst) {
 Frag Writer::call(const Instruction& inst) {
   std::string_view text = spelling(inst.op).text;
   DType t = dtype(inst.operands[0]);
+  // A bfloat would round Metal's float below 1 up to 1.
+  if (inst.op == Op::Fract && t == DType::BF16) text = "enigma_fract($0)";
   std::string_view function = text.substr(0, text.find('('));
   bool ours = function.starts_with("enigma_");
   // There is no bfloat library; ours is for float.

@@ -13,6 +13,28 @@ Frag wrapped(std::string_view function, const Frag& x, Form form = Form::Exact) 
   return make_frag(concat(function, "(", x.text, ")"), Prec::Primary, form, {&x});
 }
 
+Frag called(std::string_view function, const std::vector<Frag>& args) {
+  Frag f = make_frag(concat(function, "("), Prec::Primary, Form::Exact, {});
+  for (const Frag& x : args) {
+    f = make_frag(concat(f.text, &x == &args.front() ? "" : ", ", x.text), Prec::Primary,
+                  Form::Exact, {&f, &x});
+  }
+  f.text += ")";
+  return f;
+}
+
+// Metal's function where the field, of the last two operands, is known to lie within the width.
+Frag bit_field(Writer& w, const Instruction& inst, std::string_view function) {
+  const DType t = w.dtype(inst.operands[0]);
+  const size_t count = inst.operands.size();
+  const Range offset = w.ranges()[inst.operands[count - 2]];
+  const Range bits = w.ranges()[inst.operands[count - 1]];
+  std::vector<Frag> args;
+  for (ValueId v : inst.operands) args.push_back(w.exact(v));
+  if (offset.hi + bits.hi <= info(t).bits) return called(function, args);
+  return called(w.prelude(concat("enigma_", function), t), args);
+}
+
 Form operator_form(DType t) { return is_narrow(t) ? Form::Promoted : Form::Exact; }
 
 // A quotient or remainder: the operator where it means what the row says, a function elsewhere.
@@ -80,7 +102,13 @@ Frag convert(Writer& w, ValueId x, DType from, DType to) {
     if (is_float(from))
       return to == DType::F32 ? w.as_float(x) : wrapped(name_of(to), w.as_float(x));
     Frag f = is_integer(from) ? w.in_range(x) : w.exact(x);
-    if (to == DType::BF16) f = wrapped("float", f);  // only float becomes bfloat
+    constexpr Range kExact{-(1 << 24), 1 << 24};
+    if (to == DType::BF16 && is_integer(from) && !w.ranges()[x].within(kExact)) {
+      // By way of the nearest float it would be rounded twice.
+      f = wrapped(w.prelude("enigma_odd_float", from), w.exact(x));
+    } else if (to == DType::BF16 || (to == DType::F16 && is_integer(from) && info(from).bits > 8)) {
+      f = wrapped("float", f);  // only float becomes bfloat, and is rounded to the nearest half
+    }
     return wrapped(name_of(to), f);
   }
   if (from == DType::B1) return wrapped(name_of(to), w.exact(x));
@@ -128,6 +156,39 @@ template <>
 Frag hand<Op::AbsI>(Writer& w, const Instruction& inst) {
   Frag x = w.exact(inst.operands[0]);
   return is_unsigned(w.dtype(inst.operands[0])) ? x : wrapped("abs", x);
+}
+
+template <>
+Frag hand<Op::AbsDiffUnary>(Writer& w, const Instruction& inst) {
+  DType t = w.dtype(inst.operands[0]);
+  Frag x = w.exact(inst.operands[0]);
+  return is_unsigned(t) ? x : wrapped(name_of(unsigned_of(t)), wrapped("abs", x));
+}
+
+template <>
+Frag hand<Op::Rotate>(Writer& w, const Instruction& inst) {
+  const Type type = w.module().type(inst.operands[0]);
+  const uint64_t mask = info(type.dtype).bits - 1;
+  Frag x = w.exact(inst.operands[0]), count;
+  if (const Instruction* c = w.constant(inst.operands[1])) {
+    count = literal(DType::U32, c->attr & mask);
+  } else {
+    count =
+        infix(w.exact(inst.operands[1]), "&", literal(DType::U32, mask), Prec::BitAnd, Form::Exact);
+  }
+  if (type != Type::scalar(DType::U32)) count = wrapped(type_name(type), count);
+  return called("rotate", {x, count});
+}
+
+// Metal leaves open what bits beyond the width are; the functions of the prelude leave them out.
+template <>
+Frag hand<Op::ExtractBits>(Writer& w, const Instruction& inst) {
+  return bit_field(w, inst, "extract_bits");
+}
+
+template <>
+Frag hand<Op::InsertBits>(Writer& w, const Instruction& inst) {
+  return bit_field(w, inst, "insert_bits");
 }
 
 template <>

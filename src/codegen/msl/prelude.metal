@@ -84,6 +84,42 @@ inline T enigma_to_T(float x) {
     return T(fmax(x, float(numeric_limits<T>::min())));
 }
 
+// enigma_odd_float (signed): A float whose last bit is set if it is not exact: rounding it further
+// gives what rounding the integer would.
+inline float enigma_odd_float(T x) {
+    U size = x < 0 ? U(0) - U(x) : U(x);
+    float scale = x < 0 ? -1.0f : 1.0f;
+    for (; size >= 0x1000000; size = (size >> 8) | U((size & 255) != 0)) scale *= 256.0f;
+    return scale * float(size);
+}
+
+// enigma_odd_float (unsigned): A float whose last bit is set if it is not exact: rounding it
+// further gives what rounding the integer would.
+inline float enigma_odd_float(T x) {
+    float scale = 1.0f;
+    for (; x >= 0x1000000; x = (x >> 8) | T((x & 255) != 0)) scale *= 256.0f;
+    return scale * float(x);
+}
+
+// enigma_extract_bits (integer): Bits from an offset on, without those beyond the width.
+inline T enigma_extract_bits(T x, uint offset, uint bits) {
+    const uint width = sizeof(T) * 8;
+    uint start = min(offset, width);
+    return extract_bits(x, start, min(bits, width - start));
+}
+
+// enigma_insert_bits (integer): x with the lowest bits of y from an offset on, within the width.
+inline T enigma_insert_bits(T x, T y, uint offset, uint bits) {
+    const uint width = sizeof(T) * 8;
+    uint start = min(offset, width);
+    return insert_bits(x, y, start, min(bits, width - start));
+}
+
+// enigma_dequantize_int8 (integer): The number that a quantised one stands for.
+inline float enigma_dequantize_int8(T x, float scale, float zero_point) {
+    return (float(x) - zero_point) * scale;
+}
+
 // enigma_expm1 (float): exp(x) - 1, exact near 0: 2^n (exp(r) - 1) + (2^n - 1), at half size.
 inline T enigma_expm1(T x) {
     if (isnan(x) || fabs(x) < 5.0e-8f) return x;
@@ -147,6 +183,12 @@ inline T enigma_erf(T x) {
     q = fma(size, q, -1.62699866f);
     q = fma(size, q, -2.56072526e-4f);
     return copysign(1.0f - exp2(q), x);
+}
+
+// enigma_fract (float): x - floor(x), at most the bfloat below 1.
+inline T enigma_fract(T x) {
+    T fraction = x - floor(x);
+    return fraction > 0.99609375f ? 0.99609375f : fraction;
 }
 
 // enigma_hypot (float): sqrt(x * x + y * y), without overflow on the way.

@@ -14,6 +14,7 @@
 
 #include "enigma/runtime.h"
 #include "runtime/check.h"
+#include "runtime/cpu/host.h"
 #include "runtime/cpu/pool.h"
 #include "runtime/cpu/variants.h"
 #include "support/cpu_abi.h"
@@ -28,17 +29,6 @@ using cpu_abi::param_word;
 
 constexpr uint32_t kMaxThreads = 1024;
 
-const char* instruction_set() {
-#if defined(__x86_64__)
-  if (__builtin_cpu_supports("avx512f")) return "avx512";
-  if (__builtin_cpu_supports("avx2")) return "avx2";
-  if (__builtin_cpu_supports("avx")) return "avx";
-  return "sse";
-#else
-  return "neon";
-#endif
-}
-
 // What the prepared kernels of one runtime share.
 struct Device {
   CpuCompiler compiler;
@@ -48,7 +38,7 @@ struct Device {
 
   Device(CpuCompiler c, uint32_t threads) : compiler(std::move(c)), pool(threads) {
     capabilities.backend = "cpu";
-    capabilities.family = instruction_set();
+    capabilities.family = cpu::instruction_set();
     capabilities.name = concat("CPU (", threads, threads == 1 ? " thread, " : " threads, ",
                                capabilities.family, ')');
     capabilities.max_buffer_bytes = static_cast<uint64_t>(sysconf(_SC_PHYS_PAGES)) *
@@ -89,6 +79,7 @@ class CpuPrepared final : public Prepared {
   [[noreturn]] void report_fault();
   std::string shared_name(size_t number) const;  // of a threadgroup allocation
   void set(uint32_t param, Binding memory);
+  bool streams() const;
 
   std::mutex mutex_;  // several threads may dispatch, bind and read one prepared kernel
   const std::shared_ptr<Device> device_;
@@ -183,7 +174,8 @@ void CpuPrepared::set_sizes(Dim3 grid, Dim3 threads) {
   }
   bool edges = grid.x % threads.x != 0 || grid.y % threads.y != 0 || grid.z % threads.z != 0;
   code_ = nullptr;  // stays so when the compiler throws
-  cpu::Code& code = variants_->get(*artifact_, {threads, edges}, device_->compiler);
+  const CpuVariant variant{threads, edges, streams()};
+  cpu::Code& code = variants_->get(*artifact_, variant, device_->compiler);
   grid_ = grid;
   threads_ = threads;
   groups_ = static_cast<int64_t>(total);
@@ -191,6 +183,14 @@ void CpuPrepared::set_sizes(Dim3 grid, Dim3 threads) {
   static_assert(cpu_abi::kGridX == 0 && cpu_abi::kGroupsZ == 5);
   std::copy(std::begin(sizes), std::end(sizes), args_.begin());
   code_ = &code;
+}
+
+// Whether an output would not stay in the caches anyway.
+bool CpuPrepared::streams() const {
+  constexpr size_t kCaches = size_t{32} << 20;  // systems say much of theirs, but nothing reliable
+  return std::ranges::any_of(artifact_->params, [&](const ParamInfo& p) {
+    return !p.is_scalar && p.written && !p.read && bindings_[p.index].bytes > kCaches;
+  });
 }
 
 double CpuPrepared::dispatch_timed(Dim3 grid, Dim3 threads) {

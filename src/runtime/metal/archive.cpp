@@ -1,25 +1,19 @@
-// Reads and writes binary archives; a file appears under its name only when it is whole.
+// Reads and writes binary archives.
 
 #include "runtime/metal/archive.h"
 
-#include <unistd.h>
-
-#include <algorithm>
-#include <atomic>
-#include <chrono>
+#include <cstdint>
 #include <system_error>
-#include <vector>
 
-#include "support/text.h"
+#include "support/cache_folder.h"
 
 namespace enigma::metal {
 namespace {
 
 namespace fs = std::filesystem;
 
-constexpr size_t kMaxArchives = 1024;  // of some 10 to 50 KB
 constexpr const char* kSuffix = ".metalarchive";
-constexpr const char* kDraft = ".draft";
+constexpr uint64_t kMostBytes = uint64_t{64} << 20;  // an archive has some 10 to 50 KB
 
 // Null for a name that is no text: file systems take what NSString does not.
 NS::URL* url(const fs::path& path) {
@@ -28,16 +22,6 @@ NS::URL* url(const fs::path& path) {
 }
 
 }  // namespace
-
-void replace_file(const fs::path& path, const std::function<bool(const fs::path& draft)>& write) {
-  static std::atomic<uint64_t> count = 0;
-  std::error_code error;
-  fs::create_directories(path.parent_path(), error);
-  fs::path draft = path;
-  draft += concat('.', getpid(), '.', count.fetch_add(1), kDraft);
-  if (write(draft)) fs::rename(draft, path, error);
-  fs::remove(draft, error);  // there when either has failed
-}
 
 Owned<MTL::BinaryArchive> new_archive(MTL::Device* device, NS::URL* contents) {
   Owned descriptor(MTL::BinaryArchiveDescriptor::alloc()->init());
@@ -52,22 +36,9 @@ ArchiveFolder::ArchiveFolder(fs::path folder) : folder_(std::move(folder)) {
   fs::create_directories(folder_, error);
   if (error) {
     folder_.clear();
-    return;
+  } else {
+    trim_folder(folder_, kSuffix, kMostBytes);
   }
-  std::vector<std::pair<fs::file_time_type, fs::path>> files;
-  const auto yesterday = fs::file_time_type::clock::now() - std::chrono::hours(24);
-  for (fs::directory_iterator it(folder_, error), end; !error && it != end; it.increment(error)) {
-    std::error_code gone;  // another process may be doing the same
-    auto time = it->last_write_time(gone);
-    if (gone) continue;
-    if (it->path().extension() == kSuffix) files.emplace_back(time, it->path());
-    // What a crash has left.
-    if (it->path().extension() == kDraft && time < yesterday) fs::remove(it->path(), gone);
-  }
-  if (files.size() <= kMaxArchives) return;
-  auto keep = files.begin() + kMaxArchives / 2;
-  std::nth_element(files.begin(), keep, files.end(), std::greater<>());
-  for (auto it = keep; it != files.end(); ++it) fs::remove(it->second, error);
 }
 
 fs::path ArchiveFolder::path(const std::string& key) const { return folder_ / (key + kSuffix); }

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <filesystem>
-#include <functional>
 #include <string>
 
 #include "runtime/metal/metal.h"
@@ -13,7 +12,7 @@ namespace enigma::metal {
 /// Nothing that goes wrong here is an error of the caller's.
 class ArchiveFolder {
  public:
-  /// Removes the oldest archives when there are too many.
+  /// Removes the oldest archives when they have too many bytes.
   explicit ArchiveFolder(std::filesystem::path folder);
 
   /// The archive kept under `key`; null when there is none that Metal can read.
@@ -26,11 +25,6 @@ class ArchiveFolder {
 
   std::filesystem::path folder_;  // empty: nothing is kept
 };
-
-/// Replaces a file, for other processes at once or not at all, by the draft that `write` fills; its
-/// folder is made. Whatever fails, the file stays as it was.
-void replace_file(const std::filesystem::path& path,
-                  const std::function<bool(const std::filesystem::path& draft)>& write);
 
 /// An archive with nothing in it; null when Metal makes none.
 Owned<MTL::BinaryArchive> new_archive(MTL::Device* device, NS::URL* contents = nullptr);

@@ -4,6 +4,7 @@
 
 #include "runtime/metal/errors.h"
 #include "support/cache_folder.h"
+#include "support/digest.h"
 #include "support/text.h"
 
 namespace enigma::metal {
@@ -14,21 +15,6 @@ constexpr size_t kMaxPipelines = 512;
 // The macOS that first had a language version.
 uint32_t macos_of(uint32_t msl_version) {
   return msl_version >= 410 ? 27 : msl_version >= 400 ? 26 : msl_version >= 320 ? 15 : 14;
-}
-
-// 128 bits, the same in every process.
-std::string digest(std::string_view content) {
-  uint64_t a = 0xcbf29ce484222325, b = 0x9e3779b97f4a7c15;
-  for (unsigned char c : content) {
-    a = (a ^ c) * 0x100000001b3;
-    b = (b + c) * 0xff51afd7ed558ccd;
-    b ^= b >> 32;
-  }
-  std::string hex;
-  for (uint64_t half : {a, b}) {
-    for (int shift = 60; shift >= 0; shift -= 4) hex += "0123456789abcdef"[half >> shift & 15];
-  }
-  return hex;
 }
 
 // As codegen/msl declares function constants: a bfloat is given as its bits.

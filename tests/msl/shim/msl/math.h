@@ -24,9 +24,9 @@ MSL_FN double minimum(double a, double b) { return a != a ? b : b != b ? a : b <
 MSL_FN double maximum(double a, double b) { return a != a ? b : b != b ? a : a < b ? b : a; }
 MSL_FN double clamp(double x, double lo, double hi) { return minimum(maximum(x, lo), hi); }
 MSL_FN float mix(float x, float y, float a) { return x + (y - x) * a; }
-MSL_FN double smoothstep(double e0, double e1, double x) {
-  double t = saturate((x - e0) / (e1 - e0));
-  return t * t * (3.0 - 2.0 * t);
+MSL_FN float smoothstep(float e0, float e1, float x) {
+  float t = float(saturate((x - e0) / (e1 - e0)));
+  return t * t * (3.0f - 2.0f * t);
 }
 
 }  // namespace real
@@ -132,7 +132,7 @@ MSL_FLOAT2(copysign, __builtin_copysign(x, y))
 MSL_FLOAT2(fdim, x != x || y != y ? double(NAN) : x > y ? x - y : 0.0)
 // Metal leaves the formulas of these two, and so their rounding, open.
 MSL_FLOAT3(mix, real::mix(float(x), float(y), float(z)))
-MSL_FLOAT3(smoothstep, real::smoothstep(x, y, z))
+MSL_FLOAT3(smoothstep, real::smoothstep(float(x), float(y), float(z)))
 MSL_FLOAT3(fmin3, real::minimum(real::minimum(x, y), z))
 MSL_FLOAT3(fmax3, real::maximum(real::maximum(x, y), z))
 MSL_FLOAT3(min3, real::minimum(real::minimum(x, y), z))

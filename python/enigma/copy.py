@@ -1,0 +1,140 @@
+"""copy: elements from one memory to another, each thread its own or all threads together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from enigma import _core
+from enigma.control import for_range, if_
+from enigma.errors import error
+from enigma.registers import RegisterTensor
+from enigma.session import session
+
+__all__ = ["copy"]
+
+Tensor = _core.TracingTensor | RegisterTensor
+Offset = int | _core.IRValue
+
+
+def copy(
+    src: Tensor,
+    dst: Tensor,
+    count: int,
+    src_offset: Offset = 0,
+    dst_offset: Offset = 0,
+    mask_fn: Callable[[_core.IRValue], Any] | None = None,
+    coalesced_width: int = 1,
+    cooperative: bool = False,
+) -> None:
+    """Copies elements: dst[dst_offset + i] = src[src_offset + i] for i from 0 to count - 1.
+
+    Each thread copies them all, in a loop that the device runs. With ``cooperative=True`` the
+    threads of a threadgroup share the work, neighbours taking neighbouring elements; all of them
+    must reach the call. Either way a ``barrier()`` has to follow before other threads read what
+    was copied.
+
+    ``mask_fn(i)`` gives whether element i is copied; where it is not, the source is not read and
+    the destination stays as it is. ``coalesced_width`` 2 or 4 moves that many elements per turn,
+    and the rest of a count that is no multiple one by one. Values are converted to the type of
+    the destination. A register tensor as either side is copied by each thread for itself, without
+    a loop, and its offset is an int.
+
+    Errors: EnigmaError for a count or width that is no int known while tracing, for elements
+    outside of a tensor whose size is known, and outside of a kernel.
+    """
+    session("copy")
+    for what, tensor in (("src", src), ("dst", dst)):
+        if not isinstance(tensor, (_core.TracingTensor, RegisterTensor)):
+            raise error(
+                f"copy: {what} is a buffer, threadgroup memory or a register tensor, not {tensor!r}"
+            )
+    _check_number("count", count)
+    if type(coalesced_width) is not int or coalesced_width not in (1, 2, 4):
+        raise error(f"copy: coalesced_width is 1, 2 or 4, not {coalesced_width!r}")
+    if mask_fn is not None and not callable(mask_fn):
+        raise error(f"copy: mask_fn is a function of the element's number, not {mask_fn!r}")
+    _check_range("src", src, src_offset, count)
+    _check_range("dst", dst, dst_offset, count)
+
+    def move(i: Any) -> None:
+        if mask_fn is None:
+            dst[_sum(dst_offset, i)] = src[_sum(src_offset, i)]
+            return
+        wanted = mask_fn(i if isinstance(i, _core.IRValue) else _core.i32(i))
+        with if_(wanted):
+            dst[_sum(dst_offset, i)] = src[_sum(src_offset, i)]
+
+    if isinstance(src, RegisterTensor) or isinstance(dst, RegisterTensor):
+        if cooperative:
+            raise error(
+                "copy: cooperative=True shares the elements among threads, and a register tensor "
+                "belongs to one thread; leave it out"
+            )
+        for i in range(count):
+            move(i)
+        return
+
+    tail = count % coalesced_width
+    start, step = (_thread(), _threads()) if cooperative else (0, 1)
+    if coalesced_width > 1:
+        start, step = start * coalesced_width, step * coalesced_width
+    if count > tail:
+        with for_range(start, count - tail, step) as i:
+            for k in range(coalesced_width):
+                move(_sum(i, k))
+    if tail and cooperative:
+        thread = _thread()
+        with if_(thread < tail):
+            move(thread + (count - tail))
+    elif tail:
+        for i in range(count - tail, count):
+            move(i)
+
+
+def _thread() -> Any:
+    """The number of this thread in its threadgroup."""
+    return _core.i32(_core.thread_index_in_threadgroup())
+
+
+def _threads() -> Any:
+    """The threads of this threadgroup."""
+    x, y, z = (_core.i32(_core.threads_per_threadgroup(dim)) for dim in ("x", "y", "z"))
+    threads = x * y * z
+    session("copy").trace.set_name(threads, "threads")
+    return threads
+
+
+def _sum(a: Offset, b: Offset) -> Any:
+    """a + b, without an instruction where one of them is 0."""
+    if type(a) is int and a == 0:
+        return b
+    return a if type(b) is int and b == 0 else a + b
+
+
+def _check_number(what: str, x: Any) -> None:
+    if isinstance(x, _core.IRValue):
+        raise error(
+            f"copy: {what} must be known while tracing, so it is an int, not a traced value; leave "
+            "elements out with mask_fn, or copy them in a loop over enigma.for_range"
+        )
+    if type(x) is not int or x < 0:
+        raise error(f"copy: {what} is an int that is not negative, not {x!r}")
+
+
+def _check_range(what: str, tensor: Tensor, offset: Any, count: int) -> None:
+    """Refuses an offset of the wrong kind, and elements that are provably outside."""
+    if isinstance(offset, _core.IRValue):
+        if isinstance(tensor, RegisterTensor):
+            raise error(
+                f"copy: {what}_offset must be an int, not a traced value, since {what} is a "
+                "register tensor"
+            )
+        return
+    _check_number(f"{what}_offset", offset)
+    if tensor.size is not None and offset + count > tensor.size:
+        name = f"'{tensor.name}'" if tensor.name else what
+        raise error(
+            f"copy: elements {offset} to {offset + count - 1} are outside of {name}, of size "
+            f"{tensor.size}"
+        )

@@ -1,0 +1,68 @@
+// Stores that go past the caches, for outputs that are larger than those: a line that nobody reads
+// again need not be fetched before it is written, and puts no other out.
+#include "codegen/cpu/body.h"
+
+namespace enigma::cpu {
+
+// The instruction takes no less, and every array of numpy's begins on such an address.
+constexpr int kStreamAlign = 16;
+
+// Memory that one store writes and nothing reads, at an index that is another one in each turn of
+// its loop: then each element is likely to be written once.
+std::vector<bool> streamed_memories(const Module& m) {
+  constexpr int kMany = 2;
+  std::vector<int> uses(m.values.size());
+  std::vector<RegionId> home(m.insts.size());
+  for (uint32_t r = 0; r < m.regions.size(); ++r) {
+    for (InstId i : m.regions[r].insts) home[i.index] = RegionId{r};
+  }
+  auto moves = [&](ValueId index, RegionId at) {
+    RegionId made =
+        m.def(index) ? home[m.values[index.index].def.index] : m.values[index.index].region;
+    for (; m[at].parent; at = home[m[at].parent.index]) {
+      if (made == at) return true;
+      if (m[m[at].parent].op != Op::If) return false;
+    }
+    return true;
+  };
+  for (const Region& region : m.regions) {
+    for (InstId i : region.insts) {
+      const Instruction& inst = m[i];
+      bool store = info(inst.op).shape == Shape::Store && moves(inst.operands[1], home[i.index]);
+      for (ValueId v : inst.operands) {
+        if (m.type(v).is_memory()) uses[v.index] += store ? 1 : kMany;
+      }
+    }
+  }
+  std::vector<bool> streamed(m.values.size());
+  for (const Param& p : m.params) streamed[p.value.index] = uses[p.value.index] == 1;
+  return streamed;
+}
+
+// Where the lanes of one store begin on a good address, all go past the caches.
+void Body::store_runs(const std::vector<V>& pointers, const std::vector<V>& values, int align,
+                      bool streamed) {
+  auto all = [&](std::string_view how) {
+    for (size_t k = 0; k < pointers.size(); ++k) {
+      e_.stmt(concat("store ", values[k].typed(), ", ", pointers[k].typed(), how));
+    }
+  };
+  const std::string plain = concat(", align ", align);
+  if (!streamed) return all(plain);
+  V bits = e_.convert("ptrtoint", pointers[0], Elem::I64);
+  for (size_t k = 1; k < pointers.size(); ++k) {
+    bits = bits | e_.convert("ptrtoint", pointers[k], Elem::I64);
+  }
+  std::string past = e_.new_label("past"), through = e_.new_label("through"),
+              end = e_.new_label("stored");
+  jump_if(e_.cmp("eq", bits & e_.i64(kStreamAlign - 1), 0), past, through);
+  e_.begin_block(past);
+  all(concat(", align ", kStreamAlign, ", !nontemporal !1"));
+  jump(end);
+  e_.begin_block(through);
+  all(plain);
+  jump(end);
+  e_.begin_block(end);
+}
+
+}  // namespace enigma::cpu
