@@ -154,10 +154,10 @@ def test_memory_order_is_another_name() -> None:
 def test_operands() -> None:
     assert "expected a buffer" in message_of(lambda A, i: enigma.atomic_load(i, 0))
     assert "must be an int or a traced integer" in message_of(lambda A, i: A.atomic_load(1.5))
-    assert "is negative" in message_of(lambda A, i: A.atomic_fetch_add(-1, 1))
+    assert "negative" in message_of(lambda A, i: A.atomic_fetch_add(-1, 1))
     assert "does not fit i32" in message_of(lambda A, i: A.atomic_fetch_add(0, 2**32))
     shared = message_of(lambda A, i: enigma.threadgroup_alloc("int", 4).atomic_fetch_add(4, 1))
-    assert "the index 4 is outside of" in shared
+    assert "index 4 is outside of" in shared
 
 
 def test_a_scalar_parameter_is_no_memory() -> None:
@@ -165,5 +165,5 @@ def test_a_scalar_parameter_is_no_memory() -> None:
     def kernel(A: enigma.i32, n: enigma.Scalar(enigma.i32)):
         enigma.atomic_fetch_add(n, 0, 1)
 
-    with pytest.raises(enigma.EnigmaError, match="n is a scalar parameter, not a buffer"):
+    with pytest.raises(enigma.EnigmaError, match="expected a buffer .*, but got <IRValue n: i32"):
         enigma.compile(kernel)
