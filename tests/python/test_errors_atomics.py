@@ -165,5 +165,5 @@ def test_a_scalar_parameter_is_no_memory() -> None:
     def kernel(A: enigma.i32, n: enigma.Scalar(enigma.i32)):
         enigma.atomic_fetch_add(n, 0, 1)
 
-    with pytest.raises(enigma.EnigmaError, match="expected a buffer .*, but got <IRValue n: i32"):
+    with pytest.raises(enigma.EnigmaError, match=r"expected a buffer .*, but got <IRValue n: i32"):
         enigma.compile(kernel)

@@ -68,7 +68,7 @@ def test_indices_that_no_memory_has(index: str) -> None:
         shared = enigma.threadgroup_alloc("float", 4)
         enigma.store_if(shared, i, 5, i < 4)
         enigma.barrier()
-        inside = (At[i] >= 0) & (At[i] < 4)
+        inside = enigma.cmp_ult(At[i], 4)
         enigma.store_if(Out, At[i], i + 10, inside & (i < 4))
         enigma.barrier("mem_device")
         Out[i + 4] = enigma.load_if(X, At[i], inside, -1.0) + enigma.load_if(
@@ -105,13 +105,16 @@ def test_in_place_beyond_the_end() -> None:
     """What threads beyond the end do is no race with those that write."""
 
     @enigma.kernel
-    def kernel(X: enigma.f32, n: enigma.Scalar(enigma.u32)):
+    def kernel(X: enigma.f32, Out: enigma.f32, n: enigma.Scalar(enigma.u32)):
         i = enigma.thread_position_in_grid
-        enigma.store_if(X, i, enigma.load_if(X, i, i < n) + 1, i < n)
+        x = enigma.load_if(X, i, i < n, 7)
+        enigma.store_if(X, i, x + 1, i < n)
+        Out[i] = x
 
-    x = np.arange(5, dtype=np.float32)
-    enigma.compile(kernel)(x, 5, grid=64, threads=64)
+    x, out = np.arange(5, dtype=np.float32), np.zeros(64, np.float32)
+    enigma.compile(kernel)(x, out, 5, grid=64, threads=64)
     np.testing.assert_array_equal(x, np.arange(5) + 1)
+    np.testing.assert_array_equal(out, [*range(5), *[7] * 59])
 
 
 @pytest.mark.usefixtures("device")
@@ -144,9 +147,9 @@ def message_of(body: Callable) -> str:
 
 
 def test_mistakes() -> None:
-    assert message_of(lambda A, i: enigma.load_if(A, i, i)).endswith("write i != 0")
+    assert message_of(lambda A, i: enigma.load_if(A, i, i)).endswith("write x != 0")
     assert "takes a condition" in message_of(lambda A, i: enigma.load_if(A, i, 1))
-    assert message_of(lambda A, i: enigma.store_if(A, i, 1, A[i])).endswith("write A_value != 0")
+    assert message_of(lambda A, i: enigma.store_if(A, i, 1, A[i])).endswith("write x != 0")
     assert "takes a condition" in message_of(lambda A, i: enigma.store_if(A, i, 1, 0))
     assert "does not fit i32" in message_of(lambda A, i: enigma.load_if(A, i, i < 3, 2**32))
     assert "does not fit i32" in message_of(lambda A, i: enigma.store_if(A, i, 2**32, i < 3))

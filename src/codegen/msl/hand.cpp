@@ -219,23 +219,15 @@ Frag hand<Op::AsType>(Writer& w, const Instruction& inst) {
   return wrapped(concat("as_type<", type_name(w.module().type(inst.results[0])), ">"), w.exact(x));
 }
 
+// The element is read where the mask holds alone: elsewhere its index may be outside, or another
+// thread may write what is there.
 template <>
 Frag hand<Op::LoadIf>(Writer& w, const Instruction& inst) {
-  ValueId memory = inst.operands[0], index = inst.operands[1];
-  Frag mask = w.atom(inst.operands[2]), other = w.exact(inst.operands[3]);
-  // The load is made by every thread; where the mask does not hold it reads the first element.
-  Frag at = w.exact(index), first = literal(w.dtype(index), 0);
-  Frag safe =
-      make_frag(concat(as_operand(mask, Prec::Ternary, true), " ? ", at.text, " : ", first.text),
-                Prec::Ternary, Form::Exact, {&mask, &at});
-  Frag value = w.element(memory, safe);
-  if (w.dtype(memory) == DType::B1) {  // select has no form for bools
-    return make_frag(
-        concat(as_operand(mask, Prec::Ternary, true), " ? ", value.text, " : ", other.text),
-        Prec::Ternary, Form::Exact, {&mask, &value, &other});
-  }
-  return make_frag(concat("select(", other.text, ", ", value.text, ", ", mask.text, ")"),
-                   Prec::Primary, Form::Exact, {&mask, &value, &other});
+  Frag value = w.element(inst.operands[0], w.index_of(inst.operands[1]));
+  Frag mask = w.exact(inst.operands[2]), other = w.exact(inst.operands[3]);
+  return make_frag(concat(as_operand(mask, Prec::Ternary, true), " ? ", value.text, " : ",
+                          as_operand(other, Prec::Ternary, true)),
+                   Prec::Ternary, Form::Exact, {&mask, &value, &other});
 }
 
 }  // namespace enigma::msl
