@@ -86,8 +86,7 @@ TEST_CASE("masked loads read nothing where the mask does not hold") {
         "    const uint tid = thread_position_in_grid.x;\n"
         "    const bool mask = tid < n;\n"
         "    const half x = mask ? A[tid] : 0.5h;\n"
-        "    const bool test = tid != n;\n"
-        "    if (mask && (test ? M[tid] != 0 : true)) {\n"
+        "    if (mask && (tid != n ? M[tid] != 0 : true)) {\n"
         "        Out[tid] = x;\n"
         "    }\n");
 }
