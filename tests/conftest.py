@@ -39,7 +39,9 @@ GOLDEN = ROOT / "tests" / "golden"
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
-        "--update-golden", action="store_true", help="rewrite tests/golden from what was produced"
+        "--update-golden",
+        action="store_true",
+        help="rewrite tests/golden and docs/ops.md from what was produced",
     )
     parser.addoption(
         "--device",
@@ -87,21 +89,21 @@ def root() -> pathlib.Path:
 
 @pytest.fixture
 def golden(request: pytest.FixtureRequest):
-    """golden(name, text): text must equal the file tests/golden/<name>."""
+    """golden(name, text): text must equal the file of this name in tests/golden, or `folder`."""
 
-    def check(name: str, text: str) -> None:
-        path = GOLDEN / name
+    def check(name: str, text: str, folder: pathlib.Path = GOLDEN) -> None:
+        path = folder / name
         if request.config.getoption("--update-golden"):
             path.parent.mkdir(parents=True, exist_ok=True)
             if not path.exists() or path.read_text() != text:
                 path.write_text(text)
             return
         if not path.exists():
-            pytest.fail(f"tests/golden/{name} does not exist: run pytest --update-golden")
+            pytest.fail(f"{path.relative_to(ROOT)} does not exist: run pytest --update-golden")
         expected = path.read_text()
         if text != expected:
             lines = difflib.unified_diff(
-                expected.splitlines(), text.splitlines(), f"golden/{name}", "produced", lineterm=""
+                expected.splitlines(), text.splitlines(), path.name, "produced", lineterm=""
             )
             pytest.fail("\n".join(lines), pytrace=False)
 

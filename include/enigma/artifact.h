@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -27,6 +28,7 @@ struct ParamInfo {
   bool is_scalar;
   bool read;
   bool written;
+  uint64_t elements = 0;  ///< the least number that a buffer must have
 };
 
 /// A function constant: a number that is given when the kernel is prepared.
@@ -90,6 +92,9 @@ struct Artifact {
   std::vector<Warning> warnings;
   std::vector<Location> locations;  ///< what a fault's location number means
   std::vector<IndexBound> bounds;   ///< accesses whose extremes a launch checks
+  /// Where the kernel works on SIMD-group matrices, which needs SIMD-groups of 32 threads: an index
+  /// into `locations`.
+  std::optional<uint32_t> simd_matrices;
   /// Emits a variant for the CPU device; deterministic, callable from any thread.
   std::function<CpuCode(const CpuVariant&)> cpu;
 };

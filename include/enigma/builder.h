@@ -2,6 +2,7 @@
 // table does not allow, at the user's line.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <initializer_list>
 #include <memory>
@@ -107,9 +108,12 @@ class Builder {
   // ---- parameters; at most 31, each with a name of its own ----
   /// Device memory of any number of elements, which the launch gives. Read or written, or both:
   /// that shows from the kernel.
-  ValueId buffer(std::string_view name, DType dtype);
+  /// `index` is its MSL buffer index, if not its position among the parameters.
+  ValueId buffer(std::string_view name, DType dtype, std::optional<uint32_t> index = {});
   /// A number that each launch gives.
-  ValueId scalar(std::string_view name, DType dtype);
+  ValueId scalar(std::string_view name, DType dtype, std::optional<uint32_t> index = {});
+  /// A launch refuses memory of fewer elements for this buffer. The most that was told counts.
+  void set_elements(ValueId buffer, uint64_t elements);
 
   // ---- values ----
   /// A literal by itself: int is i32 (u32, then i64, then u64, where it does not fit), float f32,
@@ -134,6 +138,17 @@ class Builder {
   /// x as a value of type `to`, converted when it is of another: what stores and carries do.
   ValueId convert(Operand x, Type to);
 
+  // ---- what is known of integers while the kernel is built ----
+  /// Closed bounds; what lies beyond 64 signed bits counts as their ends.
+  struct Bounds {
+    int64_t least, greatest;
+  };
+  /// Bounds of an integer value, as far as one look at each instruction proves them.
+  Bounds bounds(ValueId v);
+  /// Tells that the kernel will run over this grid of threads, in threadgroups of this size, and
+  /// no other: bounds() then knows positions and sizes.
+  void set_launch(std::array<uint32_t, 3> grid, std::array<uint32_t, 3> threads);
+
   // ---- memory: indices count elements; a value stored is converted to the element's type ----
   /// Threadgroup memory. Error when the kernel's total would exceed 32 KiB.
   ValueId threadgroup_alloc(DType dtype, int64_t elements);
@@ -148,6 +163,17 @@ class Builder {
                                 MemoryOrder order = MemoryOrder::Relaxed);
   /// Op::Barrier or Op::SimdBarrier; `mem_flags` are MemFlags, or-ed. All threads must reach it.
   void barrier(Op op, uint8_t mem_flags);
+
+  // ---- 8 x 8 matrices of float, half or bfloat that the 32 lanes of a SIMD-group hold together
+  // ---- All lanes must get here together and give the same memory, index and number of elements.
+  ValueId simd_matrix(DType dtype, Operand value);  ///< filled with one value
+  /// From an index on, with `row` elements from one row to the next, of one column if `transpose`.
+  /// The matrix has the memory's type.
+  ValueId simd_matrix_load(ValueId memory, Operand index, Operand row, bool transpose = false);
+  void simd_matrix_store(ValueId matrix, ValueId memory, Operand index, Operand row,
+                         bool transpose = false);
+  /// a @ b + c. Error for types that Metal does not multiply: all three are the same, or c is f32.
+  ValueId simd_matrix_multiply(ValueId a, ValueId b, ValueId c);
 
   // ---- control flow: begin_x opens a region, end_x closes it and gives the results ----
   // A carried value that begins as a literal has that literal's own type: 0 is i32, 0.0 is f32.

@@ -21,6 +21,7 @@ enum class Shape : uint8_t {
   Map,               ///< elementwise on values, pure
   Cast,              ///< one operand, result type given by the caller
   Lane,              ///< crosses the lanes of a SIMD-group or quad-group
+  SimdMatrix,        ///< 8x8 matrices of a SIMD-group; attribute: 1 where memory is transposed
   Alloc,             ///< attribute: number of elements; result is memory
   Load,              ///< memory, index, ...; attribute 0
   Store,             ///< memory, index, value; attribute 0

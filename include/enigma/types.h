@@ -76,6 +76,7 @@ struct Type {
   static constexpr Type matrix(DType t, int rows, int cols) {
     return {Kind::Value, t, static_cast<uint8_t>(rows), static_cast<uint8_t>(cols)};
   }
+  static constexpr Type simd_matrix(DType t) { return {Kind::SimdMatrix, t, 8, 8}; }
   static constexpr Type memory(DType t, AddressSpace space) {
     return {Kind::Memory, t, static_cast<uint8_t>(space), 1};
   }
@@ -85,6 +86,7 @@ struct Type {
   constexpr bool is_vector() const { return is_value() && rows > 1 && cols == 1; }
   constexpr bool is_matrix() const { return is_value() && cols > 1; }
   constexpr bool is_memory() const { return kind == Kind::Memory; }
+  constexpr bool is_simd_matrix() const { return kind == Kind::SimdMatrix; }
   constexpr int elements() const { return is_value() ? rows * cols : 0; }
   constexpr AddressSpace space() const { return static_cast<AddressSpace>(rows); }
   /// The same shape with another element type.

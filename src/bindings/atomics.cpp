@@ -58,11 +58,17 @@ void check_failure(Trace& trace, const OpInfo& row, MemoryOrder success, nb::han
 
 nb::object apply(Trace& trace, const OpInfo& row, nb::handle memory, nb::handle index,
                  std::initializer_list<nb::handle> values, MemoryOrder order) {
-  const TracingTensor& t = tensor(trace, memory, row.python);
-  Operand at = linear_index(trace, t, index);
+  Place at = place(trace, memory, index, row.python);
+  if (at.exists) {
+    throw Error(std::string(row.python) +
+                    ": the tensor's tiles reach beyond its end, so that this element may not "
+                    "exist; use memory that its tiles divide",
+                trace.builder.location());
+  }
   std::vector<Operand> operands;
   for (nb::handle v : values) operands.push_back(operand(trace, v, row.python));
-  std::optional<ValueId> result = trace.builder.atomic(row.op, t.id, at, operands, order);
+  std::optional<ValueId> result =
+      trace.builder.atomic(row.op, at.memory, at.index, operands, order);
   return result ? value_object(trace, *result) : nb::none();
 }
 

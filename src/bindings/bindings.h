@@ -12,6 +12,7 @@
 
 #include "enigma/artifact.h"
 #include "enigma/error.h"
+#include "enigma/ops.h"
 #include "enigma/types.h"
 
 namespace nb = nanobind;
@@ -24,7 +25,10 @@ void bind_layouts(nb::module_& m);
 void bind_trace(nb::module_& m);
 void bind_values(nb::module_& m);
 void bind_tensors(nb::module_& m);
+void bind_views(nb::module_& m);
+void bind_fragments(nb::module_& m);
 void bind_atomics(nb::module_& m);
+void bind_simd_matrices(nb::module_& m);
 void bind_pipeline(nb::module_& m);
 void bind_operations(nb::module_& m);
 void bind_table(nb::module_& m);
@@ -53,6 +57,15 @@ nb::object dtype_object(DType t);
 DType dtype_of(nb::handle x);
 /// The same for an object that may name none: false, and no error.
 bool find_dtype(nb::handle x, DType& out);
+
+// ---- docstrings.cpp ----
+/// Names of a row's operands: those of its doc when it opens with a call of itself, as in
+/// "step(edge, x): ...", else x, y, z, w. The last may have a default: "zero_point=0".
+std::vector<std::string> operand_names(const OpInfo& row);
+/// The row's MSL for operands of these names; empty where it is written by hand.
+std::string msl_text(const OpInfo& row);
+/// What Python shows of the rows that share this row's name.
+std::string docstring(const OpInfo& row);
 
 /// The attribute of an object, or an empty one when it has none. Other errors are raised.
 nb::object attribute(nb::handle object, const char* name);

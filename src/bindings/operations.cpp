@@ -9,28 +9,6 @@
 namespace enigma {
 namespace {
 
-/// Names of a row's operands: those of its doc when it opens with a call of itself, as in
-/// "step(edge, x): ...", else x, y, z, w. The last may have a default: "zero_point=0".
-std::vector<std::string> operand_names(const OpInfo& row) {
-  std::vector<std::string> names;
-  std::string_view doc = row.doc, name = row.python;
-  if (doc.starts_with(name) && doc.substr(name.size()).starts_with("(")) {
-    std::string_view list = doc.substr(name.size() + 1);
-    list = list.substr(0, list.find(')'));
-    while (!list.empty()) {
-      size_t comma = list.find(", ");
-      names.emplace_back(list.substr(0, comma));
-      list = comma == std::string_view::npos ? "" : list.substr(comma + 2);
-    }
-  }
-  if (names.size() != row.operands.size()) {
-    names.clear();
-    constexpr std::array kLetters = {"x", "y", "z", "w"};
-    for (size_t i = 0; i < row.operands.size(); ++i) names.emplace_back(kLetters.at(i));
-  }
-  return names;
-}
-
 template <size_t>
 using Handle = nb::handle;
 
@@ -61,10 +39,15 @@ void bind_apply(nb::module_& m, const OpInfo& row, std::index_sequence<I...> all
       row.python,
       [name = row.python](Handle<I>... x) {
         Trace& trace = Trace::here(name);
+        if ((nb::isinstance<Fragment>(x) || ...)) {
+          return elementwise(trace, name, std::array{x...},
+                             [&](Operands o) { return trace.builder.apply(name, o); });
+        }
         Operand operands[] = {operand(trace, x, name)...};
         return value_object(trace, trace.builder.apply(name, operands));
       },
-      argument(std::integral_constant<size_t, I>())..., nb::sig(sig.c_str()), row.doc);
+      argument(std::integral_constant<size_t, I>())..., nb::sig(sig.c_str()),
+      docstring(row).c_str());
 }
 
 int dimension(Trace& trace, nb::handle dim) {
@@ -89,7 +72,7 @@ void bind_query(nb::module_& m, const OpInfo& row) {
           Trace& trace = Trace::here(row.python);
           return value_object(trace, trace.builder.query(row.op, dimension(trace, dim)));
         },
-        nb::arg("dim") = "x", nb::sig(sig.c_str()), row.doc);
+        nb::arg("dim") = "x", nb::sig(sig.c_str()), docstring(row).c_str());
   } else {
     std::string sig = std::string("def ") + row.python + "() -> IRValue";
     m.def(
@@ -98,7 +81,7 @@ void bind_query(nb::module_& m, const OpInfo& row) {
           Trace& trace = Trace::here(row.python);
           return value_object(trace, trace.builder.query(row.op));
         },
-        nb::sig(sig.c_str()), row.doc);
+        nb::sig(sig.c_str()), docstring(row).c_str());
   }
 }
 
@@ -122,12 +105,12 @@ void bind_cast(nb::module_& m, const OpInfo& row) {
       [&row](nb::handle x, nb::handle dtype) {
         Trace& trace = Trace::here(row.python);
         DType to = dtype_of(dtype);
-        Operand from = operand(trace, x, row.python);
-        ValueId v =
-            row.op == Op::AsType ? trace.builder.as_type(from, to) : trace.builder.cast(from, to);
-        return value_object(trace, v);
+        return elementwise(trace, row.python, {&x, 1}, [&](Operands o) {
+          return row.op == Op::AsType ? trace.builder.as_type(o[0], to)
+                                      : trace.builder.cast(o[0], to);
+        });
       },
-      nb::arg("x").none(), nb::arg("dtype").none(), nb::sig(sig.c_str()), row.doc);
+      nb::arg("x").none(), nb::arg("dtype").none(), nb::sig(sig.c_str()), docstring(row).c_str());
 }
 
 /// The type and the index are arguments; the value comes when the kernel is prepared.
@@ -192,7 +175,8 @@ void bind_barrier(nb::module_& m, const OpInfo& row) {
         Trace& trace = Trace::here(row.python);
         trace.builder.barrier(row.op, mem_flags(trace, flags));
       },
-      nb::arg("mem_flags").none() = "mem_threadgroup", nb::sig(sig.c_str()), row.doc);
+      nb::arg("mem_flags").none() = "mem_threadgroup", nb::sig(sig.c_str()),
+      docstring(row).c_str());
 }
 
 void bind_values_row(nb::module_& m, const OpInfo& row) {
@@ -239,7 +223,8 @@ void bind_operations(nb::module_& m) {
         bind_barrier(m, row);
         break;
       case Shape::Atomic:
-        break;  // atomics.cpp
+      case Shape::SimdMatrix:
+        break;  // atomics.cpp, simd_matrices.cpp
       default:
         throw InternalError(std::string("no binding for the shape of ") + row.name);
     }

@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "bindings.h"
-#include "enigma/ops.h"
 
 namespace enigma {
 namespace {
@@ -33,7 +32,7 @@ void bind_table(nb::module_& m) {
           "result", [](const OpInfo& row) { return std::string(1, row.result); },
           "The letter of the result.")
       .def_prop_ro("flags", &flag_names, "The names in its column of flags.")
-      .def_ro("msl", &OpInfo::msl, "The template of its MSL; empty where that is written by hand.")
+      .def_prop_ro("msl", &msl_text, "Its MSL for x, y, ...; empty where that is written by hand.")
       .def_ro("python", &OpInfo::python, "Its name or symbol in Python, or nothing.")
       .def_ro("doc", &OpInfo::doc, "What it gives, also at the edges.")
       .def_prop_ro("signature", &signature_text, "As messages show it: sqrt(float) -> float.");

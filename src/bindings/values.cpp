@@ -95,6 +95,8 @@ bool try_operand(Trace& trace, nb::handle x, const char* what, Operand& out) {
                     "' is memory, not a value; read an element of it: " + shown + "[i]",
                 trace.builder.location());
   }
+  nb::object stands_for = attribute(x, "__enigma_value__");  // a scalar of a jit function
+  if (stands_for.is_valid()) return try_operand(trace, stands_for(), what, out);
   return numpy_scalar(trace, x, what, out);
 }
 
@@ -112,17 +114,7 @@ std::vector<Operand> operands(Trace& trace, nb::handle list, const char* what) {
   return out;
 }
 
-namespace {
-
-struct BinaryOperator {
-  const char* symbol;
-  const char* method;
-  const char* reflected;   ///< nullptr for comparisons, which Python reflects by itself
-  const char* operation;   ///< Python name in ops.def
-  std::string_view ufunc;  ///< what numpy calls it
-};
-
-constexpr BinaryOperator kBinary[] = {
+constexpr BinaryOperator kBinaryRows[] = {
     {"+", "__add__", "__radd__", "+", "add"},
     {"-", "__sub__", "__rsub__", "-", "subtract"},
     {"*", "__mul__", "__rmul__", "*", "multiply"},
@@ -143,8 +135,13 @@ constexpr BinaryOperator kBinary[] = {
     {"!=", "__ne__", nullptr, "cmp_ne", "not_equal"},
 };
 
-constexpr std::pair<const char*, const char*> kUnary[] = {
+constexpr UnaryOperator kUnaryRows[] = {
     {"__neg__", "neg"}, {"__invert__", "~"}, {"__abs__", "abs"}};
+
+const std::span<const BinaryOperator> kBinary = kBinaryRows;
+const std::span<const UnaryOperator> kUnary = kUnaryRows;
+
+namespace {
 
 /// Whether a class of another Python package knows how to combine itself with a value: then Python
 /// shall ask it, instead of getting our error.
@@ -157,6 +154,7 @@ bool defers(nb::handle other, const char* reflected) {
 }
 
 nb::object combine(const IRValue& self, nb::handle other, const BinaryOperator& op, bool swapped) {
+  if (nb::isinstance<Fragment>(other)) return nb::borrow(Py_NotImplemented);  // it will
   Trace& trace = Trace::here(op.symbol);
   Operand a = checked(trace, self, op.symbol), b;
   if (!try_operand(trace, other, op.symbol, b)) {

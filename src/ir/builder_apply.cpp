@@ -278,10 +278,10 @@ ValueId Builder::State::apply(std::span<const Op> rows, std::span<const Operand>
                               uint64_t attr) {
   const OpInfo& first = info(rows.front());
   std::string_view user = user_name(first);
-  if (first.result == '?' || first.shape == Shape::Yield) {
+  if (first.result == '?' || first.shape == Shape::Yield || first.shape == Shape::SimdMatrix) {
     fail(first.mnemonic,
-         " is not built by apply(): constants, casts, allocations and control flow ",
-         "have functions of their own");
+         " is not built by apply(): constants, casts, allocations, SIMD-group matrices and ",
+         "control flow have functions of their own");
   }
   if (operands.size() != first.operands.size()) {
     fail(user, " takes ", first.operands.size(), " operands, ", operands.size(),

@@ -1,6 +1,7 @@
 // What a Builder holds between calls, and the steps that its parts share.
 #pragma once
 
+#include <array>
 #include <optional>
 #include <span>
 #include <string>
@@ -8,6 +9,7 @@
 #include <vector>
 
 #include "enigma/builder.h"
+#include "ir/ranges.h"
 #include "support/text.h"
 
 namespace enigma {
@@ -49,6 +51,7 @@ struct Builder::State {
   uint64_t threadgroup_bytes = 0;
   size_t allocs = 0;     // threadgroup allocations, which stand first in the body
   size_t constants = 0;  // function constants, which follow
+  Ranges ranges{m};      // of the integers so far
 
   template <class... Ts>
   [[noreturn]] void fail(const Ts&... pieces) const {
@@ -102,6 +105,9 @@ struct Builder::State {
   ValueId memory(const Operand& x, std::string_view user);
   Op choose(std::span<const Op> rows, std::span<const Operand> operands, DType& t) const;
   ValueId apply(std::span<const Op> rows, std::span<const Operand> operands, uint64_t attr);
+  std::array<ValueId, 3> matrix_place(Op op, ValueId memory, const Operand& index,
+                                      const Operand& row);
+  void check_matrix(ValueId v, std::string_view user) const;
   void warn_if_constant(Op op, DType t, std::span<const ValueId> operands);
 
   // ---- regions ----

@@ -3,6 +3,7 @@
 
 #include "ir/divergence.h"
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cstdlib>
@@ -60,6 +61,7 @@ class Proofs {
       const Instruction& inst = m_[i];
       if (inst.op == Op::Barrier && outside.group) refuse(i, cause, "threadgroup");
       if (inst.op == Op::SimdBarrier && outside.simd) refuse(i, cause, "SIMD-group");
+      if (info(inst.op).shape == Shape::SimdMatrix) simd_matrix(i, outside, cause);
       if (inst.regions.empty()) {
         visit(inst);
         continue;
@@ -75,28 +77,82 @@ class Proofs {
           cause = i;
         }
       }
+      whole_matrices(i);
     }
   }
 
  private:
-  [[noreturn]] void refuse(InstId barrier, InstId cause, const char* group) const {
-    const bool is_if = m_[cause].op == Op::If;
-    const char* what = is_if                     ? "an if_ whose condition"
+  // "an if_ whose condition differs between threads of a SIMD-group (line 7)"
+  std::string difference(InstId cause, const char* group) const {
+    const char* what = m_[cause].op == Op::If    ? "an if_ whose condition"
                        : m_[cause].op == Op::For ? "a loop whose number of turns"
                                                  : "a while_ whose condition";
     const uint32_t line = m_.location(cause).line;
-    throw Error(concat("barrier inside ", what, " differs between threads of a ", group,
-                       line ? concat(" (line ", line, ")") : "",
+    return concat(what, " differs between threads of a ", group,
+                  line ? concat(" (line ", line, ")") : "");
+  }
+
+  // All lanes of the SIMD-group work on one matrix.
+  void simd_matrix(InstId id, Divergence outside, InstId cause) const {
+    const Instruction& inst = m_[id];
+    const OpInfo& row = info(inst.op);
+    if (outside.simd) {
+      throw Error(concat(row.python, " inside ", difference(cause, "SIMD-group"),
+                         ": all its 32 threads hold the matrix together; let conditions depend on "
+                         "simdgroup_index_in_threadgroup() instead"),
+                  m_.location(id));
+    }
+    for (size_t k = 0; k < row.operands.size(); ++k) {
+      if (row.operands[k] != 'x') continue;
+      auto x = affine(inst.operands[k]);
+      auto basis = x ? x->single() : std::nullopt;
+      if (!basis || *basis == kSimdgroup) continue;
+      throw Error(
+          concat("the ", k == 1 ? "offset" : "elements_per_row", " of ", row.python,
+                 " differs between threads of a SIMD-group, which hold the matrix together; "
+                 "compute it from simdgroup_index_in_threadgroup() and what is the same "
+                 "for all of them"),
+          m_.location(id));
+    }
+  }
+
+  // A matrix that some lanes replace and others do not is none.
+  void whole_matrices(InstId id) const {
+    const Instruction& inst = m_[id];
+    auto is_matrix = [&](ValueId v) { return m_.type(v).is_simd_matrix(); };
+    auto matrix = std::find_if(inst.results.begin(), inst.results.end(), is_matrix);
+    if (matrix == inst.results.end()) return;
+    Level control = Level::Grid;
+    if (inst.op == Op::While) {
+      control = u_[m_[m_[inst.regions[0]].insts.back()].operands[0]];
+    } else {
+      for (size_t k = 0; k < (inst.op == Op::If ? 1 : 3); ++k) {
+        control = std::max(control, u_[inst.operands[k]]);
+      }
+    }
+    if (control <= Level::Simd) return;
+    const std::string& name = m_.name_of(*matrix);
+    throw Error(concat(name.empty() ? "a SIMD-group matrix" : name, " is changed in ",
+                       difference(id, "SIMD-group"),
+                       ", whose 32 threads hold the matrix together; let it depend on "
+                       "simdgroup_index_in_threadgroup() and what is the same for all of them"),
+                m_.location(id));
+  }
+
+  [[noreturn]] void refuse(InstId barrier, InstId cause, const char* group) const {
+    const bool is_if = m_[cause].op == Op::If;
+    throw Error(concat("barrier inside ", difference(cause, group),
                        ": threads that wait there would wait forever; move the barrier out of the ",
                        is_if ? "if_" : "loop", ", and keep only the loads and stores inside"),
                 m_.location(barrier));
   }
 
-  // A barrier in a while's condition region, once its condition is known to diverge.
+  // What meets in a while's condition region, once its condition is known to diverge.
   void region_again(RegionId r, Divergence d, InstId cause) const {
     for (InstId i : m_[r].insts) {
       if (m_[i].op == Op::Barrier && d.group) refuse(i, cause, "threadgroup");
       if (m_[i].op == Op::SimdBarrier && d.simd) refuse(i, cause, "SIMD-group");
+      if (info(m_[i].op).shape == Shape::SimdMatrix) simd_matrix(i, d, cause);
     }
   }
 

@@ -7,6 +7,8 @@ namespace enigma {
 
 /// Error when a barrier stands in an if or a loop whose condition, or number of turns, follows from
 /// the position of the thread and so differs between the threads that would have to meet.
+/// The same for operations on SIMD-group matrices, of which all lanes take part: they stand where
+/// the lanes go together, and their index, row and value are the same for all.
 /// Conditions on data prove nothing and pass; the CPU device checks them while it runs.
 void check_barriers(const Module& m, const Uniformity& uniformity);
 

@@ -12,8 +12,8 @@
 namespace enigma {
 namespace {
 
-constexpr std::string_view kOperandLetters = "FIBAbfuxme";
-constexpr std::string_view kResultLetters = "TbfueU-?";
+constexpr std::string_view kOperandLetters = "FIBAbfuxmeg";
+constexpr std::string_view kResultLetters = "TbfueUg-?";
 
 constexpr std::string_view operands_of(std::string_view signature) {
   return signature.substr(0, signature.find(':'));
@@ -41,7 +41,7 @@ constexpr bool well_formed(std::string_view signature, Shape shape) {
   if ((result == 'T' || result == 'U') && !capital) return false;
   if (result == 'e' && signature[0] != 'm') return false;
   bool memory = shape == Shape::Load || shape == Shape::Store || shape == Shape::Atomic;
-  return memory == (signature[0] == 'm');
+  return shape == Shape::SimdMatrix || memory == (signature[0] == 'm');
 }
 
 using namespace flag;

@@ -89,6 +89,16 @@ class Parser {
     }
     ValueId v = value(name, t, {}, {}, m_.params.size());
     m_.params.push_back({name, t.dtype, t.is_scalar(), false, false, v});
+    Param& p = m_.params.back();
+    if (lex_.accept_word("buffer")) p.index = static_cast<uint32_t>(in_parentheses("an index"));
+    if (lex_.accept_word("elements")) p.elements = in_parentheses("a number of elements");
+  }
+
+  uint64_t in_parentheses(const char* what) {
+    lex_.expect("(");
+    const uint64_t n = lex_.number(what);
+    lex_.expect(")");
+    return n;
   }
 
   // ---- types ----
@@ -136,6 +146,16 @@ class Parser {
       const int cols = lanes();
       lex_.expect("x");
       const Type t = Type::matrix(dtype(), rows, cols);
+      lex_.expect(">");
+      return t;
+    }
+    if (lex_.accept_word("simdgroup_matrix")) {
+      lex_.expect("<");
+      if (lanes() != 8) lex_.fail("expected 8 rows");
+      lex_.expect("x");
+      if (lanes() != 8) lex_.fail("expected 8 columns");
+      lex_.expect("x");
+      const Type t = Type::simd_matrix(dtype());
       lex_.expect(">");
       return t;
     }
@@ -278,6 +298,8 @@ class Parser {
         while (lex_.accept(",")) x.push_back(use());
         return memory_operands(i, row, std::move(x));
       }
+      case Shape::SimdMatrix:
+        return simd_matrix(i, row);
       case Shape::Barrier:
         m_[i].attr = mem_flags();
         return {};
@@ -329,6 +351,28 @@ class Parser {
     if (!memory.is_memory()) lex_.fail("expected a memref, found ", to_string(memory));
     m_[i].operands = std::move(x);
     return result(row, {}, memory);
+  }
+
+  std::vector<Type> simd_matrix(InstId i, const OpInfo& row) {
+    if (row.operands[0] == 'm') {
+      if (lex_.accept_word("transposed")) m_[i].attr = 1;
+      std::vector<ValueId> stored;
+      if (row.result == '-') {
+        stored.push_back(use());
+        lex_.expect(",");
+      }
+      std::vector<ValueId> x = element();
+      lex_.expect(",");
+      x.push_back(use());
+      x.insert(x.end(), stored.begin(), stored.end());
+      return memory_operands(i, row, std::move(x));
+    }
+    std::vector<ValueId> x = uses();
+    count(x, row);
+    lex_.expect(":");
+    expect_types(x);
+    m_[i].operands = std::move(x);
+    return result(row, shared_type(m_, m_[i]), {});
   }
 
   uint64_t dimension() {

@@ -42,6 +42,8 @@ class Printer {
     for (const Param& p : m_.params) {
       out_.add(&p == &m_.params.front() ? "" : ", ", define(p.value), ": ",
                to_string(m_.type(p.value)));
+      if (p.index) out_.add(" buffer(", *p.index, ")");
+      if (p.elements) out_.add(" elements(", p.elements, ")");
     }
     out_.add(") {\n");
     insts(m_.body);
@@ -156,6 +158,16 @@ class Printer {
                    type(x[0]));
         }
         break;
+      case Shape::SimdMatrix: {
+        const bool memory = row.operands[0] == 'm' && x.size() >= 3;
+        if (!memory) {
+          out_.add(" ", uses(x), " : ", types(x));
+          break;
+        }
+        out_.add(inst.attr ? " transposed " : " ", x.size() > 3 ? use(x[3]) + ", " : "", use(x[0]),
+                 "[", use(x[1]), "], ", use(x[2]), " : ", type(x[0]));
+        break;
+      }
       case Shape::Barrier:
         out_.add(" ", mem_flags_text(static_cast<uint8_t>(inst.attr)));
         break;

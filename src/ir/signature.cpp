@@ -11,6 +11,7 @@ namespace enigma {
 bool exists(Type t) {
   if (static_cast<int>(t.dtype) >= kNumDTypes || t.kind > Type::Kind::Memory) return false;
   if (t.is_memory()) return t.space() <= AddressSpace::Thread;
+  if (t.is_simd_matrix()) return t == Type::simd_matrix(t.dtype) && is_float(t.dtype);
   auto is_size = [](int n) { return 1 <= n && n <= 16; };
   return is_size(t.rows) && is_size(t.cols);
 }
@@ -20,7 +21,13 @@ Type shared_type(const Module& m, const Instruction& inst) {
   for (size_t k = 0; k < row.operands.size() && k < inst.operands.size(); ++k) {
     if (is_class_letter(row.operands[k])) return m.type(inst.operands[k]);
   }
-  return {};
+  return row.result == 'g' && !inst.operands.empty() ? m.type(inst.operands.back()) : Type{};
+}
+
+bool can_multiply(DType a, DType b, DType c) {
+  if (a == b && b == c) return true;
+  bool one_kind = a == b || (a != DType::BF16 && b != DType::BF16);
+  return c == DType::F32 && one_kind;
 }
 
 bool in_class(char letter, Type t) {
@@ -51,6 +58,8 @@ Type result_type(const OpInfo& row, Type shared, Type memory) {
       return shared.with(unsigned_of(shared.dtype));
     case 'e':
       return Type::scalar(memory.dtype);
+    case 'g':
+      return Type::simd_matrix(memory.is_memory() ? memory.dtype : shared.dtype);
     default:
       return {};
   }
@@ -104,6 +113,16 @@ std::vector<FunctionConstant> function_constants(const Module& m) {
   return found;
 }
 
+InstId first_simd_matrix(const Module& m, RegionId r) {
+  for (InstId i : m[r].insts) {
+    if (info(m[i].op).shape == Shape::SimdMatrix) return i;
+    for (RegionId inner : m[i].regions) {
+      if (InstId found = first_simd_matrix(m, inner)) return found;
+    }
+  }
+  return {};
+}
+
 uint64_t threadgroup_bytes(const Module& m) {
   uint64_t bytes = 0;
   for (InstId i : m[m.body].insts) {
@@ -135,6 +154,8 @@ const char* letter_text(char letter) {
       return "buffer";
     case 'e':
       return "element";
+    case 'g':
+      return "SIMD-group matrix";
     case 'U':
       return "unsigned";
     case '-':

@@ -10,7 +10,7 @@ constexpr bool is_class_letter(char c) { return c >= 'A' && c <= 'Z'; }
 /// Whether the fields of a type are within their ranges; a caller may have put any number there.
 bool exists(Type t);
 /// The type that the capitals of the row stand for, read off an instruction's operands: the first
-/// capital's; none when the row has no capitals.
+/// capital's; the last operand's type when the row has none but gives a SIMD-group matrix.
 Type shared_type(const Module& m, const Instruction& inst);
 /// The class letter that a row's capitals share, 0 when it has none.
 char class_of(const OpInfo& row);
@@ -20,6 +20,8 @@ const char* letter_text(char letter);
 std::string_view user_name(const OpInfo& row);
 /// Whether a type belongs to a class letter: F, I, B, A.
 bool in_class(char letter, Type t);
+/// Whether Metal multiplies SIMD-group matrices of these types and adds the product to one of c's.
+bool can_multiply(DType a, DType b, DType c);
 /// The type of the result of a row whose signature fixes it; none for '-' and '?'.
 Type result_type(const OpInfo& row, Type shared, Type memory);
 /// Whether an atomic row works on memory of this type.
@@ -38,6 +40,9 @@ struct FunctionConstant {
 };
 /// The function constants of a kernel, sorted by index.
 std::vector<FunctionConstant> function_constants(const Module& m);
+
+/// The first operation on SIMD-group matrices in a region and those inside of it; none.
+InstId first_simd_matrix(const Module& m, RegionId r);
 
 /// All bytes of threadgroup memory that the kernel allocates.
 uint64_t threadgroup_bytes(const Module& m);

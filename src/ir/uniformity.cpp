@@ -71,6 +71,8 @@ class Analysis {
       case Shape::FunctionConstant:
       case Shape::Query:
       case Shape::Lane:
+      case Shape::SimdMatrix:
+        if (inst.results.empty()) return;
         raise(inst.results[0], row.has(flag::GRID)    ? Level::Grid
                                : row.has(flag::GROUP) ? Level::Group
                                : row.has(flag::SIMD)  ? Level::Simd

@@ -15,6 +15,9 @@
 //   memory     is the operand of loads, stores and atomics only: it is not carried, chosen,
 //   yielded;
 //              atomics work on i32, u32 and, but for WORDS rows, f32;
+//   SIMD-group matrices
+//              are filled from a scalar, have the dtype of the memory that they come from or go to,
+//              and are multiplied in the types that Metal knows;
 //   attribute  constants have no bits beyond their width, queries a dimension below 3 (0 without
 //              components), allocations 1 element or more, atomics an order that they can have,
 //              barriers known flags, function constants an index up to 65535;
@@ -35,6 +38,7 @@
 
 #include "ir/verify.h"
 
+#include <set>
 #include <span>
 #include <unordered_map>
 
@@ -136,7 +140,13 @@ class Verifier {
 
   void parameters() {
     uint32_t number = 0;
+    std::set<uint32_t> indices;
     for (const Param& p : m_.params) {
+      const uint32_t index = p.index.value_or(number);
+      if (index >= kMaxParams || !indices.insert(index).second) {
+        broken("parameter ", p.name, " has the buffer index ", index,
+               ", which is above 30 or that of another");
+      }
       const Value& v = m_[p.value];
       const Type expected =
           p.is_scalar ? Type::scalar(p.dtype) : Type::memory(p.dtype, AddressSpace::Device);
@@ -264,6 +274,9 @@ class Verifier {
         case 'e':
           good = t == Type::scalar(memory.dtype);
           break;
+        case 'g':
+          good = t.is_simd_matrix();
+          break;
         default:
           good = t == shared && in_class(letter, t);
       }
@@ -314,6 +327,21 @@ class Verifier {
         const auto order = static_cast<MemoryOrder>(std::min<uint64_t>(inst.attr, UINT8_MAX));
         if (!may_have(inst.op, order)) broken("a memory order that it cannot have");
         if (!works_on(row, type(inst.operands[0]).dtype)) broken("an atomic on another type");
+        return;
+      }
+      case Shape::SimdMatrix: {
+        const auto& x = inst.operands;
+        const bool memory = type(x[0]).is_memory();
+        if (inst.attr > (memory ? 1 : 0)) broken("an attribute where none is meant");
+        if (memory && !is_float(type(x[0]).dtype)) broken("a matrix in memory that is no float");
+        if (inst.op == Op::SimdMatrixFill && !type(x[0]).is_scalar()) broken("a fill is no scalar");
+        if (inst.op == Op::SimdMatrixStore && type(x[3]).dtype != type(x[0]).dtype) {
+          broken("a matrix is stored to memory of another type");
+        }
+        if (inst.op == Op::SimdMatrixMultiply &&
+            !can_multiply(type(x[0]).dtype, type(x[1]).dtype, type(x[2]).dtype)) {
+          broken("matrices of types that Metal does not multiply");
+        }
         return;
       }
       case Shape::Barrier:

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "enigma/limits.h"
 #include "support/floats.h"
 #include "support/text.h"
 
@@ -79,6 +80,23 @@ void check_bound(const Artifact& kernel, const IndexBound& bound, Dim3 grid,
               kernel.locations[bound.location]);
 }
 
+// Every threadgroup that the launch has, those at the grid's edges too.
+void check_whole_simdgroups(const Artifact& kernel, Dim3 grid, Dim3 threads) {
+  auto size = [&](uint32_t dim, bool edge) {
+    const uint32_t all = component(grid, dim), each = component(threads, dim);
+    return edge ? all % each : all < each ? 0 : each;
+  };
+  for (uint32_t edges = 0; edges < 8; ++edges) {
+    const Dim3 group{size(0, edges & 1), size(1, edges & 2), size(2, edges & 4)};
+    if (group.total() % kSimdWidth == 0) continue;
+    throw Error(concat(kernel.kernel_name, ": the grid ", shape(grid), " in threadgroups of ",
+                       shape(threads), " has one of ", shape(group), ", which are ", group.total(),
+                       " threads; SIMD-group matrices need a multiple of ", kSimdWidth,
+                       " in every threadgroup, so make the grid a multiple of such threadgroups"),
+                kernel.locations[*kernel.simd_matrices]);
+  }
+}
+
 // "3 (n, i32)"
 std::string described(const ConstantInfo& c) {
   return concat(c.index, " (", c.name, c.name.empty() ? "" : ", ", info(c.dtype).mnemonic, ')');
@@ -128,7 +146,12 @@ int64_t check_binding(const Artifact& kernel, uint32_t index, const Binding& mem
   if (reinterpret_cast<uintptr_t>(memory.data) % size != 0) {
     fail("begins at an address that is no multiple of ", size, "; pass a copy of the array");
   }
-  return static_cast<int64_t>(memory.bytes / size);
+  const uint64_t elements = memory.bytes / size;
+  if (elements < param.elements) {
+    fail("has ", elements, " element", elements == 1 ? "" : "s", ", but its layout reaches ",
+         param.elements, "; pass an array of that many");
+  }
+  return static_cast<int64_t>(elements);
 }
 
 std::vector<uint64_t> check_constants(const Artifact& kernel,
@@ -192,6 +215,7 @@ void check_launch(const Artifact& kernel, const DeviceCapabilities& device, Dim3
                        " bytes of threadgroup memory, but ", device.name, " has ",
                        device.threadgroup_memory));
   }
+  if (kernel.simd_matrices) check_whole_simdgroups(kernel, grid, threads);
   for (const IndexBound& bound : kernel.bounds) check_bound(kernel, bound, grid, elements);
 }
 

@@ -31,6 +31,7 @@ enum class FaultKind : uint32_t {
   None,
   OutOfBounds,       // memory `param` was accessed at `index`, it has `size` elements
   DivergentBarrier,  // not all threads of the threadgroup took the same way to a barrier
+  SplitSimdgroup,    // not all lanes got to a SIMD-group matrix, or not with the same operands
 };
 
 /// Written once by the first fault: `claimed` is exchanged to 1 by whoever writes the rest.
@@ -42,7 +43,7 @@ struct Fault {
   uint32_t param;     // parameter number, or kThreadgroupMemory + number of the allocation
   int64_t index;
   int64_t size;
-  uint32_t thread[3];  // position in grid; for DivergentBarrier the threadgroup's first thread
+  uint32_t thread[3];  // position in grid; of the other kinds the threadgroup's first thread
 };
 constexpr uint32_t kThreadgroupMemory = 0x100;
 

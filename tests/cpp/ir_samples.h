@@ -24,6 +24,17 @@ inline std::vector<DType> types_of(char letter) {
   return out;
 }
 
+/// The row's instruction between a load and a transposed store.
+inline void simd_matrix_sample(Builder& b, Op op, ValueId x, ValueId index) {
+  const DType t = b.type(x).dtype;
+  ValueId v = b.simd_matrix_load(x, index, 8);
+  if (op == Op::SimdMatrixFill) v = b.simd_matrix(t, b.load(x, index));
+  if (op == Op::SimdMatrixMultiply) v = b.simd_matrix_multiply(v, v, b.simd_matrix(DType::F32, 0));
+  b.set_name(v, "result");
+  b.set_location("other.py", 12);
+  b.simd_matrix_store(v, b.buffer("Out", b.type(v).dtype), index, 16, true);
+}
+
 /// A kernel with the row's instruction on values of type t; the result is stored where it has one.
 inline Module sample(Op op, DType t) {
   const OpInfo& row = info(op);
@@ -37,6 +48,8 @@ inline Module sample(Op op, DType t) {
     switch (letter) {
       case 'm':
         operands.push_back(x);
+        break;
+      case 'g':
         break;
       case 'x':
       case 'u':
@@ -73,6 +86,9 @@ inline Module sample(Op op, DType t) {
     case Shape::Barrier:
       b.barrier(op, kMemDevice | kMemThreadgroup);
       break;
+    case Shape::SimdMatrix:
+      simd_matrix_sample(b, op, x, index);
+      return b.finish();
     case Shape::Atomic:
       v = b.atomic(op, x, index, std::span(operands).subspan(2),
                    op == Op::AtomicLoad    ? MemoryOrder::Acquire
@@ -98,6 +114,7 @@ inline bool takes_sample(Op op, DType t) {
   if (row.shape == Shape::Atomic) {
     return t == DType::I32 || t == DType::U32 || (t == DType::F32 && !row.has(flag::WORDS));
   }
+  if (row.shape == Shape::SimdMatrix) return is_float(t);
   if (op == Op::AsType) return t != DType::B1;
   for (char letter : row.operands) {
     if (letter < 'A' || letter > 'Z') continue;

@@ -228,11 +228,11 @@ TEST_CASE("operations that do not exist, or are built by another call") {
   CHECK(error_of([&] { k.b.apply("", {}); }) ==
         "no operation is called ; the column python of enigma/ops.def has the names");
   for (Op op : {Op::Constant, Op::FunctionConstant, Op::Cast, Op::AsType, Op::ThreadgroupAlloc,
-                Op::For, Op::While, Op::If, Op::Yield, Op::Condition}) {
+                Op::SimdMatrixLoad, Op::For, Op::While, Op::If, Op::Yield, Op::Condition}) {
     CHECK(error_of([&] { k.b.apply(op, {}); }) ==
           std::string(info(op).mnemonic) +
-              " is not built by apply(): constants, casts, allocations and control flow have "
-              "functions of their own");
+              " is not built by apply(): constants, casts, allocations, SIMD-group matrices and "
+              "control flow have functions of their own");
   }
   CHECK(error_of([&] { k.b.query(Op::AddF); }) ==
         "query() takes a position or size of the grid, arith.addf was given");

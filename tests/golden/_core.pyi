@@ -722,7 +722,7 @@ class Trace:
     def buffer(self, name: str, dtype: DType | str | type) -> TracingTensor:
         """Declares the next parameter, a buffer."""
 
-    def scalar(self, name: str, dtype: DType | str | type) -> IRValue:
+    def scalar(self, name: str, dtype: DType | str | type, index: int | None = None) -> IRValue:
         """Declares the next parameter, a number that each dispatch gives."""
 
     def begin_for(self, lo: IRValue | float | numpy.generic, hi: IRValue | float | numpy.generic, step: IRValue | float | numpy.generic, dtype: DType | str | type, inits: Sequence[IRValue | float | numpy.generic]) -> tuple[IRValue, list[IRValue]]:
@@ -750,6 +750,12 @@ class Trace:
 
     def end_if(self, then: Sequence[IRValue | float | numpy.generic], otherwise: Sequence[IRValue | float | numpy.generic]) -> list[IRValue]:
         """Closes the arms; a value for each pair that they hand over."""
+
+    def memory(self, tensor: Tensor) -> object:
+        """The whole memory behind a tensor of a jit function."""
+
+    def set_launch(self, grid: int | tuple[int, ...], threads: int | tuple[int, ...]) -> None:
+        """Tells the one launch that the kernel is for."""
 
     @property
     def value_count(self) -> int:
@@ -1023,16 +1029,224 @@ class TracingTensor:
         write desired where the element has the bits of expected, give whether it did; it may fail for no reason, so it stands in a loop
         """
 
-def threadgroup_alloc(dtype: DType | str | type, size: int | tuple[int, ...]) -> TracingTensor:
+def threadgroup_alloc(dtype: DType | str | type, size: int | tuple[int, ...] | Layout | SwizzledLayout) -> Any:
     """
-    Memory that the threads of a threadgroup share, of a size or a row-major shape.
+    Memory that the threads of a threadgroup share: a TracingTensor of a size or a row-major shape,
+    or a Tensor of a layout.
     """
 
-def load_if(buf: TracingTensor, index: IRValue | int | tuple[IRValue | int, ...], mask: IRValue | float | numpy.generic, default: IRValue | float | numpy.generic = 0) -> IRValue:
+def load_if(buf: TracingTensor | Tensor, index: IRValue | int | tuple[IRValue | int, ...], mask: IRValue | float | numpy.generic, default: IRValue | float | numpy.generic = 0) -> IRValue:
     """buf[index] where the mask holds, the default elsewhere."""
 
-def store_if(buf: TracingTensor, index: IRValue | int | tuple[IRValue | int, ...], value: IRValue | float | numpy.generic, mask: IRValue | float | numpy.generic) -> None:
+def store_if(buf: TracingTensor | Tensor, index: IRValue | int | tuple[IRValue | int, ...], value: IRValue | float | numpy.generic, mask: IRValue | float | numpy.generic) -> None:
     """buf[index] = value where the mask holds."""
+
+class Tensor:
+    """
+    Memory through a layout: an argument of a jit function, or a view of one.
+
+    `buffer_index` is the number of the buffer in the MSL, `layout` says where its elements lie, and
+    `base_offset` how many elements come before. Without a layout it is a row of elements of any
+    size.
+
+    Indexed by a coordinate of the layout: None keeps a mode and gives a view, an int or a traced
+    integer fixes one, a tuple reaches the modes of a mode, and an index in place of a tuple counts
+    through its modes, the first one fastest. All fixed is an element, which can be read and written
+    in a kernel. A traced index is taken modulo the size of what it indexes.
+
+    >>> A = Tensor("A", 0, "float", Layout((4, 8), (8, 1)))
+    >>> A[2, None]
+    <Tensor A: f32 (8):(1), buffer 0>
+
+    Errors: EnigmaError for a known index that is outside, an index that is no integer, a buffer_index
+    above 30, a base_offset below 0, and a layout whose indices are negative.
+    """
+
+    def __init__(self, name: str, buffer_index: int, dtype: DType | str | type, layout: Layout | SwizzledLayout | None = None, base_offset: int = 0) -> None: ...
+
+    def __getitem__(self, coord: IRValue | int | None | slice | tuple[Any, ...], /) -> Any: ...
+
+    def __setitem__(self, coord: IRValue | int | None | slice | tuple[Any, ...], value: IRValue | float | numpy.generic | Fragment, /) -> None: ...
+
+    def load(self) -> Fragment:
+        """
+        All elements, in the order of their coordinates; 0 for those beyond the end of a tensor
+        that its tiles do not divide.
+        """
+
+    def store(self, value: IRValue | float | numpy.generic | Fragment) -> None:
+        """
+        Writes a fragment of as many elements, or one number to all, but for the elements beyond
+        the end of a tensor that its tiles do not divide.
+        """
+
+    def __iter__(self) -> NoReturn: ...
+
+    @property
+    def name(self) -> str:
+        """The name of its buffer in the MSL."""
+
+    @name.setter
+    def name(self, arg: str, /) -> None: ...
+
+    @property
+    def buffer_index(self) -> int | None:
+        """The number of its buffer in the MSL; None for threadgroup memory."""
+
+    @property
+    def dtype(self) -> DType | None:
+        """None for coordinates."""
+
+    @property
+    def layout(self) -> Layout | SwizzledLayout | None:
+        """Where its elements lie, from its first on; None for a row of any size."""
+
+    @property
+    def shape(self) -> Any: ...
+
+    @property
+    def stride(self) -> Any: ...
+
+    @property
+    def base_offset(self) -> int:
+        """Elements before the first, as far as they are known."""
+
+    @property
+    def elements(self) -> int:
+        """How many elements its memory must have; 0 where that is not known."""
+
+    def size(self, mode: int | Sequence[int] | None = None) -> int | None:
+        """
+        The number of elements, of the tensor or of a mode; None for a row of any size.
+        """
+
+    def __repr__(self) -> str: ...
+
+def tensor_zipped_divide(tensor: Tensor, tiler: Layout | int | tuple[Any, ...] | None) -> Tensor:
+    """
+    The tensor as ((tile), (tiles)): zipped_divide of its layout.
+
+    Where a tile does not divide the tensor, elements beyond the tensor's end are neither read nor
+    written: a load gives 0 for them.
+    """
+
+def tensor_composition(tensor: Tensor, layout: Layout | int | tuple[Any, ...] | None, tile: int | tuple[Any, ...] | None = None) -> Tensor:
+    """
+    The tensor at the places that a layout gives: composition of its layout with that one.
+
+    `tile`, where given, is the shape that the tensor must have. Error where the layout reaches
+    beyond the tensor.
+    """
+
+def make_identity_tensor(shape: int | tuple[Any, ...]) -> Tensor:
+    """
+    A tensor whose elements are their own coordinates, for predicates: it is divided, composed and
+    sliced as the tensor of data is.
+    """
+
+def local_tile(tensor: Tensor, tiler: Layout | int | tuple[Any, ...] | None, coord: IRValue | int | None | slice | tuple[Any, ...]) -> Tensor:
+    """
+    The tile at a coordinate among the tiles; with None in it, its modes follow those of the tile.
+    """
+
+def local_partition(tensor: Tensor, threads: Layout, index: IRValue | int) -> Tensor:
+    """
+    The elements of one of the threads that a layout numbers: those at its place in each tile of
+    the layout's shape.
+    """
+
+class Fragment:
+    """
+    The values that a thread has loaded of a tensor, one for each element.
+
+    Operators, the functions of enigma and conversions work on each element; numbers and values of the
+    kernel are the same for all. A fragment has a length, can be indexed by a number or a coordinate
+    that is known, and iterated over, which gives its values.
+    """
+
+    def __add__(self, other: IRValue | float | numpy.generic | Fragment, /) -> Fragment: ...
+
+    def __radd__(self, other: IRValue | float | numpy.generic, /) -> Fragment: ...
+
+    def __sub__(self, other: IRValue | float | numpy.generic | Fragment, /) -> Fragment: ...
+
+    def __rsub__(self, other: IRValue | float | numpy.generic, /) -> Fragment: ...
+
+    def __mul__(self, other: IRValue | float | numpy.generic | Fragment, /) -> Fragment: ...
+
+    def __rmul__(self, other: IRValue | float | numpy.generic, /) -> Fragment: ...
+
+    def __truediv__(self, other: IRValue | float | numpy.generic | Fragment, /) -> Fragment: ...
+
+    def __rtruediv__(self, other: IRValue | float | numpy.generic, /) -> Fragment: ...
+
+    def __floordiv__(self, other: IRValue | float | numpy.generic | Fragment, /) -> Fragment: ...
+
+    def __rfloordiv__(self, other: IRValue | float | numpy.generic, /) -> Fragment: ...
+
+    def __mod__(self, other: IRValue | float | numpy.generic | Fragment, /) -> Fragment: ...
+
+    def __rmod__(self, other: IRValue | float | numpy.generic, /) -> Fragment: ...
+
+    def __pow__(self, other: IRValue | float | numpy.generic | Fragment, /) -> Fragment: ...
+
+    def __rpow__(self, other: IRValue | float | numpy.generic, /) -> Fragment: ...
+
+    def __and__(self, other: IRValue | float | numpy.generic | Fragment, /) -> Fragment: ...
+
+    def __rand__(self, other: IRValue | float | numpy.generic, /) -> Fragment: ...
+
+    def __or__(self, other: IRValue | float | numpy.generic | Fragment, /) -> Fragment: ...
+
+    def __ror__(self, other: IRValue | float | numpy.generic, /) -> Fragment: ...
+
+    def __xor__(self, other: IRValue | float | numpy.generic | Fragment, /) -> Fragment: ...
+
+    def __rxor__(self, other: IRValue | float | numpy.generic, /) -> Fragment: ...
+
+    def __lshift__(self, other: IRValue | float | numpy.generic | Fragment, /) -> Fragment: ...
+
+    def __rlshift__(self, other: IRValue | float | numpy.generic, /) -> Fragment: ...
+
+    def __rshift__(self, other: IRValue | float | numpy.generic | Fragment, /) -> Fragment: ...
+
+    def __rrshift__(self, other: IRValue | float | numpy.generic, /) -> Fragment: ...
+
+    def __lt__(self, other: IRValue | float | numpy.generic | Fragment, /) -> Fragment: ...
+
+    def __le__(self, other: IRValue | float | numpy.generic | Fragment, /) -> Fragment: ...
+
+    def __gt__(self, other: IRValue | float | numpy.generic | Fragment, /) -> Fragment: ...
+
+    def __ge__(self, other: IRValue | float | numpy.generic | Fragment, /) -> Fragment: ...
+
+    def __eq__(self, other: object, /) -> Any: ...
+
+    def __ne__(self, other: object, /) -> Any: ...
+
+    def __neg__(self) -> Fragment: ...
+
+    def __invert__(self) -> Fragment: ...
+
+    def __abs__(self) -> Fragment: ...
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int | tuple[Any, ...], /) -> IRValue: ...
+
+    def __iter__(self) -> Iterator[IRValue]: ...
+
+    def __bool__(self) -> bool: ...
+
+    def __hash__(self) -> int: ...
+
+    @property
+    def shape(self) -> Any: ...
+
+    @property
+    def dtype(self) -> DType: ...
+
+    def __repr__(self) -> str: ...
 
 def atomic_load(buf: TracingTensor, index: IRValue | int | tuple[IRValue | int, ...], order: str = 'relaxed', memory_order: str | None = None) -> IRValue:
     """the value, read atomically"""
@@ -1144,292 +1358,937 @@ def simdgroups_per_threadgroup() -> IRValue:
 def pow(x: IRValue | float | numpy.generic, y: IRValue | float | numpy.generic) -> IRValue:
     """
     integer power by repeated squaring, wrapping; a negative exponent gives 0, ±1
+
+    pow(integer, integer) -> integer, in MSL enigma_powi(x, y).
+    pow(float, float) -> float, in MSL pow(x, y): x to the y; 1 for y = 0 and for x = 1, even beside NaN, and the other edges as in C.
+    Here float is f32, f16 or bf16; integer is i8 to i64 or u8 to u64.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
     """
 
 def neg(x: IRValue | float | numpy.generic) -> IRValue:
-    """the value with its sign flipped"""
+    """
+    the value with its sign flipped
+
+    neg(float) -> float, in MSL -x.
+    neg(integer) -> integer, in MSL -x: 0 - x, wrapping.
+    Here float is f32, f16 or bf16; integer is i8 to i64 or u8 to u64.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
 
 def cmp_eq(x: IRValue | float | numpy.generic, y: IRValue | float | numpy.generic) -> IRValue:
-    """equal; false for NaN"""
+    """
+    equal; false for NaN
+
+    cmp_eq(float, float) -> bool, in MSL x == y.
+    cmp_eq(integer, integer) -> bool, in MSL x == y: equal.
+    cmp_eq(bool, bool) -> bool, in MSL x == y: equal.
+    Here float is f32, f16 or bf16; integer is i8 to i64 or u8 to u64; bool is b1.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
 
 def cmp_ne(x: IRValue | float | numpy.generic, y: IRValue | float | numpy.generic) -> IRValue:
-    """not equal; true for NaN"""
+    """
+    not equal; true for NaN
+
+    cmp_ne(float, float) -> bool, in MSL x != y.
+    cmp_ne(integer, integer) -> bool, in MSL x != y: not equal.
+    cmp_ne(bool, bool) -> bool, in MSL x != y: not equal.
+    Here float is f32, f16 or bf16; integer is i8 to i64 or u8 to u64; bool is b1.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
 
 def cmp_lt(x: IRValue | float | numpy.generic, y: IRValue | float | numpy.generic) -> IRValue:
-    """less; false for NaN"""
+    """
+    less; false for NaN
+
+    cmp_lt(float, float) -> bool, in MSL x < y.
+    cmp_lt(integer, integer) -> bool, in MSL x < y: less.
+    Here float is f32, f16 or bf16; integer is i8 to i64 or u8 to u64.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
 
 def cmp_le(x: IRValue | float | numpy.generic, y: IRValue | float | numpy.generic) -> IRValue:
-    """less or equal; false for NaN"""
+    """
+    less or equal; false for NaN
+
+    cmp_le(float, float) -> bool, in MSL x <= y.
+    cmp_le(integer, integer) -> bool, in MSL x <= y: less or equal.
+    Here float is f32, f16 or bf16; integer is i8 to i64 or u8 to u64.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
 
 def cmp_gt(x: IRValue | float | numpy.generic, y: IRValue | float | numpy.generic) -> IRValue:
-    """greater; false for NaN"""
+    """
+    greater; false for NaN
+
+    cmp_gt(float, float) -> bool, in MSL x > y.
+    cmp_gt(integer, integer) -> bool, in MSL x > y: greater.
+    Here float is f32, f16 or bf16; integer is i8 to i64 or u8 to u64.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
 
 def cmp_ge(x: IRValue | float | numpy.generic, y: IRValue | float | numpy.generic) -> IRValue:
-    """greater or equal; false for NaN"""
+    """
+    greater or equal; false for NaN
+
+    cmp_ge(float, float) -> bool, in MSL x >= y.
+    cmp_ge(integer, integer) -> bool, in MSL x >= y: greater or equal.
+    Here float is f32, f16 or bf16; integer is i8 to i64 or u8 to u64.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
 
 def cmp_ult(x: IRValue | float | numpy.generic, y: IRValue | float | numpy.generic) -> IRValue:
-    """less, both read as unsigned"""
+    """
+    less, both read as unsigned
+
+    cmp_ult(integer, integer) -> bool, in MSL U(x) < U(y).
+    Here integer is i8 to i64 or u8 to u64.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
 
 def cmp_ule(x: IRValue | float | numpy.generic, y: IRValue | float | numpy.generic) -> IRValue:
-    """less or equal, both read as unsigned"""
+    """
+    less or equal, both read as unsigned
+
+    cmp_ule(integer, integer) -> bool, in MSL U(x) <= U(y).
+    Here integer is i8 to i64 or u8 to u64.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
 
 def cmp_ugt(x: IRValue | float | numpy.generic, y: IRValue | float | numpy.generic) -> IRValue:
-    """greater, both read as unsigned"""
+    """
+    greater, both read as unsigned
+
+    cmp_ugt(integer, integer) -> bool, in MSL U(x) > U(y).
+    Here integer is i8 to i64 or u8 to u64.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
 
 def cmp_uge(x: IRValue | float | numpy.generic, y: IRValue | float | numpy.generic) -> IRValue:
-    """greater or equal, both read as unsigned"""
+    """
+    greater or equal, both read as unsigned
+
+    cmp_uge(integer, integer) -> bool, in MSL U(x) >= U(y).
+    Here integer is i8 to i64 or u8 to u64.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
 
 def where(false_val: IRValue | float | numpy.generic, true_val: IRValue | float | numpy.generic, condition: IRValue | float | numpy.generic) -> IRValue:
     """
     where(false_val, true_val, condition): the second where the condition holds, the first elsewhere
+
+    where(any, any, bool) -> any.
+    Here any is a float, an integer or b1.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
     """
 
 def metal_cast(x: IRValue | float | numpy.generic, dtype: DType | str | type) -> IRValue:
     """
     convert: integers modulo 2^width, float to int truncates and saturates, NaN is 0
+
+    metal_cast(any, dtype) -> dtype.
+    Here any is a float, an integer or b1.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
     """
 
 def as_type(x: IRValue | float | numpy.generic, dtype: DType | str | type) -> IRValue:
-    """the same bits read as another type of the same width"""
+    """
+    the same bits read as another type of the same width
+
+    as_type(any, dtype) -> dtype.
+    Here any is a float, an integer or b1.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
 
 def sqrt(x: IRValue | float | numpy.generic) -> IRValue:
-    """square root, correctly rounded"""
+    """
+    square root, correctly rounded; NaN below 0
+
+    sqrt(float) -> float, in MSL sqrt(x).
+    Here float is f32, f16 or bf16.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
 
 def rsqrt(x: IRValue | float | numpy.generic) -> IRValue:
-    """1 / sqrt(x)"""
+    """
+    1 / sqrt(x); infinity at 0, NaN below
+
+    rsqrt(float) -> float, in MSL rsqrt(x).
+    Here float is f32, f16 or bf16.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
 
 def abs(x: IRValue | float | numpy.generic) -> IRValue:
-    """absolute value"""
+    """
+    absolute value
+
+    abs(float) -> float, in MSL fabs(x).
+    abs(integer) -> integer: absolute value, wrapping at the minimum.
+    Here float is f32, f16 or bf16; integer is i8 to i64 or u8 to u64.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
 
 def ceil(x: IRValue | float | numpy.generic) -> IRValue:
-    """round toward positive infinity"""
+    """
+    round toward positive infinity
+
+    ceil(float) -> float, in MSL ceil(x).
+    Here float is f32, f16 or bf16.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
 
 def floor(x: IRValue | float | numpy.generic) -> IRValue:
-    """round toward negative infinity"""
+    """
+    round toward negative infinity
+
+    floor(float) -> float, in MSL floor(x).
+    Here float is f32, f16 or bf16.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
 
 def round(x: IRValue | float | numpy.generic) -> IRValue:
-    """round to nearest, half away from zero"""
+    """
+    round to nearest, half away from zero
+
+    round(float) -> float, in MSL round(x).
+    Here float is f32, f16 or bf16.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
 
 def rint(x: IRValue | float | numpy.generic) -> IRValue:
-    """round to nearest, half to even"""
+    """
+    round to nearest, half to even
+
+    rint(float) -> float, in MSL rint(x).
+    Here float is f32, f16 or bf16.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
 
 def trunc(x: IRValue | float | numpy.generic) -> IRValue:
-    """round toward zero"""
+    """
+    round toward zero
+
+    trunc(float) -> float, in MSL trunc(x).
+    Here float is f32, f16 or bf16.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
 
 def sign(x: IRValue | float | numpy.generic) -> IRValue:
-    """1, -1 or the zero itself; 0 for NaN"""
+    """
+    1, -1 or the zero itself; 0 for NaN
+
+    sign(float) -> float, in MSL sign(x).
+    Here float is f32, f16 or bf16.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
 
 def saturate(x: IRValue | float | numpy.generic) -> IRValue:
-    """clamped to [0, 1]; 0 for NaN"""
+    """
+    clamped to [0, 1]; 0 for NaN
+
+    saturate(float) -> float, in MSL saturate(x).
+    Here float is f32, f16 or bf16.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
 
 def fract(x: IRValue | float | numpy.generic) -> IRValue:
-    """x - floor(x), below 1"""
+    """
+    x - floor(x), always below 1; NaN for infinities
+
+    fract(float) -> float, in MSL fract(x).
+    Here float is f32, f16 or bf16.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
 
 def exp(x: IRValue | float | numpy.generic) -> IRValue:
-    """e to the x"""
+    """
+    e to the x; infinity where that is too large, 0 where it is too small
+
+    exp(float) -> float, in MSL exp(x).
+    Here float is f32, f16 or bf16.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
 
 def exp2(x: IRValue | float | numpy.generic) -> IRValue:
-    """2 to the x"""
+    """
+    2 to the x; infinity where that is too large, 0 where it is too small
+
+    exp2(float) -> float, in MSL exp2(x).
+    Here float is f32, f16 or bf16.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
 
 def exp10(x: IRValue | float | numpy.generic) -> IRValue:
-    """10 to the x"""
+    """
+    10 to the x; infinity where that is too large, 0 where it is too small
+
+    exp10(float) -> float, in MSL exp10(x).
+    Here float is f32, f16 or bf16.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
 
 def log(x: IRValue | float | numpy.generic) -> IRValue:
-    """natural logarithm"""
+    """
+    natural logarithm; -infinity at 0, NaN below
+
+    log(float) -> float, in MSL log(x).
+    Here float is f32, f16 or bf16.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
 
 def log2(x: IRValue | float | numpy.generic) -> IRValue:
-    """logarithm to base 2"""
+    """
+    logarithm to base 2, exact for powers of 2; -infinity at 0, NaN below
+
+    log2(float) -> float, in MSL log2(x).
+    Here float is f32, f16 or bf16.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
 
 def log10(x: IRValue | float | numpy.generic) -> IRValue:
-    """logarithm to base 10"""
+    """
+    logarithm to base 10; -infinity at 0, NaN below
+
+    log10(float) -> float, in MSL log10(x).
+    Here float is f32, f16 or bf16.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
 
 def sin(x: IRValue | float | numpy.generic) -> IRValue:
-    """sine of radians"""
+    """
+    sine of radians; NaN for infinities
+
+    sin(float) -> float, in MSL sin(x).
+    Here float is f32, f16 or bf16.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
 
 def cos(x: IRValue | float | numpy.generic) -> IRValue:
-    """cosine of radians"""
+    """
+    cosine of radians; NaN for infinities
+
+    cos(float) -> float, in MSL cos(x).
+    Here float is f32, f16 or bf16.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
 
 def tan(x: IRValue | float | numpy.generic) -> IRValue:
-    """tangent of radians"""
+    """
+    tangent of radians; NaN for infinities
+
+    tan(float) -> float, in MSL tan(x).
+    Here float is f32, f16 or bf16.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
 
 def asin(x: IRValue | float | numpy.generic) -> IRValue:
-    """arc sine"""
+    """
+    arc sine; NaN beyond 1 and -1
+
+    asin(float) -> float, in MSL asin(x).
+    Here float is f32, f16 or bf16.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
 
 def acos(x: IRValue | float | numpy.generic) -> IRValue:
-    """arc cosine"""
+    """
+    arc cosine; NaN beyond 1 and -1
+
+    acos(float) -> float, in MSL acos(x).
+    Here float is f32, f16 or bf16.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
 
 def atan(x: IRValue | float | numpy.generic) -> IRValue:
-    """arc tangent"""
+    """
+    arc tangent; half of pi at infinity
+
+    atan(float) -> float, in MSL atan(x).
+    Here float is f32, f16 or bf16.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
 
 def sinh(x: IRValue | float | numpy.generic) -> IRValue:
-    """hyperbolic sine"""
+    """
+    hyperbolic sine; infinite where that is too large
+
+    sinh(float) -> float, in MSL sinh(x).
+    Here float is f32, f16 or bf16.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
 
 def cosh(x: IRValue | float | numpy.generic) -> IRValue:
-    """hyperbolic cosine"""
+    """
+    hyperbolic cosine; infinity where that is too large
+
+    cosh(float) -> float, in MSL cosh(x).
+    Here float is f32, f16 or bf16.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
 
 def tanh(x: IRValue | float | numpy.generic) -> IRValue:
-    """hyperbolic tangent"""
+    """
+    hyperbolic tangent; 1 and -1 at the infinities
+
+    tanh(float) -> float, in MSL tanh(x).
+    Here float is f32, f16 or bf16.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
 
 def asinh(x: IRValue | float | numpy.generic) -> IRValue:
-    """inverse hyperbolic sine"""
+    """
+    inverse hyperbolic sine
+
+    asinh(float) -> float, in MSL asinh(x).
+    Here float is f32, f16 or bf16.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
 
 def acosh(x: IRValue | float | numpy.generic) -> IRValue:
-    """inverse hyperbolic cosine"""
+    """
+    inverse hyperbolic cosine; NaN below 1
+
+    acosh(float) -> float, in MSL acosh(x).
+    Here float is f32, f16 or bf16.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
 
 def atanh(x: IRValue | float | numpy.generic) -> IRValue:
-    """inverse hyperbolic tangent"""
+    """
+    inverse hyperbolic tangent; infinite at 1 and -1, NaN beyond
+
+    atanh(float) -> float, in MSL atanh(x).
+    Here float is f32, f16 or bf16.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
 
 def erf(x: IRValue | float | numpy.generic) -> IRValue:
-    """error function"""
+    """
+    error function; 1 and -1 at the infinities
+
+    erf(float) -> float, in MSL enigma_erf(x).
+    Here float is f32, f16 or bf16.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
 
 def expm1(x: IRValue | float | numpy.generic) -> IRValue:
-    """exp(x) - 1, exact near 0"""
+    """
+    exp(x) - 1, exact near 0; -1 at -infinity
+
+    expm1(float) -> float, in MSL enigma_expm1(x).
+    Here float is f32, f16 or bf16.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
 
 def log1p(x: IRValue | float | numpy.generic) -> IRValue:
-    """log(1 + x), exact near 0"""
+    """
+    log(1 + x), exact near 0; -infinity at -1, NaN below
+
+    log1p(float) -> float, in MSL enigma_log1p(x).
+    Here float is f32, f16 or bf16.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
 
 def fmin(x: IRValue | float | numpy.generic, y: IRValue | float | numpy.generic) -> IRValue:
-    """the lesser; ignores one NaN"""
+    """
+    the lesser; ignores one NaN
+
+    fmin(float, float) -> float, in MSL fmin(x, y).
+    Here float is f32, f16 or bf16.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
 
 def fmax(x: IRValue | float | numpy.generic, y: IRValue | float | numpy.generic) -> IRValue:
-    """the greater; ignores one NaN"""
+    """
+    the greater; ignores one NaN
+
+    fmax(float, float) -> float, in MSL fmax(x, y).
+    Here float is f32, f16 or bf16.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
 
 def fmod(x: IRValue | float | numpy.generic, y: IRValue | float | numpy.generic) -> IRValue:
-    """remainder with the sign of the dividend, exact"""
+    """
+    remainder with the sign of the dividend, exact; NaN for infinite x, or y = 0
 
-def atan2(x: IRValue | float | numpy.generic, y: IRValue | float | numpy.generic) -> IRValue:
-    """angle of the point (x = $1, y = $0)"""
+    fmod(float, float) -> float, in MSL fmod(x, y).
+    Here float is f32, f16 or bf16.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
+
+def atan2(y: IRValue | float | numpy.generic, x: IRValue | float | numpy.generic) -> IRValue:
+    """
+    atan2(y, x): angle of the point (x, y), in all four quadrants; signed zeros and infinities as in C
+
+    atan2(float, float) -> float, in MSL atan2(y, x).
+    Here float is f32, f16 or bf16.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
 
 def step(edge: IRValue | float | numpy.generic, x: IRValue | float | numpy.generic) -> IRValue:
-    """step(edge, x): 0 where x < edge, 1 elsewhere"""
+    """
+    step(edge, x): 0 where x < edge, 1 elsewhere, for NaN too
+
+    step(float, float) -> float, in MSL step(edge, x).
+    Here float is f32, f16 or bf16.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
 
 def copysign(x: IRValue | float | numpy.generic, y: IRValue | float | numpy.generic) -> IRValue:
-    """the first with the sign of the second"""
+    """
+    the first with the sign of the second
+
+    copysign(float, float) -> float, in MSL copysign(x, y).
+    Here float is f32, f16 or bf16.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
 
 def hypot(x: IRValue | float | numpy.generic, y: IRValue | float | numpy.generic) -> IRValue:
-    """sqrt(x*x + y*y) without overflow"""
+    """
+    sqrt(x*x + y*y) without overflow on the way; infinity beside an infinity, even with NaN
+
+    hypot(float, float) -> float, in MSL enigma_hypot(x, y).
+    Here float is f32, f16 or bf16.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
 
 def clamp(x: IRValue | float | numpy.generic, lo: IRValue | float | numpy.generic, hi: IRValue | float | numpy.generic) -> IRValue:
-    """clamp(x, lo, hi); lo for NaN"""
+    """
+    clamp(x, lo, hi): x held between lo and hi; lo for NaN
+
+    clamp(float, float, float) -> float, in MSL clamp(x, lo, hi).
+    Here float is f32, f16 or bf16.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
 
 def fma(x: IRValue | float | numpy.generic, y: IRValue | float | numpy.generic, z: IRValue | float | numpy.generic) -> IRValue:
-    """x * y + z, rounded once"""
+    """
+    x * y + z, rounded once
+
+    fma(float, float, float) -> float, in MSL fma(x, y, z).
+    Here float is f32, f16 or bf16.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
 
 def mix(a: IRValue | float | numpy.generic, b: IRValue | float | numpy.generic, t: IRValue | float | numpy.generic) -> IRValue:
-    """mix(a, b, t): a + (b - a) * t"""
+    """
+    mix(a, b, t): a + (b - a) * t
+
+    mix(float, float, float) -> float, in MSL enigma_mix(a, b, t).
+    Here float is f32, f16 or bf16.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
 
 def smoothstep(e0: IRValue | float | numpy.generic, e1: IRValue | float | numpy.generic, x: IRValue | float | numpy.generic) -> IRValue:
-    """smoothstep(e0, e1, x): Hermite ramp from 0 at e0 to 1 at e1"""
+    """
+    smoothstep(e0, e1, x): Hermite ramp from 0 at e0 to 1 at e1; 0 for NaN
+
+    smoothstep(float, float, float) -> float, in MSL smoothstep(e0, e1, x).
+    Here float is f32, f16 or bf16.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
 
 def isnan(x: IRValue | float | numpy.generic) -> IRValue:
-    """true for NaN"""
+    """
+    true for NaN
+
+    isnan(float) -> bool, in MSL isnan(x).
+    Here float is f32, f16 or bf16.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
 
 def isinf(x: IRValue | float | numpy.generic) -> IRValue:
-    """true for both infinities"""
+    """
+    true for both infinities
+
+    isinf(float) -> bool, in MSL isinf(x).
+    Here float is f32, f16 or bf16.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
 
 def isfinite(x: IRValue | float | numpy.generic) -> IRValue:
-    """false for NaN and the infinities"""
+    """
+    false for NaN and the infinities
+
+    isfinite(float) -> bool, in MSL isfinite(x).
+    Here float is f32, f16 or bf16.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
 
 def signbit(x: IRValue | float | numpy.generic) -> IRValue:
-    """true where the sign bit is set"""
+    """
+    true where the sign bit is set
+
+    signbit(float) -> bool, in MSL signbit(x).
+    Here float is f32, f16 or bf16.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
 
 def isnormal(x: IRValue | float | numpy.generic) -> IRValue:
-    """false for NaN, infinities, zeros and denormals"""
+    """
+    false for NaN, infinities, zeros and denormals
+
+    isnormal(float) -> bool, in MSL isnormal(x).
+    Here float is f32, f16 or bf16.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
 
 def imin(x: IRValue | float | numpy.generic, y: IRValue | float | numpy.generic) -> IRValue:
-    """the lesser"""
+    """
+    the lesser
+
+    imin(integer, integer) -> integer, in MSL min(x, y).
+    Here integer is i8 to i64 or u8 to u64.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
 
 def imax(x: IRValue | float | numpy.generic, y: IRValue | float | numpy.generic) -> IRValue:
-    """the greater"""
+    """
+    the greater
+
+    imax(integer, integer) -> integer, in MSL max(x, y).
+    Here integer is i8 to i64 or u8 to u64.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
 
 def iclamp(x: IRValue | float | numpy.generic, lo: IRValue | float | numpy.generic, hi: IRValue | float | numpy.generic) -> IRValue:
-    """iclamp(x, lo, hi)"""
+    """
+    iclamp(x, lo, hi): x held between lo and hi
+
+    iclamp(integer, integer, integer) -> integer, in MSL clamp(x, lo, hi).
+    Here integer is i8 to i64 or u8 to u64.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
 
 def mul_hi(x: IRValue | float | numpy.generic, y: IRValue | float | numpy.generic) -> IRValue:
-    """upper half of the product of twice the width"""
+    """
+    upper half of the product of twice the width
+
+    mul_hi(integer, integer) -> integer, in MSL mulhi(x, y).
+    Here integer is i8 to i64 or u8 to u64.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
 
 def popcount(x: IRValue | float | numpy.generic) -> IRValue:
-    """number of one bits"""
+    """
+    number of one bits
+
+    popcount(integer) -> integer, in MSL popcount(x).
+    Here integer is i8 to i64 or u8 to u64.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
 
 def clz(x: IRValue | float | numpy.generic) -> IRValue:
-    """zero bits above the highest one; the width for 0"""
+    """
+    zero bits above the highest one; the width for 0
+
+    clz(integer) -> integer, in MSL clz(x).
+    Here integer is i8 to i64 or u8 to u64.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
 
 def ctz(x: IRValue | float | numpy.generic) -> IRValue:
-    """zero bits below the lowest one; the width for 0"""
+    """
+    zero bits below the lowest one; the width for 0
+
+    ctz(integer) -> integer, in MSL ctz(x).
+    Here integer is i8 to i64 or u8 to u64.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
 
 def abs_diff(x: IRValue | float | numpy.generic, y: IRValue | float | numpy.generic) -> IRValue:
-    """distance of two integers, as the unsigned type of their width"""
+    """
+    distance of two integers, as the unsigned type of their width
+
+    abs_diff(integer, integer) -> unsigned, in MSL absdiff(x, y).
+    Here integer is i8 to i64 or u8 to u64.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
 
 def abs_diff_unary(x: IRValue | float | numpy.generic) -> IRValue:
-    """absolute value, as the unsigned type of the same width"""
+    """
+    absolute value, as the unsigned type of the same width
+
+    abs_diff_unary(integer) -> unsigned.
+    Here integer is i8 to i64 or u8 to u64.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
 
 def add_sat(x: IRValue | float | numpy.generic, y: IRValue | float | numpy.generic) -> IRValue:
-    """sum; beyond the type's end it is that end"""
+    """
+    sum; beyond the type's end it is that end
+
+    add_sat(integer, integer) -> integer, in MSL addsat(x, y).
+    Here integer is i8 to i64 or u8 to u64.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
 
 def sub_sat(x: IRValue | float | numpy.generic, y: IRValue | float | numpy.generic) -> IRValue:
-    """difference; beyond the type's end it is that end"""
+    """
+    difference; beyond the type's end it is that end
+
+    sub_sat(integer, integer) -> integer, in MSL subsat(x, y).
+    Here integer is i8 to i64 or u8 to u64.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
 
 def mad_sat(x: IRValue | float | numpy.generic, y: IRValue | float | numpy.generic, z: IRValue | float | numpy.generic) -> IRValue:
-    """x * y + z, all of it exact; beyond the type's end it is that end"""
+    """
+    x * y + z, all of it exact; beyond the type's end it is that end
+
+    mad_sat(integer, integer, integer) -> integer, in MSL madsat(x, y, z).
+    Here integer is i8 to i64 or u8 to u64.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
 
 def rotate(x: IRValue | float | numpy.generic, count: IRValue | float | numpy.generic) -> IRValue:
     """
     rotate(x, count): bits moved left, those that leave come in at the right; the count is taken modulo the width
+
+    rotate(integer, uint) -> integer.
+    Here integer is i8 to i64 or u8 to u64.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
     """
 
 def reverse_bits(x: IRValue | float | numpy.generic) -> IRValue:
-    """the bits in the opposite order"""
+    """
+    the bits in the opposite order
+
+    reverse_bits(integer) -> integer, in MSL reverse_bits(x).
+    Here integer is i8 to i64 or u8 to u64.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
 
 def extract_bits(x: IRValue | float | numpy.generic, offset: IRValue | float | numpy.generic, bits: IRValue | float | numpy.generic) -> IRValue:
     """
     extract_bits(x, offset, bits): that many bits from the offset on, sign-extended for signed types; those beyond the width are left out, and no bits are 0
+
+    extract_bits(integer, uint, uint) -> integer.
+    Here integer is i8 to i64 or u8 to u64.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
     """
 
 def insert_bits(base: IRValue | float | numpy.generic, insert: IRValue | float | numpy.generic, offset: IRValue | float | numpy.generic, bits: IRValue | float | numpy.generic) -> IRValue:
     """
     insert_bits(base, insert, offset, bits): base with the lowest bits of insert from the offset on; those beyond the width are left out
+
+    insert_bits(integer, integer, uint, uint) -> integer.
+    Here integer is i8 to i64 or u8 to u64.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
     """
 
 def dequantize_int8(x: IRValue | float | numpy.generic, scale: IRValue | float | numpy.generic, zero_point: IRValue | float | numpy.generic = 0) -> IRValue:
     """
     dequantize_int8(x, scale, zero_point=0): (x - zero_point) * scale, as float
+
+    dequantize_int8(integer, float, float) -> float, in MSL enigma_dequantize_int8(x, scale, zero_point).
+    Here integer is i8 to i64 or u8 to u64.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
     """
 
 def simd_sum(x: IRValue | float | numpy.generic) -> IRValue:
-    """sum over the SIMD-group"""
+    """
+    sum over the SIMD-group
+
+    simd_sum(float) -> float, in MSL simd_sum(x).
+    simd_sum(integer) -> integer, in MSL simd_sum(x): sum over the SIMD-group, wrapping.
+    Here float is f32, f16 or bf16; integer is i8 to i64 or u8 to u64.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
 
 def simd_product(x: IRValue | float | numpy.generic) -> IRValue:
-    """product over the SIMD-group"""
+    """
+    product over the SIMD-group
+
+    simd_product(float) -> float, in MSL simd_product(x).
+    simd_product(integer) -> integer, in MSL simd_product(x): product over the SIMD-group, wrapping.
+    Here float is f32, f16 or bf16; integer is i8 to i64 or u8 to u64.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
 
 def simd_min(x: IRValue | float | numpy.generic) -> IRValue:
-    """least over the SIMD-group; ignores NaN"""
+    """
+    least over the SIMD-group; ignores NaN
+
+    simd_min(float) -> float, in MSL simd_min(x).
+    simd_min(integer) -> integer, in MSL simd_min(x): least over the SIMD-group.
+    Here float is f32, f16 or bf16; integer is i8 to i64 or u8 to u64.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
 
 def simd_max(x: IRValue | float | numpy.generic) -> IRValue:
-    """greatest over the SIMD-group; ignores NaN"""
+    """
+    greatest over the SIMD-group; ignores NaN
+
+    simd_max(float) -> float, in MSL simd_max(x).
+    simd_max(integer) -> integer, in MSL simd_max(x): greatest over the SIMD-group.
+    Here float is f32, f16 or bf16; integer is i8 to i64 or u8 to u64.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
 
 def simd_and(x: IRValue | float | numpy.generic) -> IRValue:
-    """bitwise and over the SIMD-group"""
+    """
+    bitwise and over the SIMD-group
+
+    simd_and(integer) -> integer, in MSL simd_and(x).
+    Here integer is i8 to i64 or u8 to u64.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
 
 def simd_or(x: IRValue | float | numpy.generic) -> IRValue:
-    """bitwise or over the SIMD-group"""
+    """
+    bitwise or over the SIMD-group
+
+    simd_or(integer) -> integer, in MSL simd_or(x).
+    Here integer is i8 to i64 or u8 to u64.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
 
 def simd_xor(x: IRValue | float | numpy.generic) -> IRValue:
-    """bitwise exclusive or over the SIMD-group"""
+    """
+    bitwise exclusive or over the SIMD-group
+
+    simd_xor(integer) -> integer, in MSL simd_xor(x).
+    Here integer is i8 to i64 or u8 to u64.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
 
 def simd_shuffle(x: IRValue | float | numpy.generic, y: IRValue | float | numpy.generic) -> IRValue:
-    """the value of lane $1"""
+    """
+    the value of lane $1
+
+    simd_shuffle(any, uint) -> any, in MSL simd_shuffle(x, y).
+    Here any is a float, an integer or b1.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
 
 def simd_shuffle_up(x: IRValue | float | numpy.generic, y: IRValue | float | numpy.generic) -> IRValue:
-    """the value of the lane $1 below; the lowest lanes keep theirs"""
+    """
+    the value of the lane $1 below; the lowest lanes keep theirs
+
+    simd_shuffle_up(any, uint) -> any, in MSL simd_shuffle_up(x, y).
+    Here any is a float, an integer or b1.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
 
 def simd_shuffle_down(x: IRValue | float | numpy.generic, y: IRValue | float | numpy.generic) -> IRValue:
-    """the value of the lane $1 above; the highest lanes keep theirs"""
+    """
+    the value of the lane $1 above; the highest lanes keep theirs
+
+    simd_shuffle_down(any, uint) -> any, in MSL simd_shuffle_down(x, y).
+    Here any is a float, an integer or b1.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
 
 def simd_shuffle_xor(x: IRValue | float | numpy.generic, y: IRValue | float | numpy.generic) -> IRValue:
-    """the value of the lane whose number differs in the bits of $1"""
+    """
+    the value of the lane whose number differs in the bits of $1
+
+    simd_shuffle_xor(any, uint) -> any, in MSL simd_shuffle_xor(x, y).
+    Here any is a float, an integer or b1.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
 
 def simd_broadcast(x: IRValue | float | numpy.generic, y: IRValue | float | numpy.generic) -> IRValue:
-    """the value of lane $1, for all"""
+    """
+    the value of lane $1, for all
+
+    simd_broadcast(any, uint) -> any, in MSL simd_broadcast(x, y).
+    Here any is a float, an integer or b1.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
 
 def barrier(mem_flags: str = 'mem_threadgroup') -> None:
     """all threads of the threadgroup wait for each other"""
@@ -1439,6 +2298,64 @@ def simd_barrier(mem_flags: str = 'mem_threadgroup') -> None:
 
 def query(name: str, dim: Literal['x', 'y', 'z', 0, 1, 2] = 0) -> IRValue:
     """A grid query by its name; `dim` is its component, where it has three."""
+
+def make_filled_simdgroup_matrix(value: IRValue | float | numpy.generic, elem: DType | str | type = 'float', rows: int = 8, cols: int = 8) -> IRValue:
+    """
+    an 8 x 8 matrix of one value.
+
+    `elem` is float, half or bfloat; the value is converted to it.
+
+    All 32 threads of a SIMD-group must get here together, with the same operands: a condition
+    or a loop around it must not differ between them. Every threadgroup of the launch must have
+    a multiple of 32 threads.
+
+    Errors: EnigmaError where that is known not to be so, for operands of other types, and outside
+    of a kernel.
+    """
+
+def simdgroup_matrix_load(buf: TracingTensor, elements_per_row: IRValue | int, elem: DType | str | type = 'float', rows: int = 8, cols: int = 8, offset: IRValue | int | tuple[IRValue | int, ...] = 0, transpose: bool = False) -> IRValue:
+    """
+    an 8 x 8 matrix from memory.
+
+    Row r begins at offset + r * elements_per_row; with `transpose` column r does. `elem` is the
+    type of the memory: float, half or bfloat.
+
+    All 32 threads of a SIMD-group must get here together, with the same operands: a condition
+    or a loop around it must not differ between them. Every threadgroup of the launch must have
+    a multiple of 32 threads.
+
+    Errors: EnigmaError where that is known not to be so, for operands of other types, and outside
+    of a kernel.
+    """
+
+def simdgroup_matrix_store(m: IRValue, buf: TracingTensor, elements_per_row: IRValue | int, offset: IRValue | int | tuple[IRValue | int, ...] = 0, transpose: bool = False) -> None:
+    """
+    write an 8 x 8 matrix to memory.
+
+    Row r begins at offset + r * elements_per_row; with `transpose` column r does. The memory has
+    the matrix's type.
+
+    All 32 threads of a SIMD-group must get here together, with the same operands: a condition
+    or a loop around it must not differ between them. Every threadgroup of the launch must have
+    a multiple of 32 threads.
+
+    Errors: EnigmaError where that is known not to be so, for operands of other types, and outside
+    of a kernel.
+    """
+
+def simdgroup_multiply_accumulate(a: IRValue, b: IRValue, c: IRValue) -> IRValue:
+    """
+    a @ b + c of 8 x 8 matrices, summed in float and rounded to c's type.
+
+    The three have one type, or c is float.
+
+    All 32 threads of a SIMD-group must get here together, with the same operands: a condition
+    or a loop around it must not differ between them. Every threadgroup of the launch must have
+    a multiple of 32 threads.
+
+    Errors: EnigmaError where that is known not to be so, for operands of other types, and outside
+    of a kernel.
+    """
 
 class Operation:
     """A row of the operation table, include/enigma/ops.def."""
@@ -1469,7 +2386,7 @@ class Operation:
 
     @property
     def msl(self) -> str:
-        """The template of its MSL; empty where that is written by hand."""
+        """Its MSL for x, y, ...; empty where that is written by hand."""
 
     @property
     def python(self) -> str:
@@ -1558,6 +2475,13 @@ class Artifact:
         """The IR after the passes, as text."""
 
     @property
+    def launches(self) -> list[tuple[Artifact, list[int], tuple[int, int, int], tuple[int, int, int]]]:
+        """
+        What a jit function launches: kernel, the numbers of its parameters, grid, block; empty for
+        a kernel by itself.
+        """
+
+    @property
     def params(self) -> list[ParamInfo]: ...
 
     @property
@@ -1585,6 +2509,11 @@ class Artifact:
 def compile(module: Module, fast_math: bool = False, dump: Callable[[str, str], object] | None = None) -> Artifact:
     """
     Passes, verification and MSL. `dump(pass, ir)` is called after each pass.
+    """
+
+def join(name: str, params: list[tuple[str, int, DType, bool]], launches: list[tuple[Artifact, tuple[int, int, int], tuple[int, int, int]]]) -> Artifact:
+    """
+    The kernels that a jit function launches, as one compiled object with these parameters.
     """
 
 class DeviceCapabilities:

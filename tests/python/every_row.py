@@ -265,7 +265,7 @@ def distances(case: Case, got: np.ndarray, flushed: bool) -> np.ndarray:
     same |= np.isnan(wide) & np.isnan(want)
     same |= (wide == 0) & (np.abs(want) < tiny)  # a denormal may be flushed
     if isinstance(reference, Real) and reference.ulps:
-        zero = (value == 0) & (np.signbit(wide) != np.signbit(value))
+        zero = (value == 0) & (np.signbit(wide) != np.signbit(value)) & (not either_zero)
         apart = np.where(zero, np.inf, ulps_apart(got, value.astype(np.float64)))
         return np.where(inside, apart, 0.0)
     return np.where(inside & ~same, np.inf, 0.0)

@@ -384,7 +384,9 @@ def test_helpers_take_and_give_values(root: Path) -> None:
     signatures = re.findall(r"^inline (\w+) (enigma_\w+)\((.*)\) \{$", prelude, re.M)
     assert len(signatures) > 15 and prelude.count("\ninline ") == len(signatures)
     for result, name, parameters in signatures:
-        assert re.fullmatch(r"(?:[TU]|float) \w+(?:, T \w+)*", parameters), (
+        # Of addresses there are those of atomics, with a name for each space.
+        first = rf"(?:[TU]|float) \w+|{'S atomic_uint. object' * name.endswith('_S')}"
+        assert re.fullmatch(rf"(?:{first})(?:, (?:T|uint) \w+)*", parameters), (
             result,
             name,
             parameters,

@@ -111,7 +111,7 @@ class Body {
   V constant(Type type, uint64_t bits);
   LaneForm form(ValueId v) const { return forms_[v.index]; }
   bool uniform(ValueId v) const { return form(v).kind == LaneForm::Uniform; }
-  int components(ValueId v) const { return m_.type(v).elements(); }
+  int components(ValueId v) const { return parts_of(m_.type(v)); }
   /// As written: a scalar (of lane 0) or 32 lanes.
   const V& raw(ValueId v, int component = 0);
   /// All 32 lanes.
@@ -137,6 +137,17 @@ class Body {
   void keep(const std::vector<V>& promised, const std::vector<V>& values);
 
   // ---- memory.cpp ----
+  // An access that failed: the block that found out, and what it hands to report_faults.
+  struct FaultSite {
+    std::string block;
+    uint64_t where;  // location << 32 | memory << 16 | unused bits << 8 | listed << 1 | signed
+    std::string base;
+    int64_t stride;
+    std::string size, mask, simd;
+  };
+  struct Rows {
+    V first, length;  ///< i64: index of the first element, elements from one row to the next
+  };
   struct Place {
     enum Kind { One, Run, Reversed, Each } kind;
     V pointer;  ///< of the one element, of lane 0's (of lane 31's when Reversed), or of each lane's
@@ -161,12 +172,25 @@ class Body {
   bool first_use(ValueId memory, ValueId index);
   void forget_checks(size_t since);
   void guard(const V& ok, ValueId memory, ValueId index, const Mask& mask, InstId at);
+  void guard(const V& ok, ValueId memory, InstId at,
+             const std::function<void(FaultSite& site)>& ask);
+  V element(const V& base, DType dtype, const V& index);
   void report_faults();
   void call_fault(cpu_abi::FaultKind kind, const V& where, const V& base, const V& stride,
                   const V& size, const V& mask, const V& simd);
   void for_each_lane(const Mask& mask, const std::vector<V>& xs,
                      const std::function<void(const V& lane, const std::vector<V>& x)>& body);
   V lane_of(const V& x, const V& lane);
+
+  // ---- simd_matrix.cpp ----
+  void simd_matrix(InstId id, const Mask& mask);
+  V for_all_lanes(ValueId v, const Mask& mask, InstId at);
+  Rows matrix_rows(const Instruction& inst, const Mask& mask, InstId at);
+  void load_matrix(InstId id, const Mask& mask);
+  void store_matrix(InstId id, const Mask& mask);
+  void multiply_pending();
+  void multiply(std::span<const InstId> group);
+  bool awaits_product(const Instruction& inst) const;
 
   // ---- atomics.cpp ----
   void atomic(InstId id, const Mask& mask);
@@ -191,17 +215,14 @@ class Body {
   Expr e_{out_};
   std::set<std::string> entry_names_;
 
-  // An access that failed: the block that found out, and what it hands to report_faults.
-  struct FaultSite {
-    std::string block;
-    uint64_t where;  // location << 32 | memory << 16 | unused bits << 8 | listed << 1 | signed
-    std::string base;
-    int64_t stride;
-    std::string size, mask, simd;
-  };
   std::vector<FaultSite> faults_;
   std::unordered_set<uint64_t> checked_;  // accesses known to be in bounds
   std::vector<uint64_t> checked_order_;
+
+  // Products of matrices that are not written yet, so that those which share a factor are written
+  // together; nothing has taken their results so far.
+  std::vector<InstId> pending_;
+  std::vector<bool> is_pending_;  // by value
 
   struct Value {
     std::vector<V> parts;

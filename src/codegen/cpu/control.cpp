@@ -22,6 +22,7 @@ std::span<const ValueId> all(const std::vector<ValueId>& v) { return v; }
 void Body::region(RegionId r, const Mask& mask) {
   size_t checks = checked_order_.size();
   for (InstId i : m_[r].insts) instruction(i, mask);
+  multiply_pending();
   forget_checks(checks);
 }
 

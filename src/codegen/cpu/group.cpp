@@ -19,6 +19,7 @@ Body::Body(const Verified& kernel, const GroupShape& shape, bool streams,
       streamed_(streams ? streamed_memories(m_) : std::vector<bool>(m_.values.size())),
       plan_(plan_phases(kernel, shape_, forms_, scratch.end)),
       locations_(m_),
+      is_pending_(m_.values.size()),
       values_(m_.values.size()),
       used_(m_.values.size()),
       agreed_(m_.insts.size()),
@@ -146,7 +147,9 @@ void Body::import(ValueId v) {
 
 void Body::export_value(ValueId v) {
   const Slot& slot = plan_.slots[v.index];
-  if (slot.kind) store_slot(v, v, slot);
+  if (!slot.kind) return;
+  if (is_pending_[v.index]) multiply_pending();
+  store_slot(v, v, slot);
 }
 
 void Body::phase(Phase& p) {
@@ -177,6 +180,7 @@ void Body::phase(Phase& p) {
     instruction(i, mask);
     for (ValueId v : m_[i].results) export_value(v);
   }
+  multiply_pending();
   copy(p.copies);
   if (loop) {
     jump(latch);

@@ -145,6 +145,8 @@ class Analysis {
                               form(inst.operands[0]).kind == LaneForm::Uniform
                           ? kUniform
                           : kVector);
+      case Shape::SimdMatrix:
+        return result(kVector);
       case Shape::Load:
         return result(all_uniform(inst.operands) ? kUniform : kVector);
       case Shape::Atomic:

@@ -107,35 +107,38 @@ V Body::extend_index(const V& index, DType dtype) {
   return e_.convert(is_signed(dtype) ? "sext" : "zext", index, Elem::I64);
 }
 
-// Leaves the kernel unless `ok`. What the lanes asked for goes to the one block that reports it for
-// the whole function (report_faults), which then finds the lane that is to blame.
-void Body::guard(const V& ok, ValueId memory, ValueId index, const Mask& mask, InstId at) {
+// Leaves the kernel unless `ok`. What the lanes asked for, which `ask` adds, goes to the one block
+// that reports it for the whole function (report_faults), and finds the lane that is to blame.
+void Body::guard(const V& ok, ValueId memory, InstId at,
+                 const std::function<void(FaultSite& site)>& ask) {
   std::string fault = e_.new_label("fault"), go_on = e_.new_label("inside");
   e_.stmt(concat("br i1 ", ok.text, ", label %", go_on, ", label %", fault, ", !prof !0"));
   e_.begin_block(fault);
-  DType type = m_.type(index).dtype;
   uint64_t param = m_.def(memory) ? cpu_abi::kThreadgroupMemory + scratch_.numbers[memory.index]
                                   : m_.values[memory.index].index;
-  uint64_t unused_bits = 64 - static_cast<uint64_t>(info(type).bits);
-  FaultSite site{fault,
-                 0,
-                 "0",
-                 form(index).stride,
-                 memory_size(memory).text,
-                 mask.all() ? "-1" : mask.bits.text,
-                 simd_.text};
-  site.where =
-      uint64_t{locations_[at]} << 32 | param << 16 | unused_bits << 8 | (is_signed(type) ? 1 : 0);
-  if (form(index).kind == LaneForm::Vector) {
-    V wide = extend_index(raw(index), type);
-    e_.stmt(concat("store ", wide.typed(), ", ", buffer(0).typed(), ", align 64"));
-    site.where |= 2;
-  } else {
-    site.base = extend_index(raw(index), type).text;
-  }
+  uint64_t where = uint64_t{locations_[at]} << 32 | param << 16;
+  FaultSite site{fault, where, "0", 0, memory_size(memory).text, "-1", simd_.text};
+  ask(site);
   faults_.push_back(std::move(site));
   jump("out_of_bounds");
   e_.begin_block(go_on);
+}
+
+void Body::guard(const V& ok, ValueId memory, ValueId index, const Mask& mask, InstId at) {
+  guard(ok, memory, at, [&](FaultSite& site) {
+    DType type = m_.type(index).dtype;
+    uint64_t unused_bits = 64 - static_cast<uint64_t>(info(type).bits);
+    site.where |= unused_bits << 8 | (is_signed(type) ? 1 : 0);
+    site.stride = form(index).stride;
+    if (!mask.all()) site.mask = mask.bits.text;
+    if (form(index).kind == LaneForm::Vector) {
+      V wide = extend_index(raw(index), type);
+      e_.stmt(concat("store ", wide.typed(), ", ", buffer(0).typed(), ", align 64"));
+      site.where |= 2;
+    } else {
+      site.base = extend_index(raw(index), type).text;
+    }
+  });
 }
 
 void Body::report_faults() {
@@ -196,10 +199,10 @@ void Body::forget_checks(size_t since) {
   checked_order_.resize(since);
 }
 
-static V element(Expr& e, const V& base, DType dtype, const V& index) {
-  return e.emit(Elem::Ptr, index.lanes,
-                concat("getelementptr ", llvm_type(storage_elem(dtype), 1), ", ", base.typed(),
-                       ", ", index.typed()));
+V Body::element(const V& base, DType dtype, const V& index) {
+  return e_.emit(Elem::Ptr, index.lanes,
+                 concat("getelementptr ", llvm_type(storage_elem(dtype), 1), ", ", base.typed(),
+                        ", ", index.typed()));
 }
 
 Body::Place Body::place_one(ValueId memory, ValueId index, const Mask& mask, InstId at) {
@@ -207,7 +210,7 @@ Body::Place Body::place_one(ValueId memory, ValueId index, const Mask& mask, Ins
   if (first_use(memory, index)) {
     guard(e_.cmp("ult", i, memory_size(memory)), memory, index, mask, at);
   }
-  return {Place::One, element(e_, memory_pointer(memory), m_.type(memory).dtype, i)};
+  return {Place::One, element(memory_pointer(memory), m_.type(memory).dtype, i)};
 }
 
 Body::Place Body::place_run(ValueId memory, ValueId index, const Mask& mask, InstId at) {
@@ -235,7 +238,7 @@ Body::Place Body::place_run(ValueId memory, ValueId index, const Mask& mask, Ins
     }
   }
   return {reversed ? Place::Reversed : Place::Run,
-          element(e_, memory_pointer(memory), m_.type(memory).dtype, start)};
+          element(memory_pointer(memory), m_.type(memory).dtype, start)};
 }
 
 Body::Place Body::place_each(ValueId memory, ValueId index, const Mask& mask, InstId at) {
@@ -257,9 +260,9 @@ Body::Place Body::place_each(ValueId memory, ValueId index, const Mask& mask, In
   if (i.elem == Elem::I32 && type == DType::U32) {
     // Pointers take 32-bit indices as signed ones, so both sides move by 2^31.
     i = i ^ e_.integer(Elem::I32, INT32_MIN, kLanes);
-    base = element(e_, base, m_.type(memory).dtype, e_.i64(int64_t{1} << 31));
+    base = element(base, m_.type(memory).dtype, e_.i64(int64_t{1} << 31));
   }
-  return {Place::Each, element(e_, base, m_.type(memory).dtype, i)};
+  return {Place::Each, element(base, m_.type(memory).dtype, i)};
 }
 
 V Body::lane_of(const V& x, const V& lane) {

@@ -283,7 +283,7 @@ class Planner {
       slot.pitch = simdgroups * element;
     }
     slot.offset = plan_.scratch_end;
-    plan_.scratch_end += (slot.pitch * static_cast<uint32_t>(type.elements()) + 63) / 64 * 64;
+    plan_.scratch_end += (slot.pitch * static_cast<uint32_t>(parts_of(type)) + 63) / 64 * 64;
   }
 
   const Module& m_;

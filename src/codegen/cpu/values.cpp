@@ -86,6 +86,7 @@ std::optional<int64_t> Body::known(ValueId v) const {
 
 void Body::instruction(InstId id, const Mask& mask) {
   const Instruction& inst = m_[id];
+  if (awaits_product(inst)) multiply_pending();
   switch (info(inst.op).shape) {
     case Shape::Constant:  // written at their uses
     case Shape::FunctionConstant:
@@ -102,6 +103,8 @@ void Body::instruction(InstId id, const Mask& mask) {
       return cast_value(inst);
     case Shape::Lane:
       return lane_op(inst, mask);
+    case Shape::SimdMatrix:
+      return simd_matrix(id, mask);
     case Shape::Load:
       return inst.op == Op::LoadIf ? load_if(id, mask) : load(id, mask);
     case Shape::Store:

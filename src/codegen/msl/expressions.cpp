@@ -419,6 +419,12 @@ std::string Writer::local_name(InstId id) {
   }
   if (inst.op == Op::AtomicCas) return names_.declare("exchanged");
   if (row.shape == Shape::Atomic) return names_.declare("old");
+  if (inst.op == Op::SimdMatrixLoad) {
+    return names_.declare(concat(frags_[inst.operands[0].index].text, "_tile"));
+  }
+  if (row.shape == Shape::SimdMatrix) {
+    return names_.declare(inst.op == Op::SimdMatrixFill ? "filled" : "product");
+  }
   if (row.shape == Shape::Cast)
     return names_.declare(concat("as_", name_of(dtype(inst.results[0]))));
   std::string_view python = row.python;

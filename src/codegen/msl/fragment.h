@@ -72,7 +72,8 @@ Frag literal(DType t, uint64_t bits, Form form = Form::Exact);
 /// The value of a float literal of any float type, as a number of type float.
 Frag float_literal(DType t, uint64_t bits);
 
-/// "float4" for a vector; the scalar's name otherwise.
+/// "float4" for a vector, "simdgroup_float8x8" for a SIMD-group matrix; the scalar's name
+/// otherwise.
 std::string type_name(Type t);
 constexpr std::string_view name_of(DType t) { return info(t).msl; }
 /// The type that memory has: bool is a byte there, since a byte that is not 0 or 1 read as a bool

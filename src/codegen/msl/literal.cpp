@@ -174,6 +174,7 @@ Frag literal(DType t, uint64_t bits, Form form) {
 }
 
 std::string type_name(Type t) {
+  if (t.is_simd_matrix()) return concat("simdgroup_", name_of(t.dtype), "8x8");
   if (t.is_vector()) return concat(name_of(t.dtype), int{t.rows});
   return std::string(name_of(t.dtype));
 }

@@ -35,6 +35,9 @@ void Writer::statement(InstId id) {
     case Shape::Barrier:
       barrier(inst);
       break;
+    case Shape::SimdMatrix:
+      simd_matrix(id);
+      break;
     case Shape::Region:
       if (inst.op == Op::For) emit_for(id);
       if (inst.op == Op::While) emit_while(id);

@@ -38,7 +38,7 @@ bool Variables::assignable(ValueId v) const {
   if (!def) return false;
   Shape s = info(def->op).shape;
   return s == Shape::Map || s == Shape::Cast || s == Shape::Load || s == Shape::Lane ||
-         s == Shape::Atomic;
+         s == Shape::Atomic || s == Shape::SimdMatrix;
 }
 
 bool Variables::interferes(ValueId a, ValueId b) const {

@@ -15,8 +15,8 @@
 #include "codegen/msl/emit.h"
 #include "codegen/msl/fragment.h"
 #include "codegen/msl/names.h"
-#include "codegen/msl/ranges.h"
 #include "codegen/msl/variables.h"
+#include "ir/ranges.h"
 #include "support/text.h"
 
 namespace enigma::msl {
@@ -102,6 +102,11 @@ class Writer {
   void scan_atomic(const Instruction& inst);
   bool is_atomic_only(ValueId memory) const;
   void atomic(InstId id);
+
+  // ---- simd_matrix.cpp ----
+  void simd_matrix(InstId id);
+  std::string matrix_variable(InstId id, const Frag* init);
+  std::string matrix_text(const Instruction& inst, std::string_view result);
 
   // ---- emit.cpp ----
   void scan_memory();

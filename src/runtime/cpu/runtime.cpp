@@ -220,6 +220,13 @@ void CpuPrepared::report_fault() {
           concat(name, ": barrier not reached by all threads of the threadgroup that begins ",
                  "at thread ", thread, "; move it out of the condition or loop"),
           where);
+    case FaultKind::SplitSimdgroup:
+      throw Error(concat(name,
+                         ": the 32 threads of a SIMD-group hold a matrix together, but here "
+                         "some are missing, or their operands differ, in the threadgroup that "
+                         "begins at thread ",
+                         thread),
+                  where);
     case FaultKind::OutOfBounds: {
       bool local = fault.param >= cpu_abi::kThreadgroupMemory;
       if (!local && fault.param >= artifact_->params.size()) break;

@@ -9,7 +9,7 @@ template <class T, int Columns, int Rows>
 struct simdgroup_matrix {
   static_assert(Columns == 8 && Rows == 8, "SIMD-group matrices are 8 x 8");
   static_assert(is_floating_point_v<T>, "SIMD-group matrices hold half, bfloat or float");
-  vec<T, 2> own;
+  alignas(2 * sizeof(T)) T own[2];
   simdgroup_matrix() { __builtin_memset(&own, 0xff, sizeof own); }
   explicit simdgroup_matrix(T diagonal) {
     for (int i = 0; i < 2; ++i) own[i] = row() == column() + i ? diagonal : T(0.0f);
@@ -19,7 +19,7 @@ struct simdgroup_matrix {
   static uint lane_of(uint r, uint c) {
     return (r >> 2) * 16 + (c >> 2) * 8 + (r & 3) * 2 + (c >> 1 & 1);
   }
-  vec<T, 2>& thread_elements() { return own; }
+  vec<T, 2>& thread_elements() { return reinterpret_cast<vec<T, 2>&>(own); }
 };
 using simdgroup_float8x8 = simdgroup_matrix<float, 8, 8>;
 using simdgroup_half8x8 = simdgroup_matrix<half, 8, 8>;
@@ -65,15 +65,20 @@ MSL_FN void simdgroup_multiply_accumulate(simdgroup_matrix<D, 8, 8>& d,
                                           simdgroup_matrix<B, 8, 8>& b,
                                           simdgroup_matrix<C, 8, 8>& c, MSL_SITE) {
   using M = simdgroup_matrix<D, 8, 8>;
-  msl::Lanes<vec<A, 2>> left(a.own, site);
+  // What is seen to compile: one type for all, or sums in float of anything but half with bfloat.
+  static_assert(is_same_v<D, C> &&
+                    (is_same_v<A, B> || (!is_same_v<A, bfloat> && !is_same_v<B, bfloat>)) &&
+                    (is_same_v<D, float> || (is_same_v<D, A> && is_same_v<D, B>)),
+                "simdgroup_multiply_accumulate has no form for these types");
+  msl::Lanes<simdgroup_matrix<A, 8, 8>> left(a, site);
   need_all_lanes(left.all, "simdgroup_multiply_accumulate");
   float rows[8];
-  for (uint k = 0; k < 8; ++k) rows[k] = float(left[M::lane_of(M::row(), k)][k & 1]);
-  msl::Lanes<vec<B, 2>> right(b.own, site);
+  for (uint k = 0; k < 8; ++k) rows[k] = float(left[M::lane_of(M::row(), k)].own[k & 1]);
+  msl::Lanes<simdgroup_matrix<B, 8, 8>> right(b, site);
   for (uint i = 0; i < 2; ++i) {
     float sum = float(c.own[i]);
     for (uint k = 0; k < 8; ++k)
-      sum = fma(rows[k], float(right[M::lane_of(k, M::column() + i)][i]), sum);
+      sum = fma(rows[k], float(right[M::lane_of(k, M::column() + i)].own[i]), sum);
     d.own[i] = D(sum);
   }
 }

@@ -1,0 +1,193 @@
+// SIMD-group matrices: two vectors of 32 floats, four rows each, that the whole SIMD-group has.
+//
+// Products are not written one by one: those that stand next to each other and share their left
+// factor are written together (multiply), so that its elements are spread once for all of them.
+#include <algorithm>
+#include <array>
+
+#include "codegen/cpu/body.h"
+
+namespace enigma::cpu {
+namespace {
+
+constexpr int kSide = 8, kPerPart = kLanes / kSide;
+
+// The lanes of a, and behind them those of b, in another order.
+template <class From>
+V shuffled(Expr& e, const V& a, const V& b, int lanes, From from) {
+  Text order;
+  for (int k = 0; k < lanes; ++k) order.add(k ? ", " : "", "i32 ", from(k));
+  return e.emit(a.elem, lanes,
+                concat("shufflevector ", a.typed(), ", ", b.typed(), ", <", lanes, " x i32> <",
+                       order.str(), ">"));
+}
+
+V joined(Expr& e, const V& a, const V& b) {
+  return shuffled(e, a, b, a.lanes + b.lanes, [](int k) { return k; });
+}
+
+// Rows become columns.
+std::array<V, 2> transposed(Expr& e, const V& upper, const V& lower) {
+  auto half = [&](int first) {
+    return shuffled(e, upper, lower, kLanes,
+                    [&](int k) { return k % kSide * kSide + first + k / kSide; });
+  };
+  return {half(0), half(kPerPart)};
+}
+
+}  // namespace
+
+bool Body::awaits_product(const Instruction& inst) const {
+  if (pending_.empty()) return false;
+  return !inst.regions.empty() || std::any_of(inst.operands.begin(), inst.operands.end(),
+                                              [&](ValueId v) { return is_pending_[v.index]; });
+}
+
+void Body::simd_matrix(InstId id, const Mask& mask) {
+  const Instruction& inst = m_[id];
+  switch (inst.op) {
+    case Op::SimdMatrixLoad:
+      return load_matrix(id, mask);
+    case Op::SimdMatrixStore:
+      return store_matrix(id, mask);
+    case Op::SimdMatrixFill: {
+      V x = e_.splat(for_all_lanes(inst.operands[0], mask, id), kLanes);
+      return set_all(inst.results, {x, x});
+    }
+    default:
+      if (!mask.all()) for_all_lanes({}, mask, id);
+      pending_.push_back(id);
+      is_pending_[inst.results[0].index] = true;
+  }
+}
+
+// The number that all 32 lanes have; leaves the kernel where they do not, or are not all there.
+V Body::for_all_lanes(ValueId v, const Mask& mask, InstId at) {
+  V ok = mask.all() ? V{} : e_.cmp("eq", mask.bits, -1), x;
+  if (v && form(v).kind == LaneForm::Uniform) {
+    x = raw(v);
+  } else if (v) {
+    V all = lanes(v);
+    x = e_.extract(all, 0);
+    Elem bits = int_elem(cpu::bits(all.elem));
+    V differs = e_.any(e_.cmp("ne", e_.bitcast(all, bits), e_.splat(e_.bitcast(x, bits), kLanes)));
+    V same = differs ^ e_.boolean(true);
+    ok = ok ? ok & same : same;
+  }
+  if (!ok) return x;
+  std::string fault = e_.new_label("fault"), go_on = e_.new_label("joined");
+  e_.stmt(concat("br i1 ", ok.text, ", label %", go_on, ", label %", fault, ", !prof !0"));
+  e_.begin_block(fault);
+  V zero = e_.i64(0);
+  call_fault(cpu_abi::FaultKind::SplitSimdgroup,
+             e_.i64(static_cast<int64_t>(uint64_t{locations_[at]} << 32)), zero, zero, zero,
+             e_.i32(1), e_.i32(0));
+  e_.begin_block(go_on);
+  return x;
+}
+
+// Where the 8 rows of an access lie; leaves the kernel unless all of them are inside of the memory.
+Body::Rows Body::matrix_rows(const Instruction& inst, const Mask& mask, InstId at) {
+  ValueId memory = inst.operands[0];
+  auto number = [&](ValueId v) {
+    return extend_index(for_all_lanes(v, mask, at), m_.type(v).dtype);
+  };
+  Rows rows{number(inst.operands[1]), number(inst.operands[2])};
+  V size = memory_size(memory);
+  V last = rows.first + rows.length * e_.i64(kSide - 1) + (kSide - 1);
+  // Neither is so great that the sum could wrap.
+  V starts = e_.cmp("ult", rows.first, size), sane = e_.cmp("ult", rows.length, 0x1p32);
+  V ok = starts & sane & e_.cmp("ult", last, size);
+  V reached = e_.select(starts, last, rows.first);
+  guard(ok, memory, at, [&](FaultSite& site) {
+    site.base = reached.text;
+    site.where |= 1;
+  });
+  return rows;
+}
+
+void Body::load_matrix(InstId id, const Mask& mask) {
+  const Instruction& inst = m_[id];
+  DType dtype = m_.type(inst.operands[0]).dtype;
+  Rows rows = matrix_rows(inst, mask, id);
+  V base = memory_pointer(inst.operands[0]);
+  std::vector<V> xs;
+  for (int r = 0; r < kSide; ++r) {
+    V p = element(base, dtype, rows.first + rows.length * e_.i64(r));
+    std::string type = llvm_type(storage_elem(dtype), kSide);
+    xs.push_back(e_.emit(storage_elem(dtype), kSide,
+                         concat("load ", type, ", ", p.typed(), ", align ", byte_size(dtype))));
+  }
+  while (xs.size() > 2) {
+    for (size_t k = 0; k < xs.size() / 2; ++k) xs[k] = joined(e_, xs[2 * k], xs[2 * k + 1]);
+    xs.resize(xs.size() / 2);
+  }
+  for (V& x : xs) x = from_storage(dtype, x);
+  if (inst.attr) std::ranges::copy(transposed(e_, xs[0], xs[1]), xs.begin());
+  set_all(inst.results, xs);
+}
+
+void Body::store_matrix(InstId id, const Mask& mask) {
+  const Instruction& inst = m_[id];
+  DType dtype = m_.type(inst.operands[0]).dtype;
+  Rows rows = matrix_rows(inst, mask, id);
+  std::array<V, 2> xs{raw(inst.operands[3], 0), raw(inst.operands[3], 1)};
+  if (inst.attr) xs = transposed(e_, xs[0], xs[1]);
+  for (V& x : xs) x = to_storage(dtype, x);
+  V base = memory_pointer(inst.operands[0]);
+  for (int r = 0; r < kSide; ++r) {
+    const V& part = xs[r / kPerPart];
+    V row = shuffled(e_, part, part, kSide, [&](int k) { return r % kPerPart * kSide + k; });
+    V p = element(base, dtype, rows.first + rows.length * e_.i64(r));
+    e_.stmt(concat("store ", row.typed(), ", ", p.typed(), ", align ", byte_size(dtype)));
+  }
+}
+
+// ---- products -----------------------------------------------------------------------------------
+
+void Body::multiply_pending() {
+  constexpr size_t kTogether = 4;  // their sums, and the left factor, fill AVX-512's registers
+  while (!pending_.empty()) {
+    ValueId left = m_[pending_[0]].operands[0];
+    std::vector<InstId> group;
+    std::erase_if(pending_, [&](InstId id) {
+      if (m_[id].operands[0] != left || group.size() == kTogether) return false;
+      group.push_back(id);
+      return true;
+    });
+    multiply(group);
+  }
+}
+
+// Sums in the order of k, as Metal's lanes have it: fused, in float, rounded once at the end.
+void Body::multiply(std::span<const InstId> group) {
+  ValueId left = m_[group[0]].operands[0];
+  std::vector<std::array<V, 2>> sums;
+  for (InstId id : group) {
+    ValueId c = m_[id].operands[2];
+    sums.push_back({raw(c, 0), raw(c, 1)});
+  }
+  for (int k = 0; k < kSide; ++k) {
+    V column[2];  // element k of each row, for all elements of that row of the result
+    for (int part = 0; part < 2; ++part) {
+      const V& a = raw(left, part);
+      column[part] = shuffled(e_, a, a, kLanes, [&](int i) { return i / kSide * kSide + k; });
+    }
+    for (size_t n = 0; n < group.size(); ++n) {
+      const V& b = raw(m_[group[n]].operands[1], k / kPerPart);
+      V row = shuffled(e_, b, b, kLanes, [&](int i) { return k % kPerPart * kSide + i % kSide; });
+      for (int part = 0; part < 2; ++part) {
+        sums[n][part] = e_.fma(column[part], row, sums[n][part]);
+      }
+    }
+  }
+  for (size_t n = 0; n < group.size(); ++n) {
+    ValueId result = m_[group[n]].results[0];
+    is_pending_[result.index] = false;
+    for (int part = 0; part < 2; ++part) {
+      set(result, round_to(m_.type(result).dtype, sums[n][part]), part);
+    }
+  }
+}
+
+}  // namespace enigma::cpu
