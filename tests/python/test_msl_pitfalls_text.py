@@ -385,8 +385,8 @@ def test_helpers_take_and_give_values(root: Path) -> None:
     assert len(signatures) > 15 and prelude.count("\ninline ") == len(signatures)
     for result, name, parameters in signatures:
         # Of addresses there are those of atomics, with a name for each space.
-        first = rf"(?:[TU]|float) \w+|{'S atomic_uint. object' * name.endswith('_S')}"
-        assert re.fullmatch(rf"(?:{first})(?:, (?:T|uint) \w+)*", parameters), (
+        first = r"S atomic_uint\* object" if name.endswith("_S") else r"(?:[TU]|float) \w+"
+        assert re.fullmatch(rf"{first}(?:, (?:T|uint|float) \w+)*", parameters), (
             result,
             name,
             parameters,
