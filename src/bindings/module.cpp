@@ -13,7 +13,9 @@ NB_MODULE(_core, m) {
   enigma::bind_fragments(m);
   enigma::bind_atomics(m);
   enigma::bind_pipeline(m);
+  enigma::bind_gemm(m);
   enigma::bind_operations(m);
+  enigma::bind_vectors(m);
   enigma::bind_simd_matrices(m);
   enigma::bind_table(m);
   enigma::bind_compile(m);

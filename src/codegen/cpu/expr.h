@@ -80,7 +80,9 @@ class Expr {
   /// zext sext trunc fpext fptrunc sitofp ...
   V convert(std::string_view opcode, const V& x, Elem to);
   V extract(const V& x, int lane);
-  V any(const V& cond);  ///< scalar i1: whether a lane of the i1 vector holds
+  V half(const V& x, int which);  ///< the first (0) or second (1) half of the lanes
+  V least(const V& x);            ///< of the lanes, as unsigned integers
+  V any(const V& cond);           ///< scalar i1: whether a lane of the i1 vector holds
 
   // ---- blocks ----
   /// A fresh basic block label, and the start of a block.
@@ -141,6 +143,19 @@ struct MapArgs {
   std::array<V, 4> x;  ///< all of the same number of lanes
   DType dtype;         ///< T
 };
+
+/// The operands of a Whole row, each with all its components, floats as f32; the caller rounds.
+struct WholeArgs {
+  struct Operand {
+    Type type;
+    std::vector<V> v;  ///< a matrix column by column; all of the same number of lanes
+  };
+  std::array<Operand, 4> x;
+};
+
+/// The lowering of a Whole row: the components of the result.
+template <Op op>
+std::vector<V> whole(Expr& e, const WholeArgs& a);
 
 /// The lowering of a Map row that says HAND; a row without one does not link.
 template <Op op>

@@ -26,9 +26,9 @@ Reduction reduction(Op op, DType t) {
     case Op::SimdProductI:
       return {"mul", false, 1};
     case Op::SimdMinF:
-      return {"fmin", false, std::numeric_limits<double>::quiet_NaN()};
+      return {"minnum", false, std::numeric_limits<double>::quiet_NaN()};
     case Op::SimdMaxF:
-      return {"fmax", false, std::numeric_limits<double>::quiet_NaN()};
+      return {"maxnum", false, std::numeric_limits<double>::quiet_NaN()};
     case Op::SimdMinI:
       return {s ? "smin" : "umin", false, -1};
     case Op::SimdMaxI:
@@ -59,6 +59,12 @@ V Body::reduce(Op op, V x, DType dtype, const Mask& mask) {
     absent = e_.integer(x.elem, static_cast<int64_t>(r.identity), kLanes);
   }
   if (!mask.all()) x = e_.select(mask.v, x, absent);
+  // By halves: LLVM would take the lanes of these one after the other.
+  if (op == Op::SimdMinF || op == Op::SimdMaxF) {
+    for (int n = kLanes / 2; n > 0; n /= 2)
+      x = e_.intrinsic(r.name, {e_.half(x, 0), e_.half(x, 1)});
+    return x;
+  }
   std::string type = llvm_type(x.elem, 1);
   std::string suffix = concat("v", kLanes, is_float(x.elem) ? "f32" : type);
   V start = r.starts ? e_.f32(r.identity) : V{};

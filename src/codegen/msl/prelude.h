@@ -4,7 +4,7 @@
 #include <set>
 #include <string>
 #include <string_view>
-#include <utility>
+#include <tuple>
 
 #include "enigma/types.h"
 
@@ -18,10 +18,12 @@ namespace msl {
 /// InternalError unless the prelude has a function of this name that takes this type.
 void check_prelude(std::string_view name, DType t);
 
-/// The functions' text, each once, in the prelude's order and then that of the types. `device` is
-/// the qualifier of device memory that they write.
-std::string prelude_text(const std::set<std::pair<std::string, DType>>& used,
-                         std::string_view device = "device");
+/// A function for a type: its name, and the components of a vector or 1.
+using PreludeUse = std::tuple<std::string, DType, int>;
+
+/// The functions' text, each once, in the prelude's order and then that of the types. On vectors
+/// they go component by component. `device` is the qualifier of device memory that they write.
+std::string prelude_text(const std::set<PreludeUse>& used, std::string_view device = "device");
 
 }  // namespace msl
 }  // namespace enigma
