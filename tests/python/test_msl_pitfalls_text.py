@@ -392,7 +392,9 @@ def test_helpers_take_and_give_values(root: Path) -> None:
             parameters,
         )
     assert not re.search(
-        r"\b(sizeof|template|thread|device|static)\b", re.sub(r"//.*", "", prelude)
+        # T is a number's type: its size is known, a vector's is not what one thinks.
+        r"\b(sizeof(?!\(T\))|template|thread|device|static)\b",
+        re.sub(r"//.*", "", prelude),
     )
 
 
