@@ -1321,6 +1321,12 @@ class Ring:
     @name.setter
     def name(self, arg: str, /) -> None: ...
 
+def gemm_shared(A: TracingTensor, B: TracingTensor, C: TracingTensor, M: int, N: int, K: int, transpose_A: bool, transpose_B: bool, accum_dtype: DType | str | type, use_simdgroup: bool | None) -> None:
+    """C += A @ B, by the whole threadgroup."""
+
+def gemm_own(A: TracingTensor, B: TracingTensor, sums: list[IRValue], M: int, N: int, K: int, transpose_A: bool, transpose_B: bool, accum_dtype: DType | str | type) -> list[IRValue]:
+    """sums + A @ B, by each thread."""
+
 def function_constant(dtype: DType | str | type, index: int) -> IRValue:
     """
     a number that is given when the kernel is prepared, the same for all its threads.

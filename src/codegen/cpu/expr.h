@@ -80,6 +80,7 @@ class Expr {
   /// zext sext trunc fpext fptrunc sitofp ...
   V convert(std::string_view opcode, const V& x, Elem to);
   V extract(const V& x, int lane);
+  V least(const V& x);   ///< of the lanes, as unsigned integers
   V any(const V& cond);  ///< scalar i1: whether a lane of the i1 vector holds
 
   // ---- blocks ----
