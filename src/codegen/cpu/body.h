@@ -15,6 +15,7 @@
 #include "codegen/cpu/expr.h"
 #include "codegen/cpu/lanes.h"
 #include "codegen/cpu/phases.h"
+#include "ir/lane_op.h"
 #include "ir/locations.h"
 #include "ir/verify.h"
 #include "support/cpu_abi.h"
@@ -179,6 +180,8 @@ class Body {
     std::string base;
     int64_t stride;
     std::string size, mask, simd;
+    // Of SIMD-groups in step: how far they are apart, and how many follow the first one.
+    int64_t distance = 0, groups = 0;
   };
   struct Rows {
     V first, length;  ///< i64: index of the first element, elements from one row to the next
@@ -212,7 +215,7 @@ class Body {
   bool first_use(ValueId memory, ValueId index);
   void forget_checks(size_t since);
   void guard(const V& ok, ValueId memory, ValueId index, const Mask& mask, InstId at);
-  V group_at_fault(ValueId memory, ValueId index);
+
   void guard(const V& ok, ValueId memory, InstId at,
              const std::function<void(FaultSite& site)>& ask);
   V element(const V& base, DType dtype, const V& index);
@@ -242,6 +245,8 @@ class Body {
   void lane_op(const Instruction& inst, const Mask& mask);
   V reduce(Op op, V x, DType dtype, const Mask& mask);
   V permute(const V& x, const V& from);
+  V first_of_quads(const V& n, const Mask& mask);
+  V moved(const Instruction& inst, const LaneOp& op, const V& x, const Mask& mask);
 
   const Verified& kernel_;
   const Module& m_;

@@ -205,12 +205,12 @@ std::vector<Body::Place> Body::places_in_step(ValueId memory, ValueId index, Ins
   if (first_use(memory, index)) {
     V limit = memory_limit(memory, type, *distance * last + (run ? kLanes - 1 : 0));
     guard(e_.cmp("ult", start, limit), memory, at, [&](FaultSite& site) {
-      V group = group_at_fault(memory, index);
       uint64_t unused_bits = 64 - static_cast<uint64_t>(info(type).bits);
       site.where |= unused_bits << 8 | (is_signed(type) ? 1 : 0);
       site.stride = f.stride;
-      site.base = (start + group * e_.i64(*distance)).text;
-      site.simd = (simds_[0] + e_.convert("trunc", group, Elem::I32)).text;
+      site.base = start.text;
+      site.distance = *distance;
+      site.groups = last;
     });
   }
   DType dtype = m_.type(memory).dtype;
@@ -221,18 +221,6 @@ std::vector<Body::Place> Body::places_in_step(ValueId memory, ValueId index, Ins
     places.push_back({run ? Place::Run : Place::One, pointer});
   }
   return places;
-}
-
-// Which of the SIMD-groups in step is the first to go out of bounds.
-V Body::group_at_fault(ValueId memory, ValueId index) {
-  V start = extend_index(raw(index), m_.type(index).dtype), size = memory_size(memory);
-  V zero = e_.i64(0);
-  if (*stride(index) == 0) return zero;
-  V end = start + (form(index).kind == LaneForm::Linear ? kLanes - 1 : 0);
-  V first_is_inside = e_.cmp("ult", start, size) & e_.cmp("ult", end, size);
-  V group = divide(false, size - 1 - end, e_.i64(*stride(index))) + 1;
-  V last = e_.i64(static_cast<int64_t>(simds_.size()) - 1);
-  return e_.select(first_is_inside, e_.intrinsic("umin", {group, last}), zero);
 }
 
 // ---- loops whose lanes part ---------------------------------------------------------------------

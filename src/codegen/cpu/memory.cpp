@@ -158,6 +158,17 @@ void Body::report_faults() {
   V size = phi(Elem::I64, [](const FaultSite& f) { return f.size; });
   V mask = phi(Elem::I32, [](const FaultSite& f) { return f.mask; });
   V simd = phi(Elem::I32, [](const FaultSite& f) { return f.simd; });
+  if (std::any_of(faults_.begin(), faults_.end(), [](auto& f) { return f.groups != 0; })) {
+    V distance = phi(Elem::I64, [](const FaultSite& f) { return concat(f.distance); });
+    V groups = phi(Elem::I64, [](const FaultSite& f) { return concat(f.groups); });
+    // The first whose last lane is outside.
+    V end = base + stride * e_.i64(kLanes - 1);
+    V first_is_inside = e_.cmp("ult", base, size) & e_.cmp("ult", end, size);
+    V fit = divide(false, size - 1 - end, e_.intrinsic("umax", {distance, e_.i64(1)}));
+    V group = e_.intrinsic("umin", {e_.select(first_is_inside, fit + 1, e_.i64(0)), groups});
+    base = base + group * distance;
+    simd = simd + e_.convert("trunc", group, Elem::I32);
+  }
   call_fault(cpu_abi::FaultKind::OutOfBounds, where, base, stride, size, mask, simd);
 }
 
@@ -207,7 +218,10 @@ V Body::element(const V& base, DType dtype, const V& index) {
 
 Body::Place Body::place_one(ValueId memory, ValueId index, const Mask& mask, InstId at) {
   V i = extend_index(raw(index), m_.type(index).dtype);
-  if (first_use(memory, index)) {
+  const Instruction* alloc = m_.def(memory);
+  std::optional<int64_t> number = known(index);
+  bool inside = alloc && number && static_cast<uint64_t>(*number) < alloc->attr;
+  if (!inside && first_use(memory, index)) {
     guard(e_.cmp("ult", i, memory_size(memory)), memory, index, mask, at);
   }
   return {Place::One, element(memory_pointer(memory), m_.type(memory).dtype, i)};
