@@ -1,8 +1,8 @@
 // Functions that Metal's library lacks. A kernel's text gets those that it calls, for the types
 // that it calls them with. A function opens with its name, the class of types it is for, and what
 // it does, and ends at an empty line. T is the type, U its unsigned twin, W the unsigned type in
-// which C++ computes (ulong for 64 bits, uint for the rest). A name with G or S in it stands for two
-// functions: G is simd or quad, N the bits of that many lanes; S is an address space. Floats
+// which C++ computes (ulong for 64 bits, uint for the rest). A name with G or S in it stands for
+// two functions: G is simd or quad, N the bits of that many lanes; S is an address space. Floats
 // narrower than float are widened to it. The polynomials are those of the CPU device
 // (src/codegen/cpu/math_exp.cpp, math_log.cpp).
 
