@@ -11,8 +11,6 @@ namespace enigma {
 namespace msl {
 namespace {
 
-enum MemoryUse : uint8_t { kPlain = 1, kAtomic = 2 };
-
 constexpr size_t kLongestLine = 88;  // with a comment behind it
 
 // The file's name without its folders, with nothing in it that could end or continue a comment.
@@ -46,7 +44,7 @@ void Writer::scan_memory() {
     if (!uses_.live[i]) continue;
     const Instruction& inst = m_.insts[i];
     Shape shape = info(inst.op).shape;
-    if (shape == Shape::Atomic) memory_use_[inst.operands[0].index] |= kAtomic;
+    if (shape == Shape::Atomic) scan_atomic(inst);
     bool plain = shape == Shape::Load || shape == Shape::Store ||
                  (shape == Shape::SimdMatrix && m_.type(inst.operands[0]).is_memory());
     if (plain) memory_use_[inst.operands[0].index] |= kPlain;
@@ -55,8 +53,6 @@ void Writer::scan_memory() {
     }
   }
 }
-
-bool Writer::is_atomic_only(ValueId memory) const { return memory_use_[memory.index] == kAtomic; }
 
 // Names the Python statement behind a line, once.
 std::string Writer::comment() {
@@ -93,7 +89,7 @@ std::string Writer::parameters() {
     std::string atomic = is_atomic_only(p.value) ? concat("atomic_", type) : std::string(type);
     bool is_const = !p.written && !(memory_use_[p.value.index] & kAtomic);
     out.push_back(p.is_scalar ? concat("constant ", type, "& ", name, " [[buffer(", index, ")]]")
-                              : concat("device ", is_const ? "const " : "", atomic, "* ", name,
+                              : concat(is_const ? "device const" : device_, " ", atomic, "* ", name,
                                        " [[buffer(", index, ")]]"));
     if (p.is_scalar && p.dtype == DType::B1) {
       name_value(p.value, name + " != 0", Prec::Equality);
@@ -167,18 +163,6 @@ void Writer::threadgroup_arrays() {
   at_ = InstId{};
 }
 
-void Writer::events() {
-  size_t copies = 0;
-  for (size_t i = 0; i < m_.insts.size(); ++i) {
-    copies += uses_.live[i] && m_.insts[i].op == Op::AsyncCopy;
-  }
-  if (!copies) return;
-  events_ = names_.declare("events");
-  line(concat("thread _simdgroup_event_t* ", events_, "[", copies, "] = {};"));
-  brought_ = names_.declare("brought");
-  line(concat("threadgroup volatile uchar* ", brought_, "[", copies, "] = {};"));
-}
-
 // A product that is added to something: Metal may otherwise fuse the two.
 bool Writer::may_contract() const {
   for (size_t i = 0; i < m_.insts.size(); ++i) {
@@ -208,7 +192,7 @@ MslCode Writer::kernel() {
   Text out;
   out.add("#include <metal_stdlib>\nusing namespace metal;\n");
   if (!fast_math_ && may_contract()) out.add("#pragma STDC FP_CONTRACT OFF\n");
-  out.add("\n", constants, prelude_text(prelude_));
+  out.add("\n", constants, prelude_text(prelude_, device_));
   if (!events_.empty()) out.add(async_copy_declarations(escaped_), "\n");
   out.add("kernel void ", function_, "(", params, ") {\n", text_.str(), "}\n");
   return {std::move(out.str()), function_, version_};
