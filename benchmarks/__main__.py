@@ -4,6 +4,7 @@ Run with `make bench`. Medians of interleaved runs; the tests check the results.
 """
 
 import linecache
+import os
 import statistics
 import subprocess
 import sys
@@ -11,10 +12,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+os.environ["OPENBLAS_NUM_THREADS"] = "1"  # as ours, and before numpy reads it
+
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "examples"))
 
+import matmul
 import rmsnorm
 import saxpy
 import softmax
@@ -164,6 +168,21 @@ def kernels() -> None:
     )
     reference = f"{numpys / mine:.2f} x numpy, {copy / mine:.2f} x memcpy"
     show("RMSNorm 4096 x 4096, 1 thread", f"{mine * 1e3:.2f} ms", reference)
+
+    for n in (512, 1024):
+        a, b, c = rng.standard_normal((3, n, n), dtype=np.float32)
+        product = matmul.kernel("float32")
+        grid, threads = matmul.launch(n, n)
+
+        def ours(a=a, b=b, c=c, n=n, grid=grid) -> None:
+            product(a, b, c, n, n, n, grid=grid, threads=threads, runtime=runtime)
+
+        def numpys_product(a=a, b=b, c=c) -> None:
+            np.matmul(a, b, out=c)
+
+        mine, numpys = interleaved([ours, numpys_product], 15)
+        reference = f"{numpys / mine:.2f} x numpy"
+        show(f"matmul {n} x {n} x {n}, 1 thread", f"{mine * 1e3:.2f} ms", reference)
 
     x = rng.standard_normal((1024, 4096), dtype=np.float32)
     out = np.empty_like(x)

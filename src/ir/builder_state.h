@@ -100,8 +100,8 @@ struct Builder::State {
   /// The parts of a vector or matrix, all values converted to the type of one.
   ValueId make(Op op, std::span<const Operand> parts, Type part);
   ValueId part(ValueId whole, uint64_t index);
-  /// One vector, or as many numbers as it has components, as a value of that type, which only floats
-  /// become floats and only integers integers.
+  /// One vector, or as many numbers as it has components, as a value of that type. Values that are
+  /// no numbers of its kind, float or integer, are refused.
   ValueId gather(std::span<const Operand> parts, Type type, std::string_view user);
   /// A Composed row, by other rows.
   ValueId compose(Op op, std::span<const Operand> operands);

@@ -75,8 +75,8 @@ constexpr std::array<Op, kNumOps> sorted_by(Key key) {
   std::array<Op, kNumOps> order{};
   for (size_t i = 0; i < kNumOps; ++i) order[i] = static_cast<Op>(i);
   std::sort(order.begin(), order.end(), [&](Op a, Op b) {
-    const auto x = key(kOps[static_cast<size_t>(a)]), y = key(kOps[static_cast<size_t>(b)]);
-    return x < y || (x == y && a < b);
+    const int c = key(kOps[static_cast<size_t>(a)]).compare(key(kOps[static_cast<size_t>(b)]));
+    return c < 0 || (c == 0 && a < b);
   });
   return order;
 }

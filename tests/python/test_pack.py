@@ -18,6 +18,16 @@ FORMATS = {
     "unorm10a2": (10, 10, 10, 2),
     "srgb_unorm4x8": (8, 8, 8, 8),
 }
+UNPACK = {
+    "unorm4x8": enigma.unpack_unorm4x8_to_float,
+    "snorm4x8": enigma.unpack_snorm4x8_to_float,
+    "unorm2x16": enigma.unpack_unorm2x16_to_float,
+    "snorm2x16": enigma.unpack_snorm2x16_to_float,
+    "unorm10a2": enigma.unpack_unorm10a2_to_float,
+    "srgb_unorm4x8": enigma.unpack_srgb_unorm4x8_to_float,
+}
+PACK = {name: getattr(enigma, f"pack_float_to_{name}") for name in FORMATS}
+PLAIN = [name for name in FORMATS if name != "srgb_unorm4x8"]
 # Values at which rounding is decided, and beyond the ends.
 SPECIAL = [0.0, -0.0, 1.0, -1.0, 0.5, -0.5, np.nan, np.inf, -np.inf, 1.0000001, 0.99999994, 2.0]
 
@@ -81,10 +91,10 @@ def run_unpack(unpack: Callable, words: np.ndarray, width: int, result: str) -> 
     return out
 
 
-@pytest.mark.parametrize("name", [name for name in FORMATS if name != "srgb_unorm4x8"])
+@pytest.mark.parametrize("name", PLAIN)
 def test_pack(name: str) -> None:
     x = components(name)
-    words = run_pack(getattr(enigma, f"pack_float_to_{name}"), x)
+    words = run_pack(PACK[name], x)
     lowest = -1.0 if name.startswith("snorm") else 0.0
     held = np.clip(np.where(np.isnan(x), 0, x).astype(np.float64), lowest, 1)
     # The product is exact in float64, and rounded once.
@@ -98,10 +108,10 @@ def every_code(name: str) -> np.ndarray:
     return np.concatenate([edges, wide, rng.integers(0, 2**32, 2000, dtype=np.uint32)])
 
 
-@pytest.mark.parametrize("name", [name for name in FORMATS if name != "srgb_unorm4x8"])
+@pytest.mark.parametrize("name", PLAIN)
 def test_unpack(name: str) -> None:
     words = every_code(name)
-    unpack = getattr(enigma, f"unpack_{name}_to_float")
+    unpack = UNPACK[name]
     got = run_unpack(unpack, words, len(FORMATS[name]), "f32")
     fields = unpacked_fields(name, words).astype(np.float32)
     want = np.maximum(fields / largest(name).astype(np.float32), np.float32(-1))
@@ -132,10 +142,10 @@ def test_srgb() -> None:
     assert enigma.unpack_unorm4x8_srgb_to_float is enigma.unpack_srgb_unorm4x8_to_float
 
 
-@pytest.mark.parametrize("name", [name for name in FORMATS if name != "srgb_unorm4x8"])
+@pytest.mark.parametrize("name", PLAIN)
 def test_every_code_makes_the_round_trip(name: str) -> None:
-    pack = getattr(enigma, f"pack_float_to_{name}")
-    unpack = getattr(enigma, f"unpack_{name}_to_float")
+    pack = PACK[name]
+    unpack = UNPACK[name]
     words = every_code(name)
     again = run_pack(pack, run_unpack(unpack, words, len(FORMATS[name]), "f32"))
     fields = unpacked_fields(name, words)
