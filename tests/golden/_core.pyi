@@ -2965,8 +2965,10 @@ class Prepared:
     def read(self, param: int) -> bytes:
         """A copy of a parameter's memory, after all dispatches so far."""
 
-    def read_array(self, param: int) -> Any:
-        """The same as a one-dimensional array of the parameter's dtype."""
+    def output(self, param: int) -> Any:
+        """
+        The memory bound to a parameter as a numpy array that cannot be written.
+        """
 
     def set_input(self, param: int, array: object) -> None:
         """Binds a parameter to another array or number."""
