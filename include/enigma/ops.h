@@ -29,7 +29,8 @@ enum class Shape : uint8_t {
   Alloc,             ///< attribute: number of elements; result is memory
   Load,              ///< memory, index, ...; attribute 0
   Store,             ///< memory, index, value; attribute 0
-  Atomic,            ///< memory, index, values...; attribute: MemoryOrder
+  Atomic,            ///< memory, index, values...; attribute: MemoryOrder (a failed exchange's is
+                     ///< the same without its release)
   Barrier,           ///< attribute: MemFlags
   Region,            ///< holds regions: for, while, if
   Yield,             ///< last instruction of a region
@@ -45,8 +46,9 @@ enum : uint16_t {
   WRAPS = 16,  // algebra
   GRID = 32,
   GROUP = 64,
-  SIMD = 128,  // the result is uniform over ...
-  XYZ = 256,   // a query with three components
+  SIMD = 128,   // the result is uniform over ...
+  XYZ = 256,    // a query with three components
+  WORDS = 512,  // an atomic that floats have not
 };
 }
 

@@ -1027,10 +1027,14 @@ class TracingTensor:
         """subtract, give the old value"""
 
     def atomic_fetch_min(self, index: IRValue | int | tuple[IRValue | int, ...], value: IRValue | float | numpy.generic, order: str = 'relaxed', memory_order: str | None = None) -> IRValue:
-        """minimum, give the old value"""
+        """
+        store the lesser of the two, give the old value; of floats a NaN is ignored
+        """
 
     def atomic_fetch_max(self, index: IRValue | int | tuple[IRValue | int, ...], value: IRValue | float | numpy.generic, order: str = 'relaxed', memory_order: str | None = None) -> IRValue:
-        """maximum, give the old value"""
+        """
+        store the greater of the two, give the old value; of floats a NaN is ignored
+        """
 
     def atomic_fetch_and(self, index: IRValue | int | tuple[IRValue | int, ...], value: IRValue | float | numpy.generic, order: str = 'relaxed', memory_order: str | None = None) -> IRValue:
         """bitwise and, give the old value"""
@@ -1043,7 +1047,7 @@ class TracingTensor:
 
     def atomic_compare_exchange_weak(self, index: IRValue | int | tuple[IRValue | int, ...], expected: IRValue | float | numpy.generic, desired: IRValue | float | numpy.generic, success_order: str = 'relaxed', failure_order: str = 'relaxed', memory_order: str | None = None) -> IRValue:
         """
-        compare_exchange(memory, index, expected, desired): whether it was exchanged
+        write desired where the element has the bits of expected, give whether it did; it may fail for no reason, so it stands in a loop
         """
 
 def threadgroup_alloc(dtype: DType | str | type, size: int | tuple[int, ...] | Layout | SwizzledLayout) -> Any:
@@ -1281,10 +1285,14 @@ def atomic_fetch_sub(buf: TracingTensor, index: IRValue | int | tuple[IRValue | 
     """subtract, give the old value"""
 
 def atomic_fetch_min(buf: TracingTensor, index: IRValue | int | tuple[IRValue | int, ...], value: IRValue | float | numpy.generic, order: str = 'relaxed', memory_order: str | None = None) -> IRValue:
-    """minimum, give the old value"""
+    """
+    store the lesser of the two, give the old value; of floats a NaN is ignored
+    """
 
 def atomic_fetch_max(buf: TracingTensor, index: IRValue | int | tuple[IRValue | int, ...], value: IRValue | float | numpy.generic, order: str = 'relaxed', memory_order: str | None = None) -> IRValue:
-    """maximum, give the old value"""
+    """
+    store the greater of the two, give the old value; of floats a NaN is ignored
+    """
 
 def atomic_fetch_and(buf: TracingTensor, index: IRValue | int | tuple[IRValue | int, ...], value: IRValue | float | numpy.generic, order: str = 'relaxed', memory_order: str | None = None) -> IRValue:
     """bitwise and, give the old value"""
@@ -1297,7 +1305,7 @@ def atomic_fetch_xor(buf: TracingTensor, index: IRValue | int | tuple[IRValue | 
 
 def atomic_compare_exchange_weak(buf: TracingTensor, index: IRValue | int | tuple[IRValue | int, ...], expected: IRValue | float | numpy.generic, desired: IRValue | float | numpy.generic, success_order: str = 'relaxed', failure_order: str = 'relaxed', memory_order: str | None = None) -> IRValue:
     """
-    compare_exchange(memory, index, expected, desired): whether it was exchanged
+    write desired where the element has the bits of expected, give whether it did; it may fail for no reason, so it stands in a loop
     """
 
 class Ring:

@@ -252,35 +252,15 @@ Frag hand<Op::AsType>(Writer& w, const Instruction& inst) {
   return wrapped(concat("as_type<", type_name(to), ">"), w.exact(x));
 }
 
+// The element is read where the mask holds alone: elsewhere its index may be outside, or another
+// thread may write what is there.
 template <>
 Frag hand<Op::LoadIf>(Writer& w, const Instruction& inst) {
-  ValueId memory = inst.operands[0], index = inst.operands[1];
-  Frag mask = w.atom(inst.operands[2]), other = w.exact(inst.operands[3]);
-  // The load is made by every thread; where the mask does not hold it reads the first element.
-  Frag at = w.exact(index), first = literal(w.dtype(index), 0);
-  Frag safe =
-      make_frag(concat(as_operand(mask, Prec::Ternary, true), " ? ", at.text, " : ", first.text),
-                Prec::Ternary, Form::Exact, {&mask, &at});
-  Frag value = w.element(memory, safe);
-  if (w.dtype(memory) == DType::B1) {  // select has no form for bools
-    return make_frag(
-        concat(as_operand(mask, Prec::Ternary, true), " ? ", value.text, " : ", other.text),
-        Prec::Ternary, Form::Exact, {&mask, &value, &other});
-  }
-  return make_frag(concat("select(", other.text, ", ", value.text, ", ", mask.text, ")"),
-                   Prec::Primary, Form::Exact, {&mask, &value, &other});
-}
-
-template <>
-Frag hand<Op::AtomicCas>(Writer& w, const Instruction& inst) {
-  ValueId memory = inst.operands[0];
-  std::string object = w.address(memory, inst.operands[1]);
-  Frag wanted = w.exact(inst.operands[2]), desired = w.exact(inst.operands[3]);
-  std::string expected = w.local("expected");  // it must be a variable: Metal writes what it found
-  w.line(concat(name_of(w.dtype(memory)), " ", expected, " = ", wanted.text, ";"));
-  return make_frag(concat("atomic_compare_exchange_weak_explicit(", object, ", &", expected, ", ",
-                          desired.text, ", memory_order_relaxed, memory_order_relaxed)"),
-                   Prec::Primary, Form::Exact, {});
+  Frag value = w.element(inst.operands[0], w.index_of(inst.operands[1]));
+  Frag mask = w.exact(inst.operands[2]), other = w.exact(inst.operands[3]);
+  return make_frag(concat(as_operand(mask, Prec::Ternary, true), " ? ", value.text, " : ",
+                          as_operand(other, Prec::Ternary, true)),
+                   Prec::Ternary, Form::Exact, {&mask, &value, &other});
 }
 
 }  // namespace enigma::msl
