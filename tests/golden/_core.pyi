@@ -1339,6 +1339,7 @@ def async_begin(to: TracingTensor, to_offset: IRValue | int, to_pitch: IRValue |
 
 def async_wait(event: IRValue) -> None:
     """Waits for one copy."""
+
 def gemm_shared(A: TracingTensor, B: TracingTensor, C: TracingTensor, M: int, N: int, K: int, transpose_A: bool, transpose_B: bool, accum_dtype: DType | str | type, use_simdgroup: bool | None) -> None:
     """C += A @ B, by the whole threadgroup."""
 
