@@ -33,7 +33,7 @@ ELSEWHERE = {
     "quad.": ["test_lanes.py"],
     "vector.": ["test_vectors.py"],
     "simdgroup.": ["test_simdgroup_matrix.py"],
-    "atomic.": ["test_algorithms.py"],
+    "atomic.": ["test_atomics.py"],
     "gpu.": ["test_tracing_pages.py", "test_function_constants.py"],
 }
 
