@@ -27,8 +27,9 @@ std::shared_ptr<const Artifact> compile(Module module, const CompileOptions& opt
   artifact->msl_version = msl.version;
   artifact->ir = print(m);
   for (const Param& p : m.params) {
-    const auto index = static_cast<uint32_t>(artifact->params.size());
-    artifact->params.push_back({p.name, index, p.dtype, p.is_scalar, p.read, p.written});
+    const auto position = static_cast<uint32_t>(artifact->params.size());
+    artifact->params.push_back(
+        {p.name, p.index.value_or(position), p.dtype, p.is_scalar, p.read, p.written, p.elements});
   }
   for (const FunctionConstant& c : function_constants(m)) {
     artifact->constants.push_back({c.index, c.dtype, m.name_of(c.values[0])});

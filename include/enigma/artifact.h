@@ -28,6 +28,7 @@ struct ParamInfo {
   bool is_scalar;
   bool read;
   bool written;
+  uint64_t elements = 0;  ///< the least number that a buffer must have
 };
 
 /// A function constant: a number that is given when the kernel is prepared.

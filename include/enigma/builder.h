@@ -2,6 +2,7 @@
 // table does not allow, at the user's line.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <initializer_list>
 #include <memory>
@@ -107,9 +108,12 @@ class Builder {
   // ---- parameters; at most 31, each with a name of its own ----
   /// Device memory of any number of elements, which the launch gives. Read or written, or both:
   /// that shows from the kernel.
-  ValueId buffer(std::string_view name, DType dtype);
+  /// `index` is its MSL buffer index, if not its position among the parameters.
+  ValueId buffer(std::string_view name, DType dtype, std::optional<uint32_t> index = {});
   /// A number that each launch gives.
-  ValueId scalar(std::string_view name, DType dtype);
+  ValueId scalar(std::string_view name, DType dtype, std::optional<uint32_t> index = {});
+  /// A launch refuses memory of fewer elements for this buffer. The most that was told counts.
+  void set_elements(ValueId buffer, uint64_t elements);
 
   // ---- values ----
   /// A literal by itself: int is i32 (u32, then i64, then u64, where it does not fit), float f32,
@@ -133,6 +137,27 @@ class Builder {
   ValueId as_type(Operand x, DType to);
   /// x as a value of type `to`, converted when it is of another: what stores and carries do.
   ValueId convert(Operand x, Type to);
+
+  // ---- vectors and matrices ----
+  /// A vector of 2 to 4 components: numbers, and the components of vectors, of the type in which
+  /// they meet.
+  ValueId make_vec(Operands parts);
+  /// The same of the given type; a number alone is all its components.
+  ValueId make_vec(Type type, Operands parts);
+  /// A component of a vector or a column of a matrix. Error for a number that does not exist; where
+  /// a traced one does not, it is the last.
+  ValueId extract(ValueId whole, Operand index);
+
+  // ---- what is known of integers while the kernel is built ----
+  /// Closed bounds; what lies beyond 64 signed bits counts as their ends.
+  struct Bounds {
+    int64_t least, greatest;
+  };
+  /// Bounds of an integer value, as far as one look at each instruction proves them.
+  Bounds bounds(ValueId v);
+  /// Tells that the kernel will run over this grid of threads, in threadgroups of this size, and
+  /// no other: bounds() then knows positions and sizes.
+  void set_launch(std::array<uint32_t, 3> grid, std::array<uint32_t, 3> threads);
 
   // ---- memory: indices count elements; a value stored is converted to the element's type ----
   /// Threadgroup memory. Error when the kernel's total would exceed 32 KiB.

@@ -19,6 +19,7 @@
 #include <compare>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -79,14 +80,16 @@ struct Region {
   std::vector<InstId> insts;
 };
 
-/// A parameter of the kernel, in order of declaration; its MSL buffer index is its position.
+/// A parameter of the kernel, in order of declaration.
 struct Param {
   std::string name;
   DType dtype;
   bool is_scalar = false;
-  bool read = false;     ///< filled by finish(): some instruction reads it
-  bool written = false;  ///< filled by finish(): some instruction writes it
-  ValueId value;         ///< memory in device space, or the scalar itself
+  bool read = false;                   ///< filled by finish(): some instruction reads it
+  bool written = false;                ///< filled by finish(): some instruction writes it
+  ValueId value;                       ///< memory in device space, or the scalar itself
+  std::optional<uint32_t> index = {};  ///< the MSL buffer index; none: the position
+  uint64_t elements = 0;  ///< a buffer has at least so many: what the layouts on it reach
 };
 
 /// One kernel.

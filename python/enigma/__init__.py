@@ -7,12 +7,14 @@ from enigma._core import (
     ConstantInfo,
     DeviceCapabilities,
     DType,
+    Fragment,
     IRValue,
     Layout,
     ParamInfo,
     ScaledBasis,
     Swizzle,
     SwizzledLayout,
+    Tensor,
     TracingTensor,
     dtype,
 )
@@ -22,7 +24,9 @@ from enigma.control import for_range, if_, range_constexpr, while_
 from enigma.control import traced_range as range
 from enigma.copy import copy
 from enigma.errors import EnigmaError
+from enigma.gemm import gemm
 from enigma.grid import grid_size, thread_position_in_grid_xyz
+from enigma.jit import JitDef, jit, make_layout_tv, tensor_zipped_divide
 from enigma.kernel import KernelDef, kernel
 from enigma.pipeline import Pipeline, pipeline
 from enigma.registers import RegisterTensor, register_tensor
@@ -46,15 +50,17 @@ from enigma.types import (
 __version__ = "0.1.0"
 
 __all__ = [
-    "kernel", "KernelDef", "Scalar", "compile", "CompiledKernel", "ParamInfo", "ConstantInfo",
+    "kernel", "KernelDef", "jit", "JitDef", "Tensor", "Fragment", "Scalar",
+    "compile", "CompiledKernel", "ParamInfo", "ConstantInfo",
     "DType", "dtype", "Float32", "Float16", "BFloat16", "Bool",
     "Int8", "Int16", "Int32", "Int64", "UInt8", "UInt16", "UInt32", "UInt64",
     "IRValue", "TracingTensor", "EnigmaError",
     "for_range", "while_", "if_", "range", "range_constexpr", "Carry",
-    "register_tensor", "RegisterTensor", "copy", "pipeline", "Pipeline",
+    "register_tensor", "RegisterTensor", "copy", "pipeline", "Pipeline", "gemm",
     "thread_position_in_grid", "thread_position_in_grid_xyz", "grid_size", "arch",
     "MetalRuntime", "CpuRuntime", "Runtime", "default_runtime", "PreparedKernel",
-    "DeviceCapabilities", "Layout", "ScaledBasis", "Swizzle", "SwizzledLayout",
+    "DeviceCapabilities", "make_layout_tv", "tensor_zipped_divide", "Layout",
+    "ScaledBasis", "Swizzle", "SwizzledLayout",
 ]  # fmt: skip
 
 # The types, and every row of the operation table that has a name. The rest of the core is for the
@@ -66,10 +72,11 @@ if TYPE_CHECKING:
 else:
     _INTERNAL = {
         "Artifact", "Module", "Operation", "Prepared", "Trace", "call", "cpu_runtime",
-        "current_trace", "has_trace", "metal_runtime", "operations", "parse_module", "query",
+        "current_trace", "has_trace", "join", "metal_runtime", "operations", "parse_module",
+        "query",
         "ceil_div", "compact_col_major", "compact_order", "compact_row_major", "crd2crd", "crd2idx",
-        "flatten", "idx2crd", "inner_product", "is_compatible", "is_congruent",
-        "is_weakly_congruent", "product", "product_each", "shape_div",
+        "flatten", "gemm_own", "gemm_shared", "idx2crd", "inner_product", "is_compatible",
+        "is_congruent", "is_weakly_congruent", "product", "product_each", "shape_div",
     }  # fmt: skip
     for _name in dir(_core):
         if not _name.startswith("_") and _name not in _INTERNAL and _name not in __all__:

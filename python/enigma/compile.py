@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from enigma import _core
-from enigma.errors import error
+from enigma.errors import EnigmaError, error
+from enigma.jit import JitDef, JitSession
 from enigma.kernel import KernelDef
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ class CompiledKernel:
 
     __slots__ = ("_artifact", "_runtime", "block", "definition", "grid")
 
-    def __init__(self, definition: KernelDef | None, artifact: _core.Artifact) -> None:
+    def __init__(self, definition: KernelDef | JitDef | None, artifact: _core.Artifact) -> None:
         self.definition = definition
         self._artifact = artifact
         self._runtime: Runtime | None = None  # the default one, once it was needed
@@ -153,7 +154,7 @@ def _shown(param: _core.ParamInfo) -> str:
 
 
 def compile(
-    fn: KernelDef,
+    fn: KernelDef | JitDef,
     *tensors: object,
     emit_only: str | None = None,
     dump_ir: bool = False,
@@ -179,16 +180,17 @@ def compile(
         print(compiled.metal_source)
         compiled(x, 2.0, y, out, grid=len(x), threads=256)
     """
-    if not isinstance(fn, KernelDef):
+    if not isinstance(fn, (KernelDef, JitDef)):
         if isinstance(getattr(fn, "__wrapped__", None), KernelDef):
             raise TypeError(
                 f"enigma.compile got a function around kernel '{fn.__name__}': write "
                 "@enigma.kernel above the other decorators"
             )
         raise TypeError(
-            f"enigma.compile takes a function decorated with @enigma.kernel, not {fn!r}"
+            "enigma.compile takes a function decorated with @enigma.kernel or @enigma.jit, not "
+            f"{fn!r}"
         )
-    if tensors:
+    if tensors and isinstance(fn, KernelDef):
         raise error(
             f"kernel '{fn.__name__}' is compiled without arguments: give its arrays when it runs"
         )
@@ -196,8 +198,21 @@ def compile(
     _check("math", math, ("safe", "fast"))
     _check("msl_version", msl_version, _MSL_VERSIONS)
     _check("vec_width", vec_width, (0, 1, 2, 4))
-    module = fn.trace()
-    fast = math == "fast"
+    if isinstance(fn, JitDef):
+        compiled = _compile_jit(fn, tensors, math == "fast")
+    else:
+        compiled = CompiledKernel(fn, _artifact(fn, fn.trace(), math == "fast"))
+    if dump_ir:
+        print(compiled.ir, file=sys.stderr)
+    if keep_metal_source:
+        folder = Path(work_dir) if work_dir is not None else Path()
+        folder.mkdir(parents=True, exist_ok=True)
+        compiled.export_metal(folder / f"{compiled.kernel_name}.metal")
+    return compiled
+
+
+def _artifact(fn: KernelDef | JitDef, module: _core.Module, fast: bool) -> _core.Artifact:
+    """Compiles a module, unless `fn` remembers it; shows its warnings when it is new."""
     wanted = os.environ.get("ENIGMA_DUMP", "")
     key = (module.text, fast)
     artifact = None if wanted else fn.artifacts.get(key)
@@ -207,17 +222,29 @@ def compile(
             if filename and line:
                 warnings.warn_explicit(message, UserWarning, filename, line)
             else:
-                warnings.warn(message, UserWarning, stacklevel=2)
+                warnings.warn(message, UserWarning, stacklevel=3)
         while len(fn.artifacts) >= _CACHED:
             fn.artifacts.pop(next(iter(fn.artifacts)), None)
         fn.artifacts[key] = artifact
-    compiled = CompiledKernel(fn, artifact)
-    if dump_ir:
-        print(compiled.ir, file=sys.stderr)
-    if keep_metal_source:
-        folder = Path(work_dir) if work_dir is not None else Path()
-        folder.mkdir(parents=True, exist_ok=True)
-        compiled.export_metal(folder / f"{compiled.kernel_name}.metal")
+    return artifact
+
+
+def _compile_jit(fn: JitDef, tensors: tuple[object, ...], fast: bool) -> CompiledKernel:
+    """Runs a jit function, and compiles what it launches."""
+    arguments = fn.arguments(tensors)
+    with JitSession(fn, arguments) as session:
+        result = fn.function(*arguments.values())
+    if not session.launches or result is not None:
+        what = "returns a value" if result is not None else "launches no kernel"
+        raise EnigmaError(
+            f"jit function '{fn.__name__}' {what}: it gives its results by launching kernels, "
+            "kernel(...).launch(grid=..., block=...)",
+            fn.filename,
+            fn.lineno,
+        )
+    launches = [(_artifact(fn, m, fast), grid, block) for _, m, grid, block in session.launches]
+    compiled = CompiledKernel(fn, _core.join(fn.__name__, session.params(), launches))
+    compiled.grid, compiled.block = launches[-1][1:]
     return compiled
 
 

@@ -6,27 +6,37 @@ import sys
 from collections.abc import Callable
 from functools import update_wrapper
 from types import FunctionType
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from enigma import _core
-from enigma.errors import EnigmaError
-from enigma.session import Hints, Retrace, Session
+from enigma.errors import EnigmaError, error
+from enigma.session import Hints, Retrace, Session, jits
 from enigma.types import Scalar
 
+if TYPE_CHECKING:
+    from enigma.jit import Launch
+
+# Annotations of what only a launch in a jit function gives.
+_LAUNCHED = (_core.Tensor, _core.Layout, _core.SwizzledLayout, tuple)
 _MAX_RETRACES = 1000  # each one widens the type of a carried number, or rewrites a helper
 
 
 class Parameter:
-    """One parameter of a kernel, in order of declaration."""
+    """One parameter of a kernel, in order of declaration.
+
+    What has no dtype is for a launch in a jit function to give.
+    """
 
     __slots__ = ("dtype", "is_scalar", "name")
 
-    def __init__(self, name: str, dtype: _core.DType, is_scalar: bool) -> None:
+    def __init__(self, name: str, dtype: _core.DType | None, is_scalar: bool) -> None:
         self.name = name
         self.dtype = dtype
         self.is_scalar = is_scalar
 
     def __repr__(self) -> str:
+        if self.dtype is None:
+            return self.name
         annotation = f"Scalar({self.dtype!r})" if self.is_scalar else repr(self.dtype)
         return f"{self.name}: {annotation}"
 
@@ -73,7 +83,12 @@ class KernelDef:
         self._rewritten = False
         self.artifacts: dict[Any, Any] = {}  # compile's cache
 
-    def __call__(self, *args: object, **kwargs: object) -> NoReturn:
+    def __call__(self, *args: object, **kwargs: object) -> Launch:
+        """The kernel with its arguments, in a jit function, for ``launch``."""
+        if jits():
+            from enigma.jit import Launch
+
+            return Launch(self, self._bound(args, kwargs))
         raise EnigmaError(
             f"kernel '{self.__name__}' is not called itself: compile it with enigma.compile("
             f"{self.__name__}), then call what that gives, or run it with a runtime's execute()",
@@ -83,14 +98,39 @@ class KernelDef:
     def __repr__(self) -> str:
         return f"<enigma kernel {self.__name__}({', '.join(map(repr, self.parameters))})>"
 
+    def launch(self, grid: Any = None, block: Any = None) -> None:
+        """Launches the kernel on the tiles that the jit function has made; see ``enigma.jit``."""
+        from enigma.jit import Launch
+
+        Launch(self, None).launch(grid, block)
+
+    def _bound(self, args: tuple[object, ...], kwargs: dict[str, object]) -> tuple[object, ...]:
+        names = [p.name for p in self.parameters]
+        given = {**dict(zip(names, args, strict=False)), **kwargs}
+        if len(args) > len(names) or sorted(given) != sorted(names):
+            raise error(
+                f"kernel '{self.__name__}' takes {', '.join(names) or 'no arguments'}, but "
+                f"{len(args) + len(kwargs)} arguments are given"
+            )
+        return tuple(given[name] for name in names)
+
     def __get__(self, instance: object, owner: type | None = None) -> KernelDef:
         return self  # a kernel in a class is static
 
     def __reduce__(self) -> str:
         return self.__qualname__  # pickled as functions are, by name
 
-    def trace(self) -> _core.Module:
-        """Runs the function once with symbolic values; gives the IR that it wrote."""
+    def trace(self, bind: Callable[[Session], list[Any]] | None = None) -> _core.Module:
+        """Runs the function once with symbolic values; gives the IR that it wrote.
+
+        ``bind`` gives the arguments of a launch in a jit function.
+        """
+        loose = [p.name for p in self.parameters if p.dtype is None]
+        if loose and bind is None:
+            raise error(
+                f"kernel '{self.__name__}' takes tensors (parameter '{loose[0]}'), so it is "
+                "launched in a function decorated with @enigma.jit; compile that"
+            )
         if not self._rewritten:
             from enigma import rewrite
 
@@ -100,18 +140,20 @@ class KernelDef:
         adopted: set[int] = set()
         for _ in range(_MAX_RETRACES):
             try:
-                return self._trace_once(hints, adopted)
+                return self._trace_once(hints, adopted, bind)
             except Retrace:
                 continue
         raise RuntimeError(f"internal error of Enigma: tracing '{self.__name__}' does not end")
 
-    def _trace_once(self, hints: Hints, adopted: set[int]) -> _core.Module:
+    def _trace_once(
+        self, hints: Hints, adopted: set[int], bind: Callable[[Session], list[Any]] | None
+    ) -> _core.Module:
         trace = _core.Trace(self.__name__)
         with Session(trace, hints, adopted) as session:
-            arguments = [
-                trace.scalar(p.name, p.dtype) if p.is_scalar else trace.buffer(p.name, p.dtype)
-                for p in self.parameters
-            ]
+            arguments: list[Any] = bind(session) if bind else []
+            for p in self.parameters if bind is None else ():
+                declare = trace.scalar if p.is_scalar else trace.buffer
+                arguments.append(declare(p.name, p.dtype))  # type: ignore[arg-type]
             result = self.function(*arguments)
             if session.failure is not None or trace.depth:
                 reason = session.failure or "a region is still open at the end"
@@ -186,6 +228,9 @@ def parameters(function: FunctionType, name: str, scope: dict[str, Any]) -> list
         if parameter not in annotations:
             if position >= required:
                 continue  # a constant of Python
+            if jits():
+                found.append(Parameter(parameter, None, False))
+                continue
             raise TypeError(
                 f"kernel '{name}': parameter '{parameter}' has no type; annotate it, for example "
                 f"`{parameter}: enigma.f32` for a buffer or `{parameter}: "
@@ -198,7 +243,7 @@ def parameters(function: FunctionType, name: str, scope: dict[str, Any]) -> list
             )
         wrong = f"kernel '{name}': the annotation of parameter '{parameter}'"
         try:
-            annotation = _resolved(annotations[parameter], function, scope)
+            annotation = resolved(annotations[parameter], function, scope)
         except Exception as why:
             raise TypeError(
                 f"{wrong}, {annotations[parameter]!r}, cannot be evaluated: "
@@ -206,6 +251,9 @@ def parameters(function: FunctionType, name: str, scope: dict[str, Any]) -> list
             ) from None
         if isinstance(annotation, Scalar):
             found.append(Parameter(parameter, annotation.dtype, True))
+            continue
+        if annotation in _LAUNCHED:
+            found.append(Parameter(parameter, None, False))
             continue
         if annotation is Scalar:
             raise TypeError(f"{wrong} lacks the type: write enigma.Scalar(enigma.f32), for example")
@@ -217,7 +265,7 @@ def parameters(function: FunctionType, name: str, scope: dict[str, Any]) -> list
     return found
 
 
-def _resolved(annotation: Any, function: FunctionType, scope: dict[str, Any]) -> Any:
+def resolved(annotation: Any, function: FunctionType, scope: dict[str, Any]) -> Any:
     """The object that a string annotation means, be it from __future__ or a type's own name.
 
     A word that means nothing stays a string; other strings raise what evaluating them raises.

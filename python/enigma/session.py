@@ -13,6 +13,7 @@ from enigma.errors import error
 if TYPE_CHECKING:
     from enigma.carry import Cells
     from enigma.control import Loop
+    from enigma.jit import JitSession
     from enigma.region import Region
 
 # Where a Python number became a value: the region's number in the trace, its own number in there.
@@ -45,6 +46,7 @@ class Session:
         self.regions = 0
         self.loops: list[Loop] = []  # open ones, innermost last
         self.unentered: list[Region] = []  # made, but not the subject of a `with` or `for` yet
+        self.scalars: dict[str, _core.IRValue] = {}  # of a jit function, as far as it uses them
         self.negative: set[Origin] = set()  # numbers that no unsigned type can take
         self.failure: str | None = None
         self._soft: dict[int, tuple[Any, Origin]] = {}  # by id; holds the value
@@ -139,6 +141,15 @@ def sessions() -> list[Session]:
     except AttributeError:
         _local.stack = []
         return _local.stack
+
+
+def jits() -> list[JitSession]:
+    """The jit functions that this thread runs, innermost last."""
+    try:
+        return _local.jits
+    except AttributeError:
+        _local.jits = []
+        return _local.jits
 
 
 def session(what: str) -> Session:

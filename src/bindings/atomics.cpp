@@ -37,13 +37,19 @@ nb::object apply(const OpInfo& row, nb::handle memory, nb::handle index,
                  std::initializer_list<nb::handle> values,
                  std::initializer_list<nb::handle> orders) {
   Trace& trace = Trace::here(row.python);
-  const TracingTensor& t = tensor(trace, memory, row.python);
-  Operand at = linear_index(trace, t, index);
+  Place at = place(trace, memory, index, row.python);
+  if (at.exists) {
+    throw Error(std::string(row.python) +
+                    ": the tensor's tiles reach beyond its end, so that this element may not "
+                    "exist; use memory that its tiles divide",
+                trace.builder.location());
+  }
   std::vector<Operand> operands;
   for (nb::handle v : values) operands.push_back(operand(trace, v, row.python));
   MemoryOrder order = MemoryOrder::Relaxed;
   for (nb::handle o : orders) order = join(order, memory_order(trace, o));
-  std::optional<ValueId> result = trace.builder.atomic(row.op, t.id, at, operands, order);
+  std::optional<ValueId> result =
+      trace.builder.atomic(row.op, at.memory, at.index, operands, order);
   return result ? value_object(trace, *result) : nb::none();
 }
 

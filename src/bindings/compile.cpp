@@ -2,6 +2,7 @@
 #include "enigma/compile.h"
 
 #include <nanobind/stl/function.h>
+#include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
 
 #include <optional>
@@ -22,6 +23,36 @@ Compiled compile_module(const Module& traced, bool fast_math, nb::object dump) {
   } else {
     options.dump = [&dump](std::string_view pass, const std::string& ir) { dump(pass, ir); };
     out.artifact = compile(std::move(module), options);
+  }
+  return out;
+}
+
+/// One compiled object of the launches (artifact, grid, block) of a jit function.
+Compiled join(std::string name, nb::list arguments, nb::list launches) {
+  std::vector<ParamInfo> params;
+  for (nb::handle item : arguments) {
+    auto [param, index, dtype, is_scalar] =
+        nb::cast<std::tuple<std::string, uint32_t, nb::object, bool>>(item);
+    params.push_back({param, index, dtype_of(dtype), is_scalar, false, false});
+  }
+  Compiled out;
+  for (nb::handle item : launches) {
+    out.parts.push_back({nb::cast<const Compiled&>(item[0]).artifact,
+                         {},
+                         dim3(item[1], "grid"),
+                         dim3(item[2], "block")});
+  }
+  out.artifact = face_of(std::move(name), std::move(params), out.parts);
+  return out;
+}
+
+/// Its launches: artifact, the numbers of the parameters, grid, threads.
+nb::list launches(const Compiled& c) {
+  nb::list out;
+  auto sizes = [](Dim3 d) { return nb::make_tuple(d.x, d.y, d.z); };
+  for (const Part& p : c.parts) {
+    out.append(
+        nb::make_tuple(Compiled{p.kernel, {}, {}, {}}, p.params, sizes(p.grid), sizes(p.threads)));
   }
   return out;
 }
@@ -106,6 +137,11 @@ void bind_compile(nb::module_& m) {
       .def_prop_ro(
           "ir", [](const Compiled& c) { return c.artifact->ir; },
           "The IR after the passes, as text.")
+      .def_prop_ro("launches", &launches,
+                   nb::sig("def launches(self) -> list[tuple[Artifact, list[int], tuple[int, int, "
+                           "int], tuple[int, int, int]]]"),
+                   "What a jit function launches: kernel, the numbers of its parameters, grid, "
+                   "block; empty for\na kernel by itself.")
       .def_prop_ro("params", &params, nb::sig("def params(self) -> list[ParamInfo]"))
       .def_prop_ro("constants", &constants, nb::sig("def constants(self) -> list[ConstantInfo]"))
       .def_prop_ro("threadgroup_bytes",
@@ -130,6 +166,10 @@ void bind_compile(nb::module_& m) {
         nb::sig("def compile(module: Module, fast_math: bool = False, dump: "
                 "collections.abc.Callable[[str, str], object] | None = None) -> Artifact"),
         "Passes, verification and MSL. `dump(pass, ir)` is called after each pass.");
+  m.def("join", &join, nb::arg("name"), nb::arg("params"), nb::arg("launches"),
+        nb::sig("def join(name: str, params: list[tuple[str, int, DType, bool]], launches: "
+                "list[tuple[Artifact, tuple[int, int, int], tuple[int, int, int]]]) -> Artifact"),
+        "The kernels that a jit function launches, as one compiled object with these parameters.");
 }
 
 }  // namespace enigma

@@ -5,13 +5,15 @@
 
 #include "bindings.h"
 #include "enigma/runtime.h"
+#include "program.h"
 
 namespace enigma {
 
-/// An artifact, and the prepared kernel that the last direct call left for the next one, bound to
-/// nothing.
+/// An artifact or a program, and the prepared kernel that the last direct call left for the next
+/// one, bound to nothing.
 struct Compiled {
   std::shared_ptr<const Artifact> artifact;
+  Program parts;       ///< of a jit function, whose face the artifact is; else empty
   nb::object runtime;  ///< of `prepared`; declared before it, since it must go last
   std::shared_ptr<Prepared> prepared;
 };

@@ -9,9 +9,13 @@ NB_MODULE(_core, m) {
   enigma::bind_trace(m);
   enigma::bind_values(m);
   enigma::bind_tensors(m);
+  enigma::bind_views(m);
+  enigma::bind_fragments(m);
   enigma::bind_atomics(m);
   enigma::bind_pipeline(m);
+  enigma::bind_gemm(m);
   enigma::bind_operations(m);
+  enigma::bind_vectors(m);
   enigma::bind_simd_matrices(m);
   enigma::bind_table(m);
   enigma::bind_compile(m);

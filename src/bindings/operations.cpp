@@ -39,6 +39,10 @@ void bind_apply(nb::module_& m, const OpInfo& row, std::index_sequence<I...> all
       row.python,
       [name = row.python](Handle<I>... x) {
         Trace& trace = Trace::here(name);
+        if ((nb::isinstance<Fragment>(x) || ...)) {
+          return elementwise(trace, name, std::array{x...},
+                             [&](Operands o) { return trace.builder.apply(name, o); });
+        }
         Operand operands[] = {operand(trace, x, name)...};
         return value_object(trace, trace.builder.apply(name, operands));
       },
@@ -101,10 +105,10 @@ void bind_cast(nb::module_& m, const OpInfo& row) {
       [&row](nb::handle x, nb::handle dtype) {
         Trace& trace = Trace::here(row.python);
         DType to = dtype_of(dtype);
-        Operand from = operand(trace, x, row.python);
-        ValueId v =
-            row.op == Op::AsType ? trace.builder.as_type(from, to) : trace.builder.cast(from, to);
-        return value_object(trace, v);
+        return elementwise(trace, row.python, {&x, 1}, [&](Operands o) {
+          return row.op == Op::AsType ? trace.builder.as_type(o[0], to)
+                                      : trace.builder.cast(o[0], to);
+        });
       },
       nb::arg("x").none(), nb::arg("dtype").none(), nb::sig(sig.c_str()), docstring(row).c_str());
 }
@@ -203,9 +207,13 @@ void bind_operations(nb::module_& m) {
     if (!is_identifier(row.python) || !done.insert(row.python).second) continue;
     switch (row.shape) {
       case Shape::Map:
+      case Shape::Whole:
       case Shape::Lane:
         bind_values_row(m, row);
         break;
+      case Shape::Make:
+      case Shape::Extract:
+        break;  // vectors.cpp
       case Shape::Query:
         bind_query(m, row);
         break;

@@ -71,11 +71,14 @@ PyRuntime cpu_runtime(nb::callable compiler, uint32_t threads, const std::string
 }
 
 /// Without the GIL, as everything that may wait for a lock: who holds that lock may want the GIL.
-std::shared_ptr<Prepared> prepare_released(Runtime& runtime, std::shared_ptr<const Artifact> kernel,
+std::shared_ptr<Prepared> prepare_released(Runtime& runtime, const Compiled& kernel,
                                            std::vector<Binding> bindings,
                                            std::vector<ConstantValue> constants = {}) {
   nb::gil_scoped_release release;
-  return runtime.prepare(std::move(kernel), std::move(bindings), std::move(constants));
+  if (kernel.parts.empty()) {
+    return runtime.prepare(kernel.artifact, std::move(bindings), std::move(constants));
+  }
+  return prepare_program(runtime, *kernel.artifact, kernel.parts, std::move(bindings), constants);
 }
 
 /// The bytes that output_sizes gives for each parameter; none for those that it does not name.
@@ -106,7 +109,7 @@ std::vector<std::optional<size_t>> bytes_of_outputs(const Artifact& artifact, nb
       refuse(artifact, param,
              is + ", but " + device.name + " takes at most " + std::to_string(most));
     }
-    sizes[param.index] = static_cast<size_t>(bytes);
+    sizes[static_cast<size_t>(index)] = static_cast<size_t>(bytes);
   }
   return sizes;
 }
@@ -128,8 +131,8 @@ PyPrepared prepare(nb::handle_t<PyRuntime> self, const Compiled& kernel, nb::seq
   PyPrepared out;
   out.artifact = kernel.artifact;
   out.runtime = nb::borrow(self);
-  out.prepared = prepare_released(runtime, kernel.artifact, std::move(bindings),
-                                  constant_values(artifact, constants));
+  out.prepared =
+      prepare_released(runtime, kernel, std::move(bindings), constant_values(artifact, constants));
   return out;
 }
 
@@ -211,8 +214,8 @@ void dispatch_batch(nb::handle_t<PyRuntime> self, nb::iterable launches) {
       throw Error("kernel '" + p.artifact->kernel_name +
                   "' was prepared by another runtime than the one of this dispatch_batch");
     }
-    batch.push_back({held.back().get(), dim3(PyTuple_GetItem(item.ptr(), 1), "grid"),
-                     dim3(PyTuple_GetItem(item.ptr(), 2), "threads")});
+    add_launch(batch, {held.back().get(), dim3(PyTuple_GetItem(item.ptr(), 1), "grid"),
+                       dim3(PyTuple_GetItem(item.ptr(), 2), "threads")});
   }
   Runtime& runtime = runtime_of(self);
   nb::gil_scoped_release release;
@@ -261,7 +264,7 @@ void call(nb::handle_t<PyRuntime> rt, Compiled& kernel, nb::handle arguments, nb
   } else {
     std::vector<Binding> bindings;
     for (size_t p = 0; p < all.count; ++p) bindings.push_back(binding(p));
-    prepared = prepare_released(runtime_of(rt), kernel.artifact, std::move(bindings));
+    prepared = prepare_released(runtime_of(rt), kernel, std::move(bindings));
   }
   {
     nb::gil_scoped_release release;
@@ -315,7 +318,7 @@ void bind_prepared(nb::module_& m) {
           "release", [](PyPrepared& p) { p.prepared.reset(); },
           "Gives back the arguments; nothing else can be done with it afterwards.")
       .def_prop_ro(
-          "artifact", [](const PyPrepared& p) { return Compiled{p.artifact, {}, {}}; },
+          "artifact", [](const PyPrepared& p) { return Compiled{p.artifact, {}, {}, {}}; },
           nb::sig("def artifact(self) -> Artifact"))
       .def("__repr__", [](const PyPrepared& p) {
         return "<enigma prepared kernel '" + p.artifact->kernel_name + "'" +

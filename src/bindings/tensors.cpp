@@ -29,13 +29,13 @@ std::string called(const TracingTensor& t) {
 }
 
 /// One index: a number known now, or a traced value.
-struct Index {
+struct Subscript {
   int64_t known = 0;
   std::optional<Operand> traced;
 };
 
-Index one_index(Trace& trace, const TracingTensor& t, nb::handle x, int64_t size) {
-  Index out;
+Subscript one_index(Trace& trace, const TracingTensor& t, nb::handle x, int64_t size) {
+  Subscript out;
   if (nb::isinstance<IRValue>(x)) {
     DType type = nb::inst_ptr<IRValue>(x)->type.dtype;
     if (!is_integer(type)) {
@@ -79,10 +79,6 @@ int64_t elements(const TracingTensor& t) {
   return t.shape.empty() ? -1 : n;
 }
 
-}  // namespace
-
-namespace {
-
 /// The element of the memory that is the tensor's element `known + sum`.
 Operand placed(Trace& trace, const TracingTensor& t, int64_t known, std::optional<Operand> sum) {
   auto plus = [&](Operand a, Operand b) {
@@ -102,7 +98,7 @@ Operand placed(Trace& trace, const TracingTensor& t, int64_t known, std::optiona
 
 Operand linear_index(Trace& trace, const TracingTensor& t, nb::handle index) {
   if (!PyTuple_Check(index.ptr()) || t.shape.empty()) {
-    Index i = one_index(trace, t, index, elements(t));
+    Subscript i = one_index(trace, t, index, elements(t));
     return placed(trace, t, i.known, i.traced);
   }
   size_t rank = static_cast<size_t>(PyTuple_Size(index.ptr()));
@@ -117,7 +113,7 @@ Operand linear_index(Trace& trace, const TracingTensor& t, nb::handle index) {
   for (size_t k = 0; k < rank; ++k) {
     stride /= t.shape[k];
     PyObject* item = PyTuple_GetItem(index.ptr(), static_cast<Py_ssize_t>(k));
-    Index i = one_index(trace, t, item, t.shape[k]);
+    Subscript i = one_index(trace, t, item, t.shape[k]);
     if (!i.traced) {
       known += i.known * stride;
       continue;
@@ -152,6 +148,14 @@ const TracingTensor& tensor(Trace& trace, nb::handle x, const char* what) {
                     trace.kernel + "'; pass it as a parameter");
   }
   return t;
+}
+
+Place place(Trace& trace, nb::handle memory, nb::handle index, const char* what) {
+  if (nb::isinstance<Tensor>(memory)) {
+    return place_in(trace, *nb::inst_ptr<Tensor>(memory), index);
+  }
+  const TracingTensor& t = tensor(trace, memory, what);
+  return {t.id, linear_index(trace, t, index)};
 }
 
 nb::object make_tensor(Trace& trace, ValueId id, std::string name, std::vector<int64_t> shape,
@@ -199,6 +203,12 @@ namespace {
 nb::object threadgroup_alloc(nb::handle dtype, nb::handle size) {
   Trace& trace = Trace::here("threadgroup_alloc");
   DType type = dtype_of(dtype);
+  if (nb::isinstance<Layout>(size)) {
+    return threadgroup_tensor(trace, type, *nb::inst_ptr<Layout>(size));
+  }
+  if (nb::isinstance<SwizzledLayout>(size)) {
+    return threadgroup_tensor(trace, type, *nb::inst_ptr<SwizzledLayout>(size));
+  }
   std::vector<int64_t> shape = shape_of(trace, size, "threadgroup_alloc");
   int64_t n = count_of(trace, shape, "threadgroup_alloc");
   return make_tensor(trace, trace.builder.threadgroup_alloc(type, n), "", std::move(shape));
@@ -219,18 +229,18 @@ void set_item(nb::handle self, nb::handle index, nb::handle value) {
 
 nb::object load_if(nb::handle buf, nb::handle index, nb::handle mask, nb::handle otherwise) {
   Trace& trace = Trace::here("load_if");
-  const TracingTensor& t = tensor(trace, buf, "load_if");
-  Operand at = linear_index(trace, t, index);
+  Place at = place(trace, buf, index, "load_if");
   Operand where = operand(trace, mask, "load_if"), rest = operand(trace, otherwise, "load_if");
-  return value_object(trace, trace.builder.load_if(t.id, at, where, rest));
+  if (at.exists) where = trace.builder.apply("&", {where, *at.exists});
+  return value_object(trace, trace.builder.load_if(at.memory, at.index, where, rest));
 }
 
 void store_if(nb::handle buf, nb::handle index, nb::handle value, nb::handle mask) {
   Trace& trace = Trace::here("store_if");
-  const TracingTensor& t = tensor(trace, buf, "store_if");
-  Operand at = linear_index(trace, t, index);
+  Place at = place(trace, buf, index, "store_if");
   Operand x = operand(trace, value, "store_if"), where = operand(trace, mask, "store_if");
-  trace.builder.store_if(t.id, at, x, where);
+  if (at.exists) where = trace.builder.apply("&", {where, *at.exists});
+  trace.builder.store_if(at.memory, at.index, x, where);
 }
 
 nb::object shape_object(const TracingTensor& t) {
@@ -315,16 +325,17 @@ void bind_tensors(nb::module_& m) {
 
   m.def("threadgroup_alloc", &threadgroup_alloc, nb::arg("dtype").none(), nb::arg("size").none(),
         nb::sig("def threadgroup_alloc(dtype: " ENIGMA_DTYPE ", size: " ENIGMA_SIZE
-                ") -> TracingTensor"),
-        "Memory that the threads of a threadgroup share, of a size or a row-major shape.");
+                " | Layout | SwizzledLayout) -> typing.Any"),
+        "Memory that the threads of a threadgroup share: a TracingTensor of a size or a row-major "
+        "shape,\nor a Tensor of a layout.");
   m.def("load_if", &load_if, nb::arg("buf").none(), nb::arg("index").none(), nb::arg("mask").none(),
         nb::arg("default") = 0,
-        nb::sig("def load_if(buf: TracingTensor, index: " INDEX ", mask: " ENIGMA_VALUE
+        nb::sig("def load_if(buf: TracingTensor | Tensor, index: " INDEX ", mask: " ENIGMA_VALUE
                 ", default: " ENIGMA_VALUE " = 0) -> IRValue"),
         "buf[index] where the mask holds, the default elsewhere.");
   m.def("store_if", &store_if, nb::arg("buf").none(), nb::arg("index").none(),
         nb::arg("value").none(), nb::arg("mask").none(),
-        nb::sig("def store_if(buf: TracingTensor, index: " INDEX ", value: " ENIGMA_VALUE
+        nb::sig("def store_if(buf: TracingTensor | Tensor, index: " INDEX ", value: " ENIGMA_VALUE
                 ", mask: " ENIGMA_VALUE ") -> None"),
         "buf[index] = value where the mask holds.");
 #undef INDEX

@@ -1,6 +1,7 @@
 // Traces: the stack of kernels being traced, the user's line of each operation, regions.
 #include "trace.h"
 
+#include <nanobind/stl/optional.h>
 #include <nanobind/stl/shared_ptr.h>
 
 namespace enigma {
@@ -74,6 +75,29 @@ Trace& Trace::locate() {
         held.is_valid() && !held.is_none() ? reinterpret_cast<PyFrameObject*>(held.ptr()) : nullptr;
   }
   return *this;
+}
+
+ValueId Trace::memory(const Storage& s) {
+  if (s.trace) {
+    if (s.trace.get() == this) return s.memory;
+    throw Error("threadgroup memory of kernel '" + s.trace->kernel + "' is used in kernel '" +
+                    kernel +
+                    "'; it lasts for one kernel, so write what the other needs to a buffer",
+                builder.location());
+  }
+  auto found = buffers_.find(s.index);
+  if (found == buffers_.end()) {
+    ValueId id = builder.buffer(s.name, s.dtype, s.index);
+    found = buffers_.emplace(s.index, Buffer{s.name, s.dtype, id}).first;
+  } else if (found->second.name != s.name || found->second.dtype != s.dtype) {
+    const Buffer& other = found->second;
+    throw Error("tensors '" + other.name + "' (" + info(other.dtype).mnemonic + ") and '" + s.name +
+                    "' (" + info(s.dtype).mnemonic + ") both have the buffer index " +
+                    std::to_string(s.index) + "; give one of them another",
+                builder.location());
+  }
+  builder.set_elements(found->second.memory, s.elements);
+  return found->second.memory;
 }
 
 void Trace::close() {
@@ -154,11 +178,13 @@ void bind_trace(nb::module_& m) {
           "Declares the next parameter, a buffer.")
       .def(
           "scalar",
-          [](Trace& t, std::string_view name, nb::handle dtype) {
-            return value_object(t, open(t, "a parameter").builder.scalar(name, dtype_of(dtype)));
+          [](Trace& t, std::string_view name, nb::handle dtype, std::optional<uint32_t> index) {
+            Builder& b = open(t, "a parameter").builder;
+            return value_object(t, b.scalar(name, dtype_of(dtype), index));
           },
-          nb::arg("name"), nb::arg("dtype"),
-          nb::sig("def scalar(self, name: str, dtype: " ENIGMA_DTYPE ") -> IRValue"),
+          nb::arg("name"), nb::arg("dtype"), nb::arg("index") = nb::none(),
+          nb::sig("def scalar(self, name: str, dtype: " ENIGMA_DTYPE
+                  ", index: int | None = None) -> IRValue"),
           "Declares the next parameter, a number that each dispatch gives.")
       .def("begin_for", &begin_for, nb::arg("lo"), nb::arg("hi"), nb::arg("step"), nb::arg("dtype"),
            nb::arg("inits"),
@@ -220,6 +246,22 @@ void bind_trace(nb::module_& m) {
           nb::arg("then"), nb::arg("otherwise"),
           nb::sig("def end_if(self, then: " VALUES ", otherwise: " VALUES ") -> list[IRValue]"),
           "Closes the arms; a value for each pair that they hand over.")
+      .def(
+          "memory",
+          [](Trace& t, const Tensor& x) {
+            ValueId id = open(t, "a parameter").memory(*x.storage);
+            return make_tensor(t, id, x.storage->name, {});
+          },
+          nb::arg("tensor"), "The whole memory behind a tensor of a jit function.")
+      .def(
+          "set_launch",
+          [](Trace& t, nb::handle grid, nb::handle threads) {
+            Dim3 g = dim3(grid, "grid"), b = dim3(threads, "block");
+            open(t, "launch").builder.set_launch({g.x, g.y, g.z}, {b.x, b.y, b.z});
+          },
+          nb::arg("grid"), nb::arg("threads"),
+          nb::sig("def set_launch(self, grid: " ENIGMA_SIZE ", threads: " ENIGMA_SIZE ") -> None"),
+          "Tells the one launch that the kernel is for.")
       .def_prop_ro(
           "value_count",
           [](const Trace& t) { return t.ended ? 0 : t.builder.module().values.size(); },

@@ -2,15 +2,32 @@
 // TracingTensor.
 #pragma once
 
+#include <functional>
+#include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "bindings.h"
 #include "enigma/builder.h"
+#include "enigma/tensor.h"
 
 namespace enigma {
+
+class Trace;
+
+/// Memory that tensors view: the buffer of a name and an index, which each kernel that uses it
+/// declares, or threadgroup memory of one kernel.
+struct Storage {
+  std::string name;
+  DType dtype;
+  uint32_t index = 0;
+  uint64_t elements = 0;              ///< that a tensor's layout reaches
+  std::shared_ptr<Trace> trace = {};  ///< of threadgroup memory; else empty, as `memory` is
+  ValueId memory = {};
+};
 
 /// The builder of one kernel, with what tracing adds to it: the stack of traces of this thread, the
 /// place in the user's source, and warnings.
@@ -22,6 +39,9 @@ class Trace : public std::enable_shared_from_this<Trace> {
   const std::string kernel;
   std::vector<Warning> warnings;
   bool ended = false;  ///< finish() has given the module away
+
+  /// The memory behind a tensor; a buffer is declared when it is first used.
+  ValueId memory(const Storage& storage);
 
   /// Makes this the current trace of this thread, until exit(); traces nest.
   void enter();
@@ -46,6 +66,12 @@ class Trace : public std::enable_shared_from_this<Trace> {
   };
   const Source& source(PyObject* code, PyObject* frame);
 
+  struct Buffer {
+    std::string name;
+    DType dtype;
+    ValueId memory;
+  };
+  std::map<uint32_t, Buffer> buffers_;  // of tensors, by index
   std::vector<Source> sources_;
   size_t last_source_ = 0;
   Trace* outer_ = nullptr;
@@ -69,9 +95,43 @@ struct TracingTensor {
   Operand offset = 0;          ///< where its first element lies in the memory `id`
 };
 
+/// enigma.Tensor: a view of some storage; without storage its elements are coordinates.
+struct Tensor {
+  std::shared_ptr<const Storage> storage;
+  View view;
+  std::shared_ptr<Trace> trace = {};  ///< of the values in its origin, if there are any
+};
+
+/// What load() of a tensor gives: a value for each element, in the order of their coordinates.
+struct Fragment {
+  std::shared_ptr<Trace> trace;
+  std::vector<ValueId> values;
+  IntTuple shape;
+};
+
+/// Python's operators on values.
+struct BinaryOperator {
+  const char* symbol;
+  const char* method;
+  const char* reflected;   ///< nullptr for comparisons, which Python reflects by itself
+  const char* operation;   ///< Python name in ops.def
+  std::string_view ufunc;  ///< what numpy calls it
+};
+struct UnaryOperator {
+  const char* method;
+  const char* operation;
+};
+extern const std::span<const BinaryOperator> kBinary;
+extern const std::span<const UnaryOperator> kUnary;
+
 /// A new Python object for a value of the trace.
 nb::object value_object(Trace& trace, ValueId id);
 nb::list value_list(Trace& trace, const std::vector<ValueId>& ids);
+
+/// A component of a vector or a column of a matrix.
+nb::object part_of(const IRValue& whole, nb::handle index, const char* what);
+/// How many there are; 0 for a number.
+int part_count(const IRValue& whole);
 
 /// What Python gave as an operand of `what`: a value of this trace, a number, or a numpy scalar,
 /// which becomes a constant of its dtype. Error for anything else.
@@ -80,11 +140,30 @@ Operand operand(Trace& trace, nb::handle x, const char* what);
 bool try_operand(Trace& trace, nb::handle x, const char* what, Operand& out);
 std::vector<Operand> operands(Trace& trace, nb::handle list, const char* what);
 
-/// A tensor that is alive in this trace; Error otherwise.
+/// Memory that is alive in this trace; Error otherwise.
 const TracingTensor& tensor(Trace& trace, nb::handle x, const char* what);
 /// The position in memory that an index means: int, integer value, or a tuple of them for memory
 /// with a shape. Error for what can be known to lie outside.
 Operand linear_index(Trace& trace, const TracingTensor& t, nb::handle index);
+/// An element: memory and the index in it, and whether a tensor has it, where that is not certain.
+struct Place {
+  ValueId memory;
+  Operand index;
+  std::optional<Operand> exists = {};
+};
+/// The same of a TracingTensor or a Tensor.
+Place place(Trace& trace, nb::handle memory, nb::handle index, const char* what);
+/// The same of a tensor.
+Place place_in(Trace& trace, const Tensor& t, nb::handle index);
+nb::object threadgroup_tensor(Trace& trace, DType dtype, const AnyLayout& layout);
+
+/// Whether one of two shapes has the sizes of the other, perhaps with modes of modes; ((4,8)) is
+/// (4,8).
+bool agree(IntTuple a, IntTuple b);
+/// The result of an operation on what Python gave; where there are fragments among it, a fragment
+/// of the results for each element, the other operands being the same for all.
+nb::object elementwise(Trace& trace, const char* what, std::span<const nb::handle> x,
+                       const std::function<ValueId(Operands)>& operation);
 nb::object make_tensor(Trace& trace, ValueId id, std::string name, std::vector<int64_t> shape,
                        Operand offset = 0);
 /// The sizes of threadgroup memory that `user` was given, and their product; Error for others.

@@ -95,6 +95,8 @@ bool try_operand(Trace& trace, nb::handle x, const char* what, Operand& out) {
                     "' is memory, not a value; read an element of it: " + shown + "[i]",
                 trace.builder.location());
   }
+  nb::object stands_for = attribute(x, "__enigma_value__");  // a scalar of a jit function
+  if (stands_for.is_valid()) return try_operand(trace, stands_for(), what, out);
   return numpy_scalar(trace, x, what, out);
 }
 
@@ -112,17 +114,7 @@ std::vector<Operand> operands(Trace& trace, nb::handle list, const char* what) {
   return out;
 }
 
-namespace {
-
-struct BinaryOperator {
-  const char* symbol;
-  const char* method;
-  const char* reflected;   ///< nullptr for comparisons, which Python reflects by itself
-  const char* operation;   ///< Python name in ops.def
-  std::string_view ufunc;  ///< what numpy calls it
-};
-
-constexpr BinaryOperator kBinary[] = {
+constexpr BinaryOperator kBinaryRows[] = {
     {"+", "__add__", "__radd__", "+", "add"},
     {"-", "__sub__", "__rsub__", "-", "subtract"},
     {"*", "__mul__", "__rmul__", "*", "multiply"},
@@ -143,8 +135,13 @@ constexpr BinaryOperator kBinary[] = {
     {"!=", "__ne__", nullptr, "cmp_ne", "not_equal"},
 };
 
-constexpr std::pair<const char*, const char*> kUnary[] = {
+constexpr UnaryOperator kUnaryRows[] = {
     {"__neg__", "neg"}, {"__invert__", "~"}, {"__abs__", "abs"}};
+
+const std::span<const BinaryOperator> kBinary = kBinaryRows;
+const std::span<const UnaryOperator> kUnary = kUnaryRows;
+
+namespace {
 
 /// Whether a class of another Python package knows how to combine itself with a value: then Python
 /// shall ask it, instead of getting our error.
@@ -157,6 +154,7 @@ bool defers(nb::handle other, const char* reflected) {
 }
 
 nb::object combine(const IRValue& self, nb::handle other, const BinaryOperator& op, bool swapped) {
+  if (nb::isinstance<Fragment>(other)) return nb::borrow(Py_NotImplemented);  // it will
   Trace& trace = Trace::here(op.symbol);
   Operand a = checked(trace, self, op.symbol), b;
   if (!try_operand(trace, other, op.symbol, b)) {
@@ -201,7 +199,8 @@ std::string comparison(const char* method) {
 
 void bind_values(nb::module_& m) {
   nb::class_<IRValue> value(m, "IRValue", nb::is_final(),
-                            "A value of the kernel that is traced: a number in each thread.");
+                            "A value of the kernel that is traced: a number in each thread, or a "
+                            "vector or matrix of them.");
   for (const BinaryOperator& op : kBinary) {
     value.def(
         op.method,
@@ -232,15 +231,43 @@ void bind_values(nb::module_& m) {
       .def("__bool__", [](const IRValue&) -> bool { throw Error(kTruth); })
       .def(
           "__iter__",
-          [](const IRValue&) -> nb::object {
+          [](const IRValue& self) -> nb::object {
+            nb::list parts;
+            for (int k = 0; k < part_count(self); ++k) {
+              parts.append(part_of(self, nb::int_(k), "a component"));
+            }
+            if (nb::len(parts)) return nb::iter(parts);
             throw Error(
                 "a traced value cannot be iterated over; for a loop that many times use `with "
                 "enigma.for_range(0, n) as i:`");
           },
-          nb::sig("def __iter__(self) -> typing.NoReturn"))
+          nb::sig("def __iter__(self) -> collections.abc.Iterator[IRValue]"))
       .def(
-          "__len__", [](const IRValue&) -> int { throw Error("a traced value has no length"); },
-          nb::sig("def __len__(self) -> int"));
+          "__len__",
+          [](const IRValue& self) -> int {
+            if (int n = part_count(self)) return n;
+            throw Error("a traced value has no length");
+          },
+          nb::sig("def __len__(self) -> int"))
+      .def(
+          "__getitem__",
+          [](const IRValue& self, nb::handle index) { return part_of(self, index, "a component"); },
+          nb::arg().none(), nb::sig("def __getitem__(self, index: " ENIGMA_VALUE ", /) -> IRValue"),
+          "A component of a vector, or a column of a matrix, counted from 0.");
+  static const char* const kNames[] = {"x", "y", "z", "w"};
+  for (int k = 0; k < 4; ++k) {
+    const std::string doc = "Component " + std::to_string(k) + " of a vector.";
+    value.def_prop_ro(
+        kNames[k],
+        [k](const IRValue& self) {
+          if (self.type.is_matrix()) {
+            throw Error("a matrix has columns, as m[0], and no component " +
+                        std::string(kNames[k]));
+          }
+          return part_of(self, nb::int_(k), kNames[k]);
+        },
+        nb::sig(("def " + std::string(kNames[k]) + "(self) -> IRValue").c_str()), doc.c_str());
+  }
   for (const char* method : {"__index__", "__int__"}) {
     std::string sig = std::string("def ") + method + "(self) -> int";
     value.def(

@@ -197,7 +197,8 @@ const std::vector<std::pair<std::string, Location>>& Builder::warnings() const {
 
 namespace {
 
-void check_param(const Module& m, std::string_view name, const Location& where) {
+void check_param(const Module& m, std::string_view name, std::optional<uint32_t> index,
+                 const Location& where) {
   if (name.empty()) throw Error("a parameter needs a name", where);
   if (m.params.size() >= kMaxParams) {
     throw Error(concat("a kernel takes at most ", kMaxParams, " parameters; ", name,
@@ -207,26 +208,41 @@ void check_param(const Module& m, std::string_view name, const Location& where) 
   for (const Param& p : m.params) {
     if (p.name == name) throw Error(concat("two parameters are called ", name), where);
   }
+  const auto position = static_cast<uint32_t>(m.params.size());
+  const uint32_t mine = index.value_or(position);
+  if (mine >= kMaxParams) {
+    throw Error(concat("parameter ", name, " has the buffer index ", mine, ": Metal has ", 0,
+                       " to ", kMaxParams - 1),
+                where);
+  }
+  uint32_t k = 0;
+  for (const Param& p : m.params) {
+    if (p.index.value_or(k++) != mine) continue;
+    throw Error(concat("parameters ", p.name, " and ", name, " both have the buffer index ", mine),
+                where);
+  }
 }
 
 }  // namespace
 
-ValueId Builder::buffer(std::string_view name, DType dtype) {
+ValueId Builder::buffer(std::string_view name, DType dtype, std::optional<uint32_t> index) {
   State& s = *state_;
   s.check_dtype(dtype);
-  check_param(s.m, name, s.where);
+  check_param(s.m, name, index, s.where);
+  if (index == s.m.params.size()) index.reset();
   ValueId v = s.parameter(Type::memory(dtype, AddressSpace::Device));
-  s.m.params.push_back({std::string(name), dtype, false, false, false, v});
+  s.m.params.push_back({std::string(name), dtype, false, false, false, v, index, 0});
   s.set_name(v, name);
   return v;
 }
 
-ValueId Builder::scalar(std::string_view name, DType dtype) {
+ValueId Builder::scalar(std::string_view name, DType dtype, std::optional<uint32_t> index) {
   State& s = *state_;
   s.check_dtype(dtype);
-  check_param(s.m, name, s.where);
+  check_param(s.m, name, index, s.where);
+  if (index == s.m.params.size()) index.reset();
   ValueId v = s.parameter(Type::scalar(dtype));
-  s.m.params.push_back({std::string(name), dtype, true, false, false, v});
+  s.m.params.push_back({std::string(name), dtype, true, false, false, v, index, 0});
   s.set_name(v, name);
   return v;
 }
@@ -276,6 +292,30 @@ ValueId Builder::function_constant(DType dtype, int64_t index) {
   return s.declare(Op::FunctionConstant, Type::scalar(dtype), number, s.allocs + s.constants++);
 }
 
+void Builder::set_elements(ValueId buffer, uint64_t elements) {
+  State& s = *state_;
+  for (Param& p : s.m.params) {
+    if (p.value != s.memory(buffer, "set_elements")) continue;
+    p.elements = std::max(p.elements, elements);
+    return;
+  }
+  s.fail("set_elements takes a buffer");
+}
+
+Builder::Bounds Builder::bounds(ValueId v) {
+  State& s = *state_;
+  s.check_known(v);
+  s.ranges.update();
+  const Range r = s.ranges[v];
+  const Range all = range_of(DType::I64);
+  return {static_cast<int64_t>(std::clamp(r.lo, all.lo, all.hi)),
+          static_cast<int64_t>(std::clamp(r.hi, all.lo, all.hi))};
+}
+
+void Builder::set_launch(std::array<uint32_t, 3> grid, std::array<uint32_t, 3> threads) {
+  state_->ranges.set_launch(grid, threads);
+}
+
 int Builder::depth() const { return static_cast<int>(state_->open.size()); }
 
 void Builder::abandon() {
@@ -296,6 +336,7 @@ void Builder::abandon() {
   s.allocs = s.mark.allocs;
   s.constants = s.mark.constants;
   s.open.clear();
+  s.ranges.truncate(s.mark.values);
   s.at = m.body;
 }
 

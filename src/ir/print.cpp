@@ -42,6 +42,8 @@ class Printer {
     for (const Param& p : m_.params) {
       out_.add(&p == &m_.params.front() ? "" : ", ", define(p.value), ": ",
                to_string(m_.type(p.value)));
+      if (p.index) out_.add(" buffer(", *p.index, ")");
+      if (p.elements) out_.add(" elements(", p.elements, ")");
     }
     out_.add(") {\n");
     insts(m_.body);
@@ -135,6 +137,15 @@ class Printer {
       case Shape::Map:
       case Shape::Lane:
         out_.add(" ", uses(x), " : ", to_string(shared_type(m_, inst)));
+        break;
+      case Shape::Whole:
+        out_.add(" ", uses(x), " : ", types(x));
+        break;
+      case Shape::Make:
+        out_.add(" ", uses(x), " : ", types(inst.results));
+        break;
+      case Shape::Extract:
+        out_.add(" ", uses(x), "[", inst.attr, "] : ", types(x));
         break;
       case Shape::Cast:
         out_.add(" ", uses(x), " : ", types(x), " to ", types(inst.results));

@@ -146,7 +146,12 @@ int64_t check_binding(const Artifact& kernel, uint32_t index, const Binding& mem
   if (reinterpret_cast<uintptr_t>(memory.data) % size != 0) {
     fail("begins at an address that is no multiple of ", size, "; pass a copy of the array");
   }
-  return static_cast<int64_t>(memory.bytes / size);
+  const uint64_t elements = memory.bytes / size;
+  if (elements < param.elements) {
+    fail("has ", elements, " element", elements == 1 ? "" : "s", ", but its layout reaches ",
+         param.elements, "; pass an array of that many");
+  }
+  return static_cast<int64_t>(elements);
 }
 
 std::vector<uint64_t> check_constants(const Artifact& kernel,

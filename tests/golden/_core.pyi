@@ -722,7 +722,7 @@ class Trace:
     def buffer(self, name: str, dtype: DType | str | type) -> TracingTensor:
         """Declares the next parameter, a buffer."""
 
-    def scalar(self, name: str, dtype: DType | str | type) -> IRValue:
+    def scalar(self, name: str, dtype: DType | str | type, index: int | None = None) -> IRValue:
         """Declares the next parameter, a number that each dispatch gives."""
 
     def begin_for(self, lo: IRValue | float | numpy.generic, hi: IRValue | float | numpy.generic, step: IRValue | float | numpy.generic, dtype: DType | str | type, inits: Sequence[IRValue | float | numpy.generic]) -> tuple[IRValue, list[IRValue]]:
@@ -750,6 +750,12 @@ class Trace:
 
     def end_if(self, then: Sequence[IRValue | float | numpy.generic], otherwise: Sequence[IRValue | float | numpy.generic]) -> list[IRValue]:
         """Closes the arms; a value for each pair that they hand over."""
+
+    def memory(self, tensor: Tensor) -> object:
+        """The whole memory behind a tensor of a jit function."""
+
+    def set_launch(self, grid: int | tuple[int, ...], threads: int | tuple[int, ...]) -> None:
+        """Tells the one launch that the kernel is for."""
 
     @property
     def value_count(self) -> int:
@@ -784,7 +790,9 @@ def has_trace() -> bool:
     """Whether this thread is tracing a kernel."""
 
 class IRValue:
-    """A value of the kernel that is traced: a number in each thread."""
+    """
+    A value of the kernel that is traced: a number in each thread, or a vector or matrix of them.
+    """
 
     def __add__(self, other: IRValue | float | numpy.generic, /) -> IRValue: ...
 
@@ -858,9 +866,28 @@ class IRValue:
 
     def __bool__(self) -> bool: ...
 
-    def __iter__(self) -> NoReturn: ...
+    def __iter__(self) -> Iterator[IRValue]: ...
 
     def __len__(self) -> int: ...
+
+    def __getitem__(self, index: IRValue | float | numpy.generic, /) -> IRValue:
+        """A component of a vector, or a column of a matrix, counted from 0."""
+
+    @property
+    def x(self) -> IRValue:
+        """Component 0 of a vector."""
+
+    @property
+    def y(self) -> IRValue:
+        """Component 1 of a vector."""
+
+    @property
+    def z(self) -> IRValue:
+        """Component 2 of a vector."""
+
+    @property
+    def w(self) -> IRValue:
+        """Component 3 of a vector."""
 
     def __index__(self) -> int: ...
 
@@ -1019,16 +1046,224 @@ class TracingTensor:
         compare_exchange(memory, index, expected, desired): whether it was exchanged
         """
 
-def threadgroup_alloc(dtype: DType | str | type, size: int | tuple[int, ...]) -> TracingTensor:
+def threadgroup_alloc(dtype: DType | str | type, size: int | tuple[int, ...] | Layout | SwizzledLayout) -> Any:
     """
-    Memory that the threads of a threadgroup share, of a size or a row-major shape.
+    Memory that the threads of a threadgroup share: a TracingTensor of a size or a row-major shape,
+    or a Tensor of a layout.
     """
 
-def load_if(buf: TracingTensor, index: IRValue | int | tuple[IRValue | int, ...], mask: IRValue | float | numpy.generic, default: IRValue | float | numpy.generic = 0) -> IRValue:
+def load_if(buf: TracingTensor | Tensor, index: IRValue | int | tuple[IRValue | int, ...], mask: IRValue | float | numpy.generic, default: IRValue | float | numpy.generic = 0) -> IRValue:
     """buf[index] where the mask holds, the default elsewhere."""
 
-def store_if(buf: TracingTensor, index: IRValue | int | tuple[IRValue | int, ...], value: IRValue | float | numpy.generic, mask: IRValue | float | numpy.generic) -> None:
+def store_if(buf: TracingTensor | Tensor, index: IRValue | int | tuple[IRValue | int, ...], value: IRValue | float | numpy.generic, mask: IRValue | float | numpy.generic) -> None:
     """buf[index] = value where the mask holds."""
+
+class Tensor:
+    """
+    Memory through a layout: an argument of a jit function, or a view of one.
+
+    `buffer_index` is the number of the buffer in the MSL, `layout` says where its elements lie, and
+    `base_offset` how many elements come before. Without a layout it is a row of elements of any
+    size.
+
+    Indexed by a coordinate of the layout: None keeps a mode and gives a view, an int or a traced
+    integer fixes one, a tuple reaches the modes of a mode, and an index in place of a tuple counts
+    through its modes, the first one fastest. All fixed is an element, which can be read and written
+    in a kernel. A traced index is taken modulo the size of what it indexes.
+
+    >>> A = Tensor("A", 0, "float", Layout((4, 8), (8, 1)))
+    >>> A[2, None]
+    <Tensor A: f32 (8):(1), buffer 0>
+
+    Errors: EnigmaError for a known index that is outside, an index that is no integer, a buffer_index
+    above 30, a base_offset below 0, and a layout whose indices are negative.
+    """
+
+    def __init__(self, name: str, buffer_index: int, dtype: DType | str | type, layout: Layout | SwizzledLayout | None = None, base_offset: int = 0) -> None: ...
+
+    def __getitem__(self, coord: IRValue | int | None | slice | tuple[Any, ...], /) -> Any: ...
+
+    def __setitem__(self, coord: IRValue | int | None | slice | tuple[Any, ...], value: IRValue | float | numpy.generic | Fragment, /) -> None: ...
+
+    def load(self) -> Fragment:
+        """
+        All elements, in the order of their coordinates; 0 for those beyond the end of a tensor
+        that its tiles do not divide.
+        """
+
+    def store(self, value: IRValue | float | numpy.generic | Fragment) -> None:
+        """
+        Writes a fragment of as many elements, or one number to all, but for the elements beyond
+        the end of a tensor that its tiles do not divide.
+        """
+
+    def __iter__(self) -> NoReturn: ...
+
+    @property
+    def name(self) -> str:
+        """The name of its buffer in the MSL."""
+
+    @name.setter
+    def name(self, arg: str, /) -> None: ...
+
+    @property
+    def buffer_index(self) -> int | None:
+        """The number of its buffer in the MSL; None for threadgroup memory."""
+
+    @property
+    def dtype(self) -> DType | None:
+        """None for coordinates."""
+
+    @property
+    def layout(self) -> Layout | SwizzledLayout | None:
+        """Where its elements lie, from its first on; None for a row of any size."""
+
+    @property
+    def shape(self) -> Any: ...
+
+    @property
+    def stride(self) -> Any: ...
+
+    @property
+    def base_offset(self) -> int:
+        """Elements before the first, as far as they are known."""
+
+    @property
+    def elements(self) -> int:
+        """How many elements its memory must have; 0 where that is not known."""
+
+    def size(self, mode: int | Sequence[int] | None = None) -> int | None:
+        """
+        The number of elements, of the tensor or of a mode; None for a row of any size.
+        """
+
+    def __repr__(self) -> str: ...
+
+def tensor_zipped_divide(tensor: Tensor, tiler: Layout | int | tuple[Any, ...] | None) -> Tensor:
+    """
+    The tensor as ((tile), (tiles)): zipped_divide of its layout.
+
+    Where a tile does not divide the tensor, elements beyond the tensor's end are neither read nor
+    written: a load gives 0 for them.
+    """
+
+def tensor_composition(tensor: Tensor, layout: Layout | int | tuple[Any, ...] | None, tile: int | tuple[Any, ...] | None = None) -> Tensor:
+    """
+    The tensor at the places that a layout gives: composition of its layout with that one.
+
+    `tile`, where given, is the shape that the tensor must have. Error where the layout reaches
+    beyond the tensor.
+    """
+
+def make_identity_tensor(shape: int | tuple[Any, ...]) -> Tensor:
+    """
+    A tensor whose elements are their own coordinates, for predicates: it is divided, composed and
+    sliced as the tensor of data is.
+    """
+
+def local_tile(tensor: Tensor, tiler: Layout | int | tuple[Any, ...] | None, coord: IRValue | int | None | slice | tuple[Any, ...]) -> Tensor:
+    """
+    The tile at a coordinate among the tiles; with None in it, its modes follow those of the tile.
+    """
+
+def local_partition(tensor: Tensor, threads: Layout, index: IRValue | int) -> Tensor:
+    """
+    The elements of one of the threads that a layout numbers: those at its place in each tile of
+    the layout's shape.
+    """
+
+class Fragment:
+    """
+    The values that a thread has loaded of a tensor, one for each element.
+
+    Operators, the functions of enigma and conversions work on each element; numbers and values of the
+    kernel are the same for all. A fragment has a length, can be indexed by a number or a coordinate
+    that is known, and iterated over, which gives its values.
+    """
+
+    def __add__(self, other: IRValue | float | numpy.generic | Fragment, /) -> Fragment: ...
+
+    def __radd__(self, other: IRValue | float | numpy.generic, /) -> Fragment: ...
+
+    def __sub__(self, other: IRValue | float | numpy.generic | Fragment, /) -> Fragment: ...
+
+    def __rsub__(self, other: IRValue | float | numpy.generic, /) -> Fragment: ...
+
+    def __mul__(self, other: IRValue | float | numpy.generic | Fragment, /) -> Fragment: ...
+
+    def __rmul__(self, other: IRValue | float | numpy.generic, /) -> Fragment: ...
+
+    def __truediv__(self, other: IRValue | float | numpy.generic | Fragment, /) -> Fragment: ...
+
+    def __rtruediv__(self, other: IRValue | float | numpy.generic, /) -> Fragment: ...
+
+    def __floordiv__(self, other: IRValue | float | numpy.generic | Fragment, /) -> Fragment: ...
+
+    def __rfloordiv__(self, other: IRValue | float | numpy.generic, /) -> Fragment: ...
+
+    def __mod__(self, other: IRValue | float | numpy.generic | Fragment, /) -> Fragment: ...
+
+    def __rmod__(self, other: IRValue | float | numpy.generic, /) -> Fragment: ...
+
+    def __pow__(self, other: IRValue | float | numpy.generic | Fragment, /) -> Fragment: ...
+
+    def __rpow__(self, other: IRValue | float | numpy.generic, /) -> Fragment: ...
+
+    def __and__(self, other: IRValue | float | numpy.generic | Fragment, /) -> Fragment: ...
+
+    def __rand__(self, other: IRValue | float | numpy.generic, /) -> Fragment: ...
+
+    def __or__(self, other: IRValue | float | numpy.generic | Fragment, /) -> Fragment: ...
+
+    def __ror__(self, other: IRValue | float | numpy.generic, /) -> Fragment: ...
+
+    def __xor__(self, other: IRValue | float | numpy.generic | Fragment, /) -> Fragment: ...
+
+    def __rxor__(self, other: IRValue | float | numpy.generic, /) -> Fragment: ...
+
+    def __lshift__(self, other: IRValue | float | numpy.generic | Fragment, /) -> Fragment: ...
+
+    def __rlshift__(self, other: IRValue | float | numpy.generic, /) -> Fragment: ...
+
+    def __rshift__(self, other: IRValue | float | numpy.generic | Fragment, /) -> Fragment: ...
+
+    def __rrshift__(self, other: IRValue | float | numpy.generic, /) -> Fragment: ...
+
+    def __lt__(self, other: IRValue | float | numpy.generic | Fragment, /) -> Fragment: ...
+
+    def __le__(self, other: IRValue | float | numpy.generic | Fragment, /) -> Fragment: ...
+
+    def __gt__(self, other: IRValue | float | numpy.generic | Fragment, /) -> Fragment: ...
+
+    def __ge__(self, other: IRValue | float | numpy.generic | Fragment, /) -> Fragment: ...
+
+    def __eq__(self, other: object, /) -> Any: ...
+
+    def __ne__(self, other: object, /) -> Any: ...
+
+    def __neg__(self) -> Fragment: ...
+
+    def __invert__(self) -> Fragment: ...
+
+    def __abs__(self) -> Fragment: ...
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int | tuple[Any, ...], /) -> IRValue: ...
+
+    def __iter__(self) -> Iterator[IRValue]: ...
+
+    def __bool__(self) -> bool: ...
+
+    def __hash__(self) -> int: ...
+
+    @property
+    def shape(self) -> Any: ...
+
+    @property
+    def dtype(self) -> DType: ...
+
+    def __repr__(self) -> str: ...
 
 def atomic_load(buf: TracingTensor, index: IRValue | int | tuple[IRValue | int, ...], order: str = 'relaxed', memory_order: str | None = None) -> IRValue:
     """the value, read atomically"""
@@ -1085,6 +1320,12 @@ class Ring:
 
     @name.setter
     def name(self, arg: str, /) -> None: ...
+
+def gemm_shared(A: TracingTensor, B: TracingTensor, C: TracingTensor, M: int, N: int, K: int, transpose_A: bool, transpose_B: bool, accum_dtype: DType | str | type, use_simdgroup: bool | None) -> None:
+    """C += A @ B, by the whole threadgroup."""
+
+def gemm_own(A: TracingTensor, B: TracingTensor, sums: list[IRValue], M: int, N: int, K: int, transpose_A: bool, transpose_B: bool, accum_dtype: DType | str | type) -> list[IRValue]:
+    """sums + A @ B, by each thread."""
 
 def function_constant(dtype: DType | str | type, index: int) -> IRValue:
     """
@@ -1278,7 +1519,6 @@ def metal_cast(x: IRValue | float | numpy.generic, dtype: DType | str | type) ->
     convert: integers modulo 2^width, float to int truncates and saturates, NaN is 0
 
     metal_cast(any, dtype) -> dtype.
-    Here any is a float, an integer or b1.
 
     Errors: EnigmaError, with the signature, for operands of other types.
     """
@@ -1944,6 +2184,78 @@ def dequantize_int8(x: IRValue | float | numpy.generic, scale: IRValue | float |
     Errors: EnigmaError, with the signature, for operands of other types.
     """
 
+def dot(x: IRValue | float | numpy.generic, y: IRValue | float | numpy.generic) -> IRValue:
+    """
+    sum of the products of the components
+
+    dot(float vector, float vector) -> float, in MSL dot(x, y).
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
+
+def length(x: IRValue | float | numpy.generic) -> IRValue:
+    """
+    sqrt(dot(x, x))
+
+    length(float vector) -> float, in MSL length(x).
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
+
+def distance(x: IRValue | float | numpy.generic, y: IRValue | float | numpy.generic) -> IRValue:
+    """
+    length(x - y)
+
+    distance(float vector, float vector) -> float, in MSL distance(x, y).
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
+
+def normalize(x: IRValue | float | numpy.generic) -> IRValue:
+    """
+    x / length(x); unspecified for a vector of zeros
+
+    normalize(float vector) -> float vector, in MSL normalize(x).
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
+
+def cross(x: IRValue | float | numpy.generic, y: IRValue | float | numpy.generic) -> IRValue:
+    """
+    cross product of vectors of 3
+
+    cross(float 3-vector, float 3-vector) -> float 3-vector, in MSL cross(x, y).
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
+
+def reflect(i: IRValue | float | numpy.generic, n: IRValue | float | numpy.generic) -> IRValue:
+    """
+    reflect(i, n): i - 2 * dot(n, i) * n
+
+    reflect(float vector, float vector) -> float vector, in MSL reflect(i, n).
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
+
+def refract(i: IRValue | float | numpy.generic, n: IRValue | float | numpy.generic, eta: IRValue | float | numpy.generic) -> IRValue:
+    """
+    refract(i, n, eta): the refracted direction; zeros where all is reflected
+
+    refract(float vector, float vector, float) -> float vector, in MSL refract(i, n, eta).
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
+
+def faceforward(n: IRValue | float | numpy.generic, i: IRValue | float | numpy.generic, nref: IRValue | float | numpy.generic) -> IRValue:
+    """
+    faceforward(n, i, nref): n where dot(nref, i) < 0, -n elsewhere
+
+    faceforward(float vector, float vector, float vector) -> float vector, in MSL faceforward(n, i, nref).
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
+
 def simd_sum(x: IRValue | float | numpy.generic) -> IRValue:
     """
     sum over the SIMD-group
@@ -2076,6 +2388,31 @@ def simd_barrier(mem_flags: str = 'mem_threadgroup') -> None:
 
 def query(name: str, dim: Literal['x', 'y', 'z', 0, 1, 2] = 0) -> IRValue:
     """A grid query by its name; `dim` is its component, where it has three."""
+
+def make_vec(*parts: IRValue | float | numpy.generic) -> IRValue:
+    """
+    a vector of 2 to 4 components, which are numbers or the components of vectors
+    """
+
+def make_float2(*parts: IRValue | float | numpy.generic) -> IRValue:
+    """
+    A vector of 2 floats, which are numbers or the components of vectors; one number alone is all of them.
+    """
+
+def make_float3(*parts: IRValue | float | numpy.generic) -> IRValue:
+    """
+    A vector of 3 floats, which are numbers or the components of vectors; one number alone is all of them.
+    """
+
+def make_float4(*parts: IRValue | float | numpy.generic) -> IRValue:
+    """
+    A vector of 4 floats, which are numbers or the components of vectors; one number alone is all of them.
+    """
+
+def vec_extract(v: IRValue, index: IRValue | float | numpy.generic) -> IRValue:
+    """
+    vec_extract(v, index): a component of a vector, a column of a matrix, counted from 0
+    """
 
 def make_filled_simdgroup_matrix(value: IRValue | float | numpy.generic, elem: DType | str | type = 'float', rows: int = 8, cols: int = 8) -> IRValue:
     """
@@ -2253,6 +2590,13 @@ class Artifact:
         """The IR after the passes, as text."""
 
     @property
+    def launches(self) -> list[tuple[Artifact, list[int], tuple[int, int, int], tuple[int, int, int]]]:
+        """
+        What a jit function launches: kernel, the numbers of its parameters, grid, block; empty for
+        a kernel by itself.
+        """
+
+    @property
     def params(self) -> list[ParamInfo]: ...
 
     @property
@@ -2280,6 +2624,11 @@ class Artifact:
 def compile(module: Module, fast_math: bool = False, dump: Callable[[str, str], object] | None = None) -> Artifact:
     """
     Passes, verification and MSL. `dump(pass, ir)` is called after each pass.
+    """
+
+def join(name: str, params: list[tuple[str, int, DType, bool]], launches: list[tuple[Artifact, tuple[int, int, int], tuple[int, int, int]]]) -> Artifact:
+    """
+    The kernels that a jit function launches, as one compiled object with these parameters.
     """
 
 class DeviceCapabilities:

@@ -55,35 +55,40 @@ class MslDevice:
         constants: Mapping[int, Any] | None = None,
     ) -> None:
         """The lab's results from `before` must be `after`. Errors: AssertionError."""
-        arguments = []
-        for parameter, value in zip(compiled.params, before, strict=True):
-            numpy = parameter.dtype.numpy
-            if parameter.is_scalar:
-                arguments.append(_scalar(value, numpy))
-            else:
-                arguments.append(value)
+        values = [
+            _scalar(value, p.dtype.numpy) if p.is_scalar else value
+            for p, value in zip(compiled.params, before, strict=True)
+        ]
         given = {
             c.index: _scalar(constants[c.index], c.dtype.numpy)[()] for c in compiled.constants
         }
-        text = compiled.metal_source
-        try:
-            result = self.lab.run(
-                text,
-                arguments,
-                grid,
-                threads,
-                schedule=self.schedule,
-                checked=True,
-                constants=given,
-            )
-        except LabError as error:
-            raise AssertionError(f"MSL execution of {compiled!r}:\n{error}\n{text}") from None
-        for parameter, cpu, executed in zip(compiled.params, after, result.arrays, strict=True):
+        whole = (compiled.artifact, range(len(values)), grid, threads)
+        for kernel, numbers, *size in compiled.artifact.launches or [whole]:
+            # The lab takes arguments in the order of their buffer indices.
+            order = sorted(zip(kernel.params, numbers, strict=True), key=lambda p: p[0].index)
+            try:
+                result = self.lab.run(
+                    kernel.msl,
+                    [values[k] for _, k in order],
+                    *size,
+                    schedule=self.schedule,
+                    checked=True,
+                    constants=given,
+                )
+            except LabError as error:
+                raise AssertionError(
+                    f"MSL execution of {compiled!r}:\n{error}\n{kernel.msl}"
+                ) from None
+            for (_, k), array in zip(order, result.arrays, strict=True):
+                values[k] = array
+        for parameter, cpu, executed in zip(compiled.params, after, values, strict=True):
             if parameter.is_scalar or not parameter.written:
                 continue
             wrong = disagreement(parameter.name, cpu, executed)
             if wrong:
-                raise AssertionError(f"MSL and CPU device disagree: {wrong}\n{text}")
+                raise AssertionError(
+                    f"MSL and CPU device disagree: {wrong}\n{compiled.metal_source}"
+                )
 
 
 def _scalar(value: Any, numpy: np.dtype[Any]) -> np.ndarray:

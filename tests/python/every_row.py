@@ -28,10 +28,16 @@ import enigma
 from enigma import _core
 
 # Rows that this cannot judge, by the beginning of their mnemonics, and the tests that do.
-ELSEWHERE = {"simd.": "test_algorithms.py"}
+ELSEWHERE = {
+    "simd.": ["test_algorithms.py"],
+    "vector.": ["test_vectors.py"],
+    "simdgroup.": ["test_simdgroup_matrix.py"],
+    "atomic.": ["test_algorithms.py"],
+    "gpu.": ["test_tracing_pages.py", "test_function_constants.py"],
+}
 
 ROWS = {row.mnemonic: row for row in _core.operations()}
-CLASSES = {"F": FLOATS, "I": INTEGERS, "B": ("b1",), "A": tuple(NUMPY)}
+CLASSES = {"F": FLOATS, "I": INTEGERS, "B": ("b1",), "A": tuple(NUMPY), "v": tuple(NUMPY)}
 OPERATORS: dict[str, Callable[..., Any]] = {
     "+": operator.add,
     "-": operator.sub,
@@ -63,8 +69,8 @@ def function_of(row: Any) -> Callable[..., Any]:
 
 
 def class_of(row: Any) -> str:
-    """The capital letter of the row's signature."""
-    return next(letter for letter in row.operands if letter.isupper())
+    """The letter of the row's signature that stands for its types."""
+    return next(letter for letter in row.operands if letter in CLASSES)
 
 
 def dtypes_of(row: Any) -> tuple[str, ...]:
@@ -265,7 +271,7 @@ def distances(case: Case, got: np.ndarray, flushed: bool) -> np.ndarray:
     same |= np.isnan(wide) & np.isnan(want)
     same |= (wide == 0) & (np.abs(want) < tiny)  # a denormal may be flushed
     if isinstance(reference, Real) and reference.ulps:
-        zero = (value == 0) & (np.signbit(wide) != np.signbit(value))
+        zero = (value == 0) & (np.signbit(wide) != np.signbit(value)) & (not either_zero)
         apart = np.where(zero, np.inf, ulps_apart(got, value.astype(np.float64)))
         return np.where(inside, apart, 0.0)
     return np.where(inside & ~same, np.inf, 0.0)

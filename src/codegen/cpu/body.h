@@ -140,6 +140,8 @@ class Body {
   V group_size(int dim);
   V group_origin(int dim);
   void map(const Instruction& inst);
+  void whole_op(const Instruction& inst);
+  void rename(const Instruction& inst);
   void cast_value(const Instruction& inst);
   V constant(Type type, uint64_t bits);
   LaneForm form(ValueId v) const { return forms_[v.index]; }
@@ -207,6 +209,7 @@ class Body {
   V memory_size(ValueId memory);
   V memory_limit(ValueId memory, DType index, int64_t further);
   V buffer(int k);
+  V stack_memory(const std::string& name);  ///< 256 bytes
   V memory_limit_32(ValueId memory, DType index);
   bool first_use(ValueId memory, ValueId index);
   void forget_checks(size_t since);
@@ -230,6 +233,7 @@ class Body {
   void store_matrix(InstId id, const Mask& mask);
   void multiply_pending();
   void multiply(std::span<const InstId> group);
+  V spilled(const std::array<V, 2>& parts, size_t number);
   bool awaits_product(const Instruction& inst) const;
 
   // ---- atomics.cpp ----

@@ -95,8 +95,9 @@ V Body::memory_limit_32(ValueId memory, DType index) {
   return {&e_, name, Elem::I32, 1};
 }
 
-V Body::buffer(int k) {
-  std::string name = concat("%lanes", k);
+V Body::buffer(int k) { return stack_memory(concat("%lanes", k)); }
+
+V Body::stack_memory(const std::string& name) {
   if (entry_names_.insert(name).second) entry_.line(name, " = alloca [32 x i64], align 64");
   return {&e_, name, Elem::Ptr, 1};
 }

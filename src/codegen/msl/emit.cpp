@@ -35,7 +35,9 @@ Writer::Writer(const Module& m, const Uniformity& uniformity, bool fast_math)
       ranges_(m),
       frags_(m.values.size()),
       variable_names_(variables_.count()),
-      memory_use_(m.values.size()) {}
+      memory_use_(m.values.size()) {
+  ranges_.visit();
+}
 
 void Writer::scan_memory() {
   for (size_t i = 0; i < m_.insts.size(); ++i) {
@@ -80,13 +82,14 @@ std::string Writer::parameters() {
   };
   for (size_t k = 0; k < m_.params.size(); ++k) {
     const Param& p = m_.params[k];
+    const size_t index = p.index.value_or(k);
     std::string name = names_.declare(p.name);
     std::string_view type = memory_name(p.dtype);
     std::string atomic = is_atomic_only(p.value) ? concat("atomic_", type) : std::string(type);
     bool is_const = !p.written && !(memory_use_[p.value.index] & kAtomic);
-    out.push_back(p.is_scalar ? concat("constant ", type, "& ", name, " [[buffer(", k, ")]]")
+    out.push_back(p.is_scalar ? concat("constant ", type, "& ", name, " [[buffer(", index, ")]]")
                               : concat("device ", is_const ? "const " : "", atomic, "* ", name,
-                                       " [[buffer(", k, ")]]"));
+                                       " [[buffer(", index, ")]]"));
     if (p.is_scalar && p.dtype == DType::B1) {
       name_value(p.value, name + " != 0", Prec::Equality);
     } else {

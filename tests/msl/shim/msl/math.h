@@ -7,16 +7,15 @@ namespace metal {
 namespace real {  // each in double, to be rounded once; not to be called from kernels
 
 MSL_FN double pi() { return 0x1.921fb54442d18p+1; }
-// Exact reduction: the fraction of x / 2 is that of a number with few bits.
-MSL_FN double turn(double x) { return x - 2.0 * __builtin_floor(x * 0.5); }
+// Exact reduction to [-1, 1].
+MSL_FN double turn(double x) { return x - 2.0 * __builtin_rint(x * 0.5); }
 MSL_FN double sinpi(double x) {
   double t = turn(x);
-  if (t == 0.0 || t == 1.0) return 0.0 * x;
-  return __builtin_sin(pi() * (t > 1.0 ? t - 2.0 : t));
+  return t == 0.0 || __builtin_fabs(t) == 1.0 ? 0.0 * x : __builtin_sin(pi() * t);
 }
 MSL_FN double cospi(double x) {
   double t = turn(x);
-  return t == 0.5 || t == 1.5 ? 0.0 : __builtin_cos(pi() * (t > 1.0 ? t - 2.0 : t));
+  return __builtin_fabs(t) == 0.5 ? 0.0 : __builtin_cos(pi() * t);
 }
 MSL_FN double sign(double x) { return x > 0 ? 1.0 : x < 0 ? -1.0 : x == 0 ? x : 0.0; }
 MSL_FN double saturate(double x) { return x > 0 ? (x < 1 ? x : 1.0) : 0.0; }

@@ -1,12 +1,12 @@
 // Bounds of integer values: interval arithmetic in program order, no fixpoint.
-#include "codegen/msl/ranges.h"
+#include "ir/ranges.h"
 
 #include <algorithm>
 
 #include "enigma/limits.h"
 #include "support/text.h"
 
-namespace enigma::msl {
+namespace enigma {
 namespace {
 
 using Wide = Range::Wide;
@@ -39,42 +39,57 @@ Range range_of(DType t) {
   return {0, (one << width) - 1};
 }
 
-Ranges::Ranges(const Module& m) : m_(m) {
-  ranges_.reserve(m.values.size());
-  for (const Value& v : m.values)
+void Ranges::visit() {
+  ranges_.reserve(m_.values.size());
+  for (const Value& v : m_.values)
     ranges_.push_back(is_int(v.type) ? range_of(v.type.dtype) : Range{});
-  visit(m.body);
+  visit(m_.body);
 }
 
 void Ranges::visit(RegionId region) {
   for (InstId id : m_[region].insts) {
     const Instruction& inst = m_[id];
-    if (inst.op == Op::For) visit_for(inst);
+    if (inst.op == Op::For) learn(m_[inst.regions[0]].args[0]);
     for (RegionId r : inst.regions) visit(r);
-    if (inst.op == Op::If && !inst.results.empty() && inst.regions.size() == 2) {
-      const Instruction& then = m_[m_[inst.regions[0]].insts.back()];
-      const Instruction& other = m_[m_[inst.regions[1]].insts.back()];
-      for (size_t k = 0; k < inst.results.size(); ++k) {
-        if (!is_int(m_.type(inst.results[k]))) continue;
-        ranges_[inst.results[k].index] =
-            hull(ranges_[then.operands[k].index], ranges_[other.operands[k].index]);
-      }
-    }
-    if (inst.regions.empty() && inst.results.size() == 1 && is_int(m_.type(inst.results[0]))) {
-      Range all = range_of(m_.type(inst.results[0]).dtype), r = result(inst);
-      ranges_[inst.results[0].index] = r.within(all) ? r : all;
-    }
+    for (ValueId v : inst.results) learn(v);
   }
 }
 
-void Ranges::visit_for(const Instruction& inst) {
-  Range lo = ranges_[inst.operands[0].index], hi = ranges_[inst.operands[1].index];
-  Range step = ranges_[inst.operands[2].index];
+void Ranges::update() {
+  // Operands are made before their users, and the results of an if after its arms.
+  while (ranges_.size() < m_.values.size()) {
+    ranges_.push_back({});
+    learn({static_cast<uint32_t>(ranges_.size() - 1)});
+  }
+}
+
+void Ranges::learn(ValueId v) {
+  if (!is_int(m_.type(v))) return;
+  const Range all = range_of(m_.type(v).dtype), r = value(m_[v]);
+  ranges_[v.index] = r.within(all) ? r : all;
+}
+
+Range Ranges::value(const Value& v) const {
+  if (v.region) {
+    const Instruction& parent = m_[m_[v.region].parent];
+    return parent.op == Op::For && v.index == 0 ? index(parent) : range_of(v.type.dtype);
+  }
+  if (!v.def) return range_of(v.type.dtype);
+  const Instruction& inst = m_[v.def];
+  if (inst.op == Op::If && inst.regions.size() == 2) {
+    const Instruction& then = m_[m_[inst.regions[0]].insts.back()];
+    const Instruction& other = m_[m_[inst.regions[1]].insts.back()];
+    return hull(ranges_[then.operands[v.index].index], ranges_[other.operands[v.index].index]);
+  }
+  return inst.regions.empty() ? result(inst) : range_of(v.type.dtype);
+}
+
+Range Ranges::index(const Instruction& loop) const {
+  Range lo = ranges_[loop.operands[0].index], hi = ranges_[loop.operands[1].index];
+  Range step = ranges_[loop.operands[2].index];
   Range up{lo.lo, hi.hi - 1}, down{hi.lo + 1, lo.hi};
-  ValueId i = m_[inst.regions[0]].args[0];
   Range r = step.lo >= 0 ? up : step.hi <= 0 ? down : hull(up, down);
-  if (r.lo > r.hi) r = lo;  // never runs
-  ranges_[i.index] = r.within(range_of(m_.type(i).dtype)) ? r : range_of(m_.type(i).dtype);
+  return r.lo > r.hi ? lo : r;  // it never runs
 }
 
 Range Ranges::exact(const Instruction& inst) const {
@@ -102,6 +117,38 @@ bool Ranges::fits(const Instruction& inst) const {
   return exact(inst).within(range_of(m_.type(inst.results[0]).dtype));
 }
 
+Range Ranges::query(const Instruction& inst) const {
+  const Wide unknown = range_of(DType::U32).hi;
+  const auto& [grid, threads] = launch_;
+  const size_t dim = inst.attr % 3;
+  const bool known = grid[0] != 0;
+  const Wide group = kMaxThreadsPerThreadgroup;
+  const Wide total = known ? Wide{threads[0]} * threads[1] * threads[2] : group;
+  switch (inst.op) {
+    case Op::ThreadPositionInThreadgroup:
+      return {0, (known ? Wide{threads[dim]} : group) - 1};
+    case Op::ThreadsPerThreadgroup:
+      return {1, known ? Wide{threads[dim]} : group};
+    case Op::ThreadIndexInThreadgroup:
+      return {0, total - 1};
+    case Op::ThreadIndexInSimdgroup:
+    case Op::SimdgroupIndexInThreadgroup:
+      return {0, Wide{kSimdWidth} - 1};
+    case Op::ThreadsPerSimdgroup:
+    case Op::SimdgroupsPerThreadgroup:
+      return {1, Wide{kSimdWidth}};
+    case Op::ThreadPositionInGrid:
+      return {0, (known ? Wide{grid[dim]} : unknown) - 1};
+    case Op::ThreadsPerGrid:
+      return known ? Range{grid[dim], grid[dim]} : Range{0, unknown};
+    default: {  // threadgroups
+      const Wide groups = known ? (Wide{grid[dim]} + threads[dim] - 1) / threads[dim] : unknown;
+      if (inst.op == Op::ThreadgroupPositionInGrid) return {0, groups - 1};
+      return known ? Range{groups, groups} : Range{0, unknown};
+    }
+  }
+}
+
 Range Ranges::result(const Instruction& inst) const {
   Type type = m_.type(inst.results[0]);
   Range all = range_of(type.dtype);
@@ -114,18 +161,16 @@ Range Ranges::result(const Instruction& inst) const {
     }
     case Op::ThreadPositionInThreadgroup:
     case Op::ThreadIndexInThreadgroup:
-      return {0, Wide{kMaxThreadsPerThreadgroup} - 1};
     case Op::ThreadsPerThreadgroup:
-      return {1, Wide{kMaxThreadsPerThreadgroup}};
     case Op::ThreadIndexInSimdgroup:
     case Op::SimdgroupIndexInThreadgroup:
-      return {0, Wide{kSimdWidth} - 1};
     case Op::ThreadsPerSimdgroup:
     case Op::SimdgroupsPerThreadgroup:
-      return {1, Wide{kSimdWidth}};
     case Op::ThreadPositionInGrid:
     case Op::ThreadgroupPositionInGrid:
-      return {0, all.hi - 1};
+    case Op::ThreadsPerGrid:
+    case Op::ThreadgroupsPerGrid:
+      return query(inst);
     case Op::AddI:
     case Op::SubI:
     case Op::MulI:
@@ -178,4 +223,4 @@ Range Ranges::result(const Instruction& inst) const {
   }
 }
 
-}  // namespace enigma::msl
+}  // namespace enigma

@@ -1,0 +1,104 @@
+// Tensors: memory of a kernel through a layout. A view is a place in memory, known or traced, and
+// the layout of what lies there. What coordinates mean is settled here, and reaches the IR as index
+// arithmetic that is as short as the sizes, strides and bounds allow.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "enigma/builder.h"
+#include "enigma/layout.h"
+
+namespace enigma {
+
+/// A number of a coordinate: known now, or a value of the kernel.
+struct Index {
+  int64_t known = 0;
+  ValueId value;
+  Index() = default;
+  template <std::integral I>
+  Index(I n) : known(n) {}
+  Index(ValueId v) : value(v) {}
+  bool is_known() const { return !value; }
+};
+
+/// Nested as the shape is; None keeps a mode, an index in place of a tuple counts through it.
+using Coordinate = Nested<Index>;
+
+/// Where a view begins: a known number, and a traced one that `multiple`, a power of two, divides.
+struct Origin {
+  int64_t known = 0;
+  ValueId traced;
+  int64_t multiple = 0;
+};
+
+/// A layout from its origin on: one for indices, one for each component of coordinates, which are
+/// the strides 1@0, 1@1, ...
+struct Steps {
+  Layout layout;
+  std::vector<Origin> origins;
+};
+
+/// Coordinates in a tensor that its tiles do not divide, as large as the view's layout: an element
+/// exists where each component is below its limit.
+struct Guard {
+  Steps steps;
+  std::vector<std::optional<int64_t>> limits;
+};
+
+/// Memory through a layout: base + swizzle(origin + layout(c)). A view without memory, an identity
+/// tensor, has coordinates for elements.
+struct View {
+  std::string name;  ///< for messages
+  Steps steps;
+  std::optional<Swizzle> swizzle;
+  int64_t base = 0;
+  bool wide = false;  ///< indices need 64 bits
+  std::vector<Guard> guards;
+  std::optional<std::string> profile;  ///< of an identity tensor's elements
+
+  const Layout& layout() const { return steps.layout; }
+  int64_t size() const { return steps.layout.size(); }
+  /// The layout as the user gave it or made it.
+  AnyLayout shown() const;
+};
+
+/// `base` counts elements from the beginning of the memory. Error where indices would be negative.
+View make_view(std::string name, const AnyLayout& layout, int64_t base = 0);
+/// Of memory whose size nobody knows: no coordinate is outside.
+View make_endless_view(std::string name, int64_t base = 0);
+/// The view whose elements are the coordinates of a shape.
+View make_identity_view(const IntTuple& shape);
+bool is_endless(const View& v);
+/// One more than the largest index that the view reaches; 0 where its size is not known.
+int64_t elements(const View& v);
+
+/// ((tiles), (rests)). What the tiler does not divide is guarded: elements outside are not touched.
+View zipped_divide(const View& v, const Tiler& tiler);
+/// The view at tiler(c). Error where the tiler reaches further than the view.
+View composition(const View& v, const Tiler& tiler);
+/// The modes that a coordinate leaves open, at the place that it fixes; all fixed leave one
+/// element. A traced index is taken modulo the size of what it indexes, unless its bounds prove
+/// that idle; a known one outside is an Error. `b` may be null where all is known.
+View slice(Builder* b, const View& v, const Coordinate& coord);
+
+/// The elements of thread `index` of a layout of threads: those at its place in each tile of the
+/// layout's shape.
+View partition(Builder* b, const View& v, const Layout& threads, const Index& index);
+
+/// The elements in the order of their coordinates, the first mode fastest; 0 for those outside.
+std::vector<ValueId> load(Builder& b, ValueId memory, const View& v);
+/// Writes them, but for those outside. `values` are as many, or one for all.
+void store(Builder& b, ValueId memory, const View& v, Operands values);
+/// The one element of a view that has no others: its index, and whether it exists, where that is
+/// not certain.
+struct Element {
+  Operand index;
+  std::optional<Operand> exists;
+};
+Element element(Builder& b, const View& v);
+/// The coordinate that is the only element of an identity view, as leaves of its profile.
+std::vector<Operand> coordinate(Builder& b, const View& v);
+
+}  // namespace enigma

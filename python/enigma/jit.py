@@ -1,0 +1,415 @@
+"""@jit: a Python function that tiles tensors and launches kernels; it runs when it is compiled."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from functools import update_wrapper
+from types import EllipsisType
+from typing import Any, NoReturn
+
+from enigma import _core
+from enigma.errors import EnigmaError, error, user_line
+from enigma.kernel import KernelDef, Parameter, innermost, resolved
+from enigma.session import Session, jits, sessions
+from enigma.types import Scalar
+
+__all__ = ["JitDef", "jit", "make_layout_tv", "tensor_zipped_divide"]
+
+Dim3 = tuple[int, int, int]
+Size = int | tuple[int, ...] | list[int]
+Launchable = Size | EllipsisType | None
+
+
+class JitDef:
+    """A jit function, made by ``@enigma.jit``; ``enigma.compile(f, *tensors)`` runs it."""
+
+    __name__: str
+    __qualname__: str
+
+    def __init__(self, function: Callable[..., Any], scope: dict[str, Any]) -> None:
+        update_wrapper(self, function)
+        self.function = function
+        inner = innermost(function)
+        code = inner.__code__
+        self.filename, self.lineno = code.co_filename, code.co_firstlineno
+        if code.co_flags & 0x0C or code.co_kwonlyargcount:
+            raise TypeError(f"jit function '{self.__name__}': its parameters must be plain ones")
+        names = code.co_varnames[: code.co_argcount]
+        found = {n: resolved(a, inner, scope) for n, a in inner.__annotations__.items()}
+        self.parameters = {name: found.get(name) for name in names}
+        self.artifacts: dict[Any, Any] = {}  # compile's cache
+
+    def __call__(self, *args: object, **kwargs: object) -> NoReturn:
+        raise EnigmaError(
+            f"jit function '{self.__name__}' is not called itself: compile it with "
+            f"enigma.compile({self.__name__}, *tensors), then call what that gives",
+            *user_line(),
+        )
+
+    def __repr__(self) -> str:
+        return f"<enigma jit function {self.__name__}({', '.join(self.parameters)})>"
+
+    def arguments(self, given: tuple[object, ...]) -> dict[str, Any]:
+        """Tensors as given, in parameter order, and a JitScalar for each Scalar parameter."""
+        bound: dict[str, Any] = {}
+        rest = list(given)
+        for name, annotation in self.parameters.items():
+            is_scalar = isinstance(annotation, Scalar)
+            if isinstance(annotation, Scalar) and not (rest and isinstance(rest[0], Scalar)):
+                bound[name] = JitScalar(name, annotation.dtype)
+                continue
+            if not rest:
+                wanted = [n for n, a in self.parameters.items() if not isinstance(a, Scalar)]
+                raise error(
+                    f"compile: jit function '{self.__name__}' takes a tensor for each of "
+                    f"{', '.join(wanted)}, but {len(given)} {_are(given)} given"
+                )
+            value = rest.pop(0)
+            if isinstance(value, Scalar) and (not is_scalar or value == annotation):
+                bound[name] = JitScalar(name, value.dtype)
+            elif (
+                isinstance(value, _core.Tensor) and not is_scalar and value.buffer_index is not None
+            ):
+                bound[name] = value
+            else:
+                raise error(
+                    f"compile: parameter '{name}' of jit function '{self.__name__}' is given as an "
+                    'enigma.Tensor, such as enigma.Tensor("A", 0, "float", enigma.Layout((m, n), '
+                    f"(n, 1))), or as an enigma.Scalar; it cannot be {value!r}"
+                )
+        if rest:
+            raise error(
+                f"compile: jit function '{self.__name__}' has {len(self.parameters)} parameters "
+                f"({', '.join(self.parameters)}), but {len(given)} arguments {_are(given)} given"
+            )
+        return bound
+
+
+def jit(function: Callable[..., Any]) -> JitDef:
+    """Defines a function that divides tensors into tiles and launches kernels on them.
+
+    It runs once, on the host, when ``enigma.compile(f, *tensors)`` is called. Its parameters are
+    ``enigma.Tensor``s, and numbers annotated with ``enigma.Scalar(dtype)``. Kernels are defined
+    inside of it, or before it with parameters annotated ``enigma.Tensor``, and launched in order::
+
+        kernel(gA, gB, tv).launch(grid=(n, 1, 1), block=(256, 1, 1))
+        kernel.launch(grid=..., block=...)
+
+    The first gives the kernel what is written. The second binds its parameters to the tensors that
+    ``tensor_zipped_divide`` made in this function, in order, each as the tile of the threadgroup,
+    and then to the layout of ``make_layout_tv``. ``grid`` counts threads; where it or ``block`` is
+    ``...`` or left out, the block has the threads of that layout, and the grid a block for each
+    tile. ::
+
+        @enigma.jit
+        def double(mX: enigma.Tensor, mY: enigma.Tensor):
+            gX = enigma.tensor_zipped_divide(mX, 256)
+            gY = enigma.tensor_zipped_divide(mY, 256)
+
+            @enigma.kernel
+            def body(x, y):
+                i = enigma.thread_position_in_threadgroup()
+                y[i] = 2.0 * x[i]
+
+            body.launch(block=256)
+    """
+    if not callable(function):
+        raise TypeError(f"enigma.jit decorates a function, not {function!r}")
+    return JitDef(function, sys._getframe(1).f_locals)
+
+
+class JitScalar:
+    """A Scalar parameter of a jit function: a value of each kernel that uses it."""
+
+    def __init__(self, name: str, dtype: _core.DType) -> None:
+        self.name = name
+        self.dtype = dtype
+
+    def __enigma_value__(self) -> _core.IRValue:
+        stack = sessions()
+        if not stack:
+            raise error(
+                f"the scalar '{self.name}' has a value only in a kernel, which each run gives it"
+            )
+        known = stack[-1].scalars
+        if self.name not in known:
+            index = current(f"the scalar '{self.name}'").index_of(self)
+            known[self.name] = stack[-1].trace.scalar(self.name, self.dtype, index)
+        return known[self.name]
+
+    def __repr__(self) -> str:
+        return f"<Scalar {self.name}: {self.dtype!r}>"
+
+
+def _operator(name: str) -> Callable[..., Any]:
+    return lambda self, *other: getattr(self.__enigma_value__(), name)(*other)
+
+
+for _name in (
+    "add radd sub rsub mul rmul truediv rtruediv floordiv rfloordiv mod rmod pow rpow and rand "
+    "or ror xor rxor lshift rlshift rshift rrshift lt le gt ge eq ne neg invert abs bool"
+).split():
+    setattr(JitScalar, f"__{_name}__", _operator(f"__{_name}__"))
+JitScalar.__hash__ = object.__hash__  # type: ignore[method-assign]
+
+
+class Launch:
+    """One kernel with its arguments, which ``launch`` traces."""
+
+    def __init__(self, definition: KernelDef, arguments: tuple[Any, ...] | None) -> None:
+        self.definition = definition
+        self.arguments = arguments  # None: those of the short form
+
+    def launch(self, grid: Launchable = None, block: Launchable = None) -> None:
+        """Adds the kernel to what the jit function runs; see ``enigma.jit``."""
+        current(f"launch of kernel '{self.definition.__name__}'").add(self, grid, block)
+
+    def __repr__(self) -> str:
+        return f"<enigma kernel {self.definition.__name__} with its arguments>"
+
+
+class JitSession:
+    """One run of a jit function: what it has made so far."""
+
+    def __init__(self, definition: JitDef, arguments: dict[str, Any]) -> None:
+        self.name = definition.__name__
+        self.arguments = arguments
+        self.tiled: list[_core.Tensor] = []
+        self.layouts: list[Any] = []  # of make_layout_tv
+        self.launches: list[tuple[KernelDef, _core.Module, Dim3, Dim3]] = []
+        tensors = [t for t in arguments.values() if isinstance(t, _core.Tensor)]
+        seen: dict[int, str] = {}
+        for t in tensors:
+            index = t.buffer_index
+            assert index is not None
+            if seen.setdefault(index, t.name) != t.name:
+                raise error(
+                    f"tensors '{seen[index]}' and '{t.name}' both have the buffer_index {index}; "
+                    "give each its own"
+                )
+        free = (i for i in range(_core.MAX_PARAMETERS) if i not in seen)
+        scalars = [s for s in arguments.values() if isinstance(s, JitScalar)]
+        self._indices = {s.name: i for s, i in zip(scalars, free, strict=False)}
+
+    def params(self) -> list[tuple[str, int, _core.DType, bool]]:
+        """The parameters of what is compiled: name, buffer index, type, whether it is a scalar."""
+        found = []
+        for a in self.arguments.values():
+            if isinstance(a, JitScalar):
+                found.append((a.name, self.index_of(a), a.dtype, True))
+            else:
+                found.append((a.name, a.buffer_index, a.dtype, False))
+        return found
+
+    def index_of(self, scalar: JitScalar) -> int:
+        """The MSL buffer index of a scalar: the lowest that no tensor has."""
+        if scalar.name not in self._indices:
+            raise error(f"the scalar '{scalar.name}' belongs to another jit function")
+        return self._indices[scalar.name]
+
+    def add(self, launch: Launch, grid: Launchable, block: Launchable) -> None:
+        if sessions():
+            raise error(
+                "launch is called in a kernel; a jit function launches its kernels one after the "
+                "other"
+            )
+        kernel = launch.definition
+        arguments = launch.arguments
+        tiled = self.tiled if arguments is None else _tiled(arguments)
+        threads = self._block(kernel, arguments, block)
+        total = self._grid(kernel, tiled, grid, threads)
+        if arguments is None:
+            arguments = self._short(kernel)
+        module = kernel.trace(
+            lambda session: self._bind(session, kernel, arguments, total, threads)
+        )
+        self.launches.append((kernel, module, total, threads))
+
+    def _short(self, kernel: KernelDef) -> tuple[Any, ...]:
+        """The arguments of the short form."""
+        names = [p.name for p in kernel.parameters]
+        rest = len(names) - len(self.tiled)
+        if not self.tiled or rest < 0 or rest > max(1, len(self.layouts)):
+            made = ", ".join(t.name for t in self.tiled) or "none"
+            raise error(
+                f"kernel '{kernel.__name__}' has {len(names)} parameters ({', '.join(names)}), "
+                f"which launch() binds to the tensors that tensor_zipped_divide made in jit "
+                f"function '{self.name}' ({made}), and then to the layout of make_layout_tv "
+                f"({len(self.layouts)} made); write {kernel.__name__}(...).launch(...) to give "
+                "others"
+            )
+        if rest and not self.layouts:
+            raise error(
+                f"kernel '{kernel.__name__}': parameter '{names[-1]}' is bound to the layout of "
+                f"make_layout_tv, but jit function '{self.name}' has made none"
+            )
+        layouts = self.layouts[len(self.layouts) - rest :] if rest else []
+        return (*(_Tile(t) for t in self.tiled), *layouts)
+
+    def _bind(
+        self,
+        session: Session,
+        kernel: KernelDef,
+        arguments: tuple[Any, ...],
+        grid: Dim3,
+        block: Dim3,
+    ) -> list[Any]:
+        """What the kernel sees of its arguments. Buffers are declared in this function's order."""
+        trace = session.trace
+        trace.set_launch(grid, block)
+        whole = [a.tensor if isinstance(a, _Tile) else a for a in arguments]
+        used = {a.buffer_index for a in whole if isinstance(a, _core.Tensor)}
+        for a in self.arguments.values():
+            if isinstance(a, _core.Tensor) and a.buffer_index in used:
+                trace.memory(a)
+            elif any(a is w for w in whole):
+                a.__enigma_value__()
+        values: list[Any] = []
+        for parameter, a in zip(kernel.parameters, arguments, strict=True):
+            if isinstance(a, _Tile):
+                values.append(a.of_threadgroup(grid, block))
+            elif isinstance(a, JitScalar):
+                values.append(a.__enigma_value__())
+            elif parameter.dtype is not None:
+                values.append(_typed(trace, kernel, parameter, a))
+            else:
+                values.append(a)
+        return values
+
+    def _block(
+        self, kernel: KernelDef, arguments: tuple[Any, ...] | None, block: Launchable
+    ) -> Dim3:
+        if block is not None and block is not ...:
+            return _size(kernel, "block", block)
+        if arguments is None:
+            layouts = self.layouts[-1:]
+        else:
+            layouts = [a for a in arguments if isinstance(a, _core.Layout) and a.rank() == 2]
+        if not layouts:
+            raise error(
+                f"launch of kernel '{kernel.__name__}': the block is that of a layout of threads "
+                "and values, of which there is none; give the threads of a threadgroup, "
+                "block=(256, 1, 1)"
+            )
+        return _size(kernel, "block", layouts[-1].size(0))
+
+    def _grid(
+        self, kernel: KernelDef, tiled: list[_core.Tensor], grid: Launchable, block: Dim3
+    ) -> Dim3:
+        if grid is not None and grid is not ...:
+            return _size(kernel, "grid", grid)
+        counts = {t.name: _tiles(t) for t in tiled}
+        known = set(counts.values())
+        if len(known) != 1 or None in known:
+            shown = ", ".join(f"{name} {n}" for name, n in counts.items())
+            why = f"they differ: {shown}" if len(known) > 1 else "it is not known"
+            raise error(
+                f"launch of kernel '{kernel.__name__}': the grid is a block for each tile of the "
+                f"tensors, but {why if counts else 'no tensor is tiled'}; give the number of "
+                "threads, grid=(x, 1, 1)"
+            )
+        (tiles,) = known
+        assert tiles is not None
+        return tiles * block[0], block[1], block[2]
+
+    def __enter__(self) -> JitSession:
+        jits().append(self)
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        jits().pop()
+
+
+class _Tile:
+    """A tensor of which each threadgroup gets its tile."""
+
+    def __init__(self, tensor: _core.Tensor) -> None:
+        self.tensor = tensor
+
+    def of_threadgroup(self, grid: Dim3, block: Dim3) -> _core.Tensor:
+        number: Any = None
+        stride = 1
+        for dim in range(3):
+            groups = -(-grid[dim] // block[dim])
+            if groups == 1:
+                continue
+            term: Any = _core.query("threadgroup_position_in_grid", dim)  # type: ignore[arg-type]
+            term = term * stride if stride > 1 else term
+            number = term if number is None else number + term
+            stride *= groups
+        tile = self.tensor.shape[0]
+        whole = (None,) * len(tile) if isinstance(tile, tuple) else None
+        found: _core.Tensor = self.tensor[whole, 0 if number is None else number]
+        return found
+
+
+def _typed(trace: _core.Trace, kernel: KernelDef, parameter: Parameter, argument: Any) -> Any:
+    """The argument of a parameter with a type: the memory behind a tensor, or a number."""
+    dtype = parameter.dtype
+    assert dtype is not None
+    if parameter.is_scalar and not isinstance(argument, _core.Tensor):
+        return dtype(argument)
+    is_whole = isinstance(argument, _core.Tensor) and argument.base_offset == 0
+    if not is_whole or parameter.is_scalar or argument.dtype != dtype:
+        raise error(
+            f"launch of kernel '{kernel.__name__}': parameter '{parameter.name}' is "
+            f"{parameter!r}, for which a launch gives {'a number' if parameter.is_scalar else ''}"
+            f"{'' if parameter.is_scalar else 'a tensor of that type that begins at element 0'}, "
+            f"not {argument!r}"
+        )
+    return trace.memory(argument)
+
+
+def _tiles(tensor: _core.Tensor) -> int | None:
+    return tensor.size(1) if tensor.shape is not None else None
+
+
+def _tiled(arguments: tuple[Any, ...]) -> list[_core.Tensor]:
+    """Those that are divided: ((tile), (tiles))."""
+    made = current("launch").tiled
+    return [a for a in arguments if any(a is t for t in made)]
+
+
+def _size(kernel: KernelDef, what: str, size: Any) -> Dim3:
+    given = (size,) if type(size) is int else size
+    good = isinstance(given, (tuple, list)) and 1 <= len(given) <= 3
+    if not good or not all(type(n) is int and n > 0 for n in given):
+        raise error(
+            f"launch of kernel '{kernel.__name__}': {what} is 1 to 3 positive ints, or ... to be "
+            f"inferred, but is {size!r}"
+        )
+    x, y, z = (*given, 1, 1)[:3]
+    return x, y, z
+
+
+def _are(things: tuple[object, ...]) -> str:
+    return "is" if len(things) == 1 else "are"
+
+
+def current(what: str) -> JitSession:
+    """The jit function that runs; EnigmaError, which names `what`, when there is none."""
+    if not jits():
+        raise error(
+            f"{what} is used outside a jit function: it needs the body of a function decorated "
+            "with @enigma.jit, while enigma.compile runs it"
+        )
+    return jits()[-1]
+
+
+def tensor_zipped_divide(tensor: _core.Tensor, tiler: Any) -> _core.Tensor:
+    divided = _core.tensor_zipped_divide(tensor, tiler)
+    if jits() and not sessions():
+        jits()[-1].tiled.append(divided)
+    return divided
+
+
+def make_layout_tv(thr: _core.Layout, val: _core.Layout) -> tuple[Any, _core.Layout]:
+    tiler, layout = _core.make_layout_tv(thr, val)
+    if jits() and not sessions():
+        jits()[-1].layouts.append(layout)
+    return tiler, layout
+
+
+tensor_zipped_divide.__doc__ = _core.tensor_zipped_divide.__doc__
+make_layout_tv.__doc__ = _core.make_layout_tv.__doc__

@@ -1,0 +1,33 @@
+// Programs: kernels that run in order on the same arguments, as a jit function launches them.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "enigma/runtime.h"
+
+namespace enigma {
+
+/// One launch of a program.
+struct Part {
+  std::shared_ptr<const Artifact> kernel;
+  std::vector<uint32_t> params;  ///< which parameter of the program each of the kernel's is
+  Dim3 grid, threads;
+};
+using Program = std::vector<Part>;
+
+/// What a program shows of itself: parameters, texts, warnings and constants of all its parts.
+/// `params` names the parameters in order; what the parts have beyond them follows. Fills in
+/// Part::params.
+std::shared_ptr<const Artifact> face_of(std::string name, std::vector<ParamInfo> params,
+                                        Program& parts);
+
+/// Prepares the parts on the same memory: what it gives dispatches all of them, in order, with the
+/// grids that they bring. A dispatch is told the grid of the last.
+std::unique_ptr<Prepared> prepare_program(Runtime& runtime, const Artifact& face,
+                                          const Program& parts, std::vector<Binding> bindings,
+                                          const std::vector<ConstantValue>& constants);
+/// Adds a launch to a batch: its parts', if it is of a program.
+void add_launch(std::vector<Launch>& batch, const Launch& launch);
+
+}  // namespace enigma

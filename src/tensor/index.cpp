@@ -1,0 +1,99 @@
+// Index arithmetic: powers of two become shifts and masks, and what bounds prove idle is left out.
+
+#include "tensor/index.h"
+
+#include <algorithm>
+#include <bit>
+
+namespace enigma {
+namespace {
+
+bool is_power(int64_t x) { return x > 0 && (x & (x - 1)) == 0; }
+
+int64_t log2_of(int64_t x) { return std::countr_zero(static_cast<uint64_t>(x)); }
+
+/// The largest power of two that is seen to divide a value.
+int64_t power_in(const Module& m, ValueId v, int depth = 4) {
+  const Instruction* def = m.def(v);
+  if (!def || depth == 0) return 1;
+  auto of = [&](size_t k) { return power_in(m, def->operands[k], depth - 1); };
+  switch (def->op) {
+    case Op::Constant:
+      return enigma::power_in(static_cast<int64_t>(def->attr));
+    case Op::MulI:
+      return std::min(of(0), int64_t{1} << 30) * std::min(of(1), int64_t{1} << 30);
+    case Op::AddI:
+    case Op::SubI:
+      return std::min(of(0), of(1));
+    case Op::AndI:
+      return std::max(of(0), of(1));
+    case Op::Shl: {
+      const Instruction* count = m.def(def->operands[1]);
+      if (!count || count->op != Op::Constant || count->attr > 30) return of(0);
+      return std::min(of(0), int64_t{1} << 30) << count->attr;
+    }
+    case Op::Cast:
+      return is_integer(m.type(def->operands[0]).dtype) ? of(0) : 1;
+    default:
+      return 1;
+  }
+}
+
+}  // namespace
+
+int64_t power_in(int64_t x) {
+  return int64_t{1} << std::min(std::countr_zero(static_cast<uint64_t>(x)), 62);
+}
+
+Digits::Digits(Builder* b, const Index& x, int64_t size, bool wide) : b_(b), x_(x) {
+  if (x.is_known()) return;
+  const DType type = b->type(x.value).dtype, to = wide ? DType::U64 : DType::U32;
+  const Builder::Bounds is = b->bounds(x.value);
+  const int64_t most = wide ? INT64_MAX : int64_t{UINT32_MAX};
+  if (!is_power(size) && (is.least < 0 || is.greatest > most)) {
+    // The conversion would take it modulo a power of two first, which the size does not divide.
+    const DType large = is_signed(type) ? DType::I64 : DType::U64;
+    ValueId whole = size > is.greatest ? b->cast(x.value, large) : x.value;
+    x_ = b->apply("%", {whole, Literal(size)});
+  }
+  x_ = b->type(x_.value).dtype == to ? x_.value : b->cast(x_.value, to);
+}
+
+Index Digits::at(int64_t place, int64_t size) const {
+  if (x_.is_known()) return x_.known / place % size;
+  ValueId x = x_.value;
+  const int64_t greatest = b_->bounds(x).greatest;
+  if (greatest / place == 0) return 0;
+  if (place > 1) {
+    x = is_power(place) ? b_->apply(">>", {x, Literal(log2_of(place))})
+                        : b_->apply("//", {x, Literal(place)});
+  }
+  if (greatest / place < size) return x;
+  return is_power(size) ? b_->apply("&", {x, Literal(size - 1)})
+                        : b_->apply("%", {x, Literal(size)});
+}
+
+void add(Builder* b, Origin& origin, const Index& x, int64_t stride) {
+  if (x.is_known()) {
+    origin.known += x.known * stride;
+    return;
+  }
+  const int64_t power = std::min(power_in(b->module(), x.value), int64_t{1} << 30);
+  const int64_t multiple = std::min(power_in(stride), int64_t{1} << 30) * power;
+  ValueId term = stride == 1 ? x.value : b->apply("*", {x.value, Literal(stride)});
+  if (origin.traced) {
+    origin.traced = b->apply("+", {origin.traced, term});
+    origin.multiple = std::min(origin.multiple, multiple);
+  } else {
+    origin.traced = term;
+    origin.multiple = multiple;
+  }
+}
+
+Operand sum(Builder& b, const Origin& origin, int64_t more) {
+  const int64_t known = origin.known + more;
+  if (!origin.traced) return Literal(known);
+  return known ? b.apply("+", {origin.traced, Literal(known)}) : origin.traced;
+}
+
+}  // namespace enigma

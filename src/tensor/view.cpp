@@ -1,0 +1,265 @@
+// Views as data: making, dividing, composing, and the slices that fix some of their coordinates.
+
+#include "enigma/tensor.h"
+#include "support/text.h"
+#include "tensor/index.h"
+
+namespace enigma {
+namespace {
+
+constexpr int64_t kEndless = int64_t{1} << 60;
+
+Basis component(size_t i) { return Basis({static_cast<int64_t>(i)}); }
+
+size_t component_of(const Stride& s) {
+  return s.basis.empty() ? 0 : static_cast<size_t>(s.basis.path()[0]);
+}
+
+/// The largest index above the origin, and the lowest, which is at most 0.
+std::pair<int64_t, int64_t> reach(const Layout& l) {
+  int64_t low = 0, high = 0;
+  for (const Mode& m : l.leaves()) {
+    (m.stride.value < 0 ? low : high) += m.stride.value * (m.size - 1);
+  }
+  return {low, high};
+}
+
+/// The shape of a layout, with a component for each of its leaves.
+Layout coordinates_of(const Layout& l) {
+  Nested<Mode> out = Nested<Mode>::blank();
+  const std::string& profile = l.modes().profile();
+  size_t k = 0;
+  for (char c : profile) {
+    if (c == '(') {
+      out.open();
+    } else if (c == ')') {
+      out.close();
+    } else {
+      out.push({l.leaves()[k].size, Stride(1, component(k))});
+      ++k;
+    }
+  }
+  return Layout(std::move(out));
+}
+
+/// The modes of a layout that a tiler takes apart, without the bounds between what follows each
+/// other in memory; those that it leaves alone as they are.
+Layout merged(const Layout& l, const Tiler& tiler) {
+  if (std::holds_alternative<Layout>(tiler.value)) return coalesce(l);
+  const auto* modes = std::get_if<std::vector<Tiler>>(&tiler.value);
+  if (!modes) return l;
+  std::vector<Layout> out;
+  for (size_t k = 0; k < l.rank(); ++k) {
+    out.push_back(k < modes->size() ? merged(l[k], (*modes)[k]) : l[k]);
+  }
+  return make_layout(out);
+}
+
+/// Marks the components of the modes that a tiler covers beyond their end. Both layouts have a mode
+/// for each of the tiler.
+void limit(const Layout& coords, const Tiler& tiler, std::vector<std::optional<int64_t>>& limits) {
+  if (const auto* modes = std::get_if<std::vector<Tiler>>(&tiler.value)) {
+    for (size_t k = 0; k < modes->size(); ++k) limit(coords[k], (*modes)[k], limits);
+    return;
+  }
+  if (std::holds_alternative<Tiler::Whole>(tiler.value)) return;
+  if (logical_divide(coords, tiler).size() == coords.size()) return;
+  const Mode& last = coords.leaves().back();  // the one that a layout has no end in
+  limits[component_of(last.stride)] = last.size;
+}
+
+template <class F>
+View transformed(const View& v, const F& f) {
+  View out = v;
+  out.steps.layout = f(v.steps.layout);
+  for (Guard& g : out.guards) g.steps.layout = f(g.steps.layout);
+  return out;
+}
+
+/// Error unless a tiler stays within a layout, mode by mode.
+void check_fits(const View& v, const Layout& l, const Tiler& tiler) {
+  if (const auto* modes = std::get_if<std::vector<Tiler>>(&tiler.value)) {
+    if (modes->size() > l.rank()) return;  // the algebra's own message is better
+    for (size_t k = 0; k < modes->size(); ++k) check_fits(v, l[k], (*modes)[k]);
+    return;
+  }
+  const Layout* t = std::get_if<Layout>(&tiler.value);
+  if (!t || t->cosize() <= l.size()) return;
+  throw Error(concat("the layout ", str(*t), " reaches index ", t->cosize() - 1, ", but ",
+                     called(v), " has ", l.size(), " elements there, of shape ", str(l.shape()),
+                     "; compose it with a layout of at most as many"));
+}
+
+// ---- Slices ----
+
+class Slicer {
+ public:
+  Slicer(Builder* b, const View& v) : b_(b), v_(v) {}
+
+  Steps run(const Steps& steps, const Coordinate& coord) {
+    Steps out = steps;
+    walk(steps.layout.root(), coord.root(), out.origins);
+    out.layout = slice(steps.layout, known(coord));
+    return out;
+  }
+
+  /// The coordinate with 0 for what is traced.
+  static IntTuple known(const Coordinate& coord) {
+    SmallVector<int64_t, 4> leaves;
+    for (const Index& i : coord.leaves()) leaves.push_back(i.is_known() ? i.known : 0);
+    return {coord.profile(), leaves};
+  }
+
+ private:
+  void walk(Node<Mode> l, Node<Index> c, std::vector<Origin>& origins) {
+    if (c.is_none()) return;
+    if (c.is_leaf()) return step(l, c.leaf(), origins);
+    if (!l.is_tuple() || l.rank() != c.rank()) {
+      if (c.rank() == 1) return walk(l, c.mode(0), origins);
+      throw Error(concat(called(v_), " is indexed by ", c.rank(), " coordinates where it has ",
+                         l.is_tuple() ? l.rank() : 1, ": its shape is ", str(v_.layout().shape())));
+    }
+    auto part = c.begin();
+    for (Node<Mode> mode : l) {
+      walk(mode, *part, origins);
+      ++part;
+    }
+  }
+
+  void step(Node<Mode> l, const Index& x, std::vector<Origin>& origins) {
+    const Layout modes = coalesce(Layout(Nested<Mode>(l)));
+    int64_t size = modes.size(), place = 1;
+    if (x.is_known() && (x.known < 0 || x.known >= size)) {
+      throw Error(concat("the coordinate ", x.known, " is outside of ", called(v_), ": it counts ",
+                         size, size == 1 ? " element" : " elements", " there, from 0"));
+    }
+    Digits digits(b_, x, size, v_.wide);
+    for (const Mode& m : modes.leaves()) {
+      if (m.stride.value != 0) {
+        add(b_, origins[component_of(m.stride)], digits.at(place, m.size), m.stride.value);
+      }
+      place *= m.size;
+    }
+  }
+
+  Builder* b_;
+  const View& v_;
+};
+
+}  // namespace
+
+std::string called(const View& v) {
+  if (v.profile) return "an identity tensor";
+  return v.name.empty() ? "a tensor" : concat("'", v.name, "'");
+}
+
+AnyLayout View::shown() const {
+  if (!swizzle) return steps.layout;
+  return SwizzledLayout{*swizzle, steps.origins[0].known, steps.layout};
+}
+
+View make_view(std::string name, const AnyLayout& layout, int64_t base) {
+  View v;
+  v.name = std::move(name);
+  v.base = base;
+  v.steps.origins.resize(1);
+  if (const auto* s = std::get_if<SwizzledLayout>(&layout)) {
+    v.steps.layout = s->layout;
+    v.steps.origins[0].known = s->offset;
+    v.swizzle = s->swizzle;
+  } else {
+    v.steps.layout = std::get<Layout>(layout);
+  }
+  const Layout& l = v.steps.layout;
+  if (l.gives_coordinates()) {
+    throw Error(concat(called(v), " cannot have the layout ", str(l),
+                       ", which gives coordinates; use strides without a basis, or "
+                       "make_identity_tensor for a tensor of coordinates"));
+  }
+  if (l.size() < 1) throw Error(concat(called(v), " is empty: its shape is ", str(l.shape())));
+  const int64_t least = base + v.steps.origins[0].known + reach(l).first;
+  if (least < 0 || (v.swizzle && base < 0)) {
+    throw Error(concat(called(v), " begins at element ", least,
+                       " of its memory; give a base_offset of at least ", base - least));
+  }
+  v.wide = elements(v) > int64_t{UINT32_MAX};
+  return v;
+}
+
+View make_endless_view(std::string name, int64_t base) {
+  View v = make_view(std::move(name), Layout(IntTuple(kEndless), Strides(Stride(1))), base);
+  v.wide = false;
+  return v;
+}
+
+View make_identity_view(const IntTuple& shape) {
+  View v;
+  v.steps.layout = coordinates_of(Layout(shape));
+  v.profile = shape.profile();
+  v.steps.origins.resize(v.steps.layout.leaves().size());
+  return v;
+}
+
+bool is_endless(const View& v) { return v.layout().size() >= kEndless; }
+
+int64_t elements(const View& v) {
+  const Layout& l = v.steps.layout;
+  if (v.profile || is_endless(v)) return 0;
+  if (v.swizzle) return v.base + SwizzledLayout{*v.swizzle, v.steps.origins[0].known, l}.cosize();
+  return v.base + v.steps.origins[0].known + reach(l).second + 1;
+}
+
+View zipped_divide(const View& v, const Tiler& tiler) {
+  View out = transformed(v, [&](const Layout& l) { return zipped_divide(l, tiler); });
+  if (v.profile || out.size() == v.size()) return out;
+  Guard g;
+  const Layout coords = coordinates_of(merged(v.layout(), tiler));
+  g.limits.resize(coords.leaves().size());
+  limit(coords, tiler, g.limits);
+  g.steps = {zipped_divide(coords, tiler), std::vector<Origin>(coords.leaves().size())};
+  out.guards.push_back(std::move(g));
+  return out;
+}
+
+View composition(const View& v, const Tiler& tiler) {
+  check_fits(v, v.layout(), tiler);
+  return transformed(v, [&](const Layout& l) {
+    if (const Layout* r = std::get_if<Layout>(&tiler.value)) return composition(l, *r);
+    return composition(l, tiler);
+  });
+}
+
+View partition(Builder* b, const View& v, const Layout& threads, const Index& index) {
+  const Digits digits(b, index, threads.size(), v.wide);
+  Coordinate coord = Coordinate::blank();
+  coord.open().open();
+  for (size_t k = 0; k < threads.rank(); ++k) {
+    Origin at;
+    int64_t place = 1;
+    for (const Mode& m : threads[k].leaves()) {
+      if (m.size > 1 && m.stride.value < 1) {
+        throw Error(concat("local_partition: the threads ", str(threads),
+                           " are not numbered one by one; use a compact layout"));
+      }
+      if (m.size > 1) add(b, at, digits.at(m.stride.value, m.size), place);
+      place *= m.size;
+    }
+    coord.push(at.traced ? Index(at.traced) : Index(at.known));
+  }
+  coord.close();
+  const View tiles = zipped_divide(v, Tiler(IntTuple(product_each(threads.shape()))));
+  coord.open();
+  for (size_t k = 0; k < tiles.layout()[1].rank(); ++k) coord.push_none();
+  coord.close().close();
+  return slice(b, tiles, coord);
+}
+
+View slice(Builder* b, const View& v, const Coordinate& coord) {
+  Slicer slicer(b, v);
+  View out = v;
+  out.steps = slicer.run(v.steps, coord);
+  for (Guard& g : out.guards) g.steps = slicer.run(g.steps, coord);
+  return out;
+}
+
+}  // namespace enigma

@@ -1,0 +1,33 @@
+"""Tensors on the host: slices, tiles and partitions, and the coordinates of identity tensors."""
+
+import enigma
+from enigma import Layout, Tensor
+
+
+def test_views_on_the_host():
+    a = Tensor("A", 3, "half", Layout((4, (2, 8)), (16, (8, 1))), 5)
+    assert (a.name, a.buffer_index, a.dtype, a.base_offset) == ("A", 3, enigma.f16, 5)
+    assert a.shape == (4, (2, 8))
+    assert a.stride == (16, (8, 1))
+    assert (a.size(), a.size(1), a.size((1, 0)), a.elements) == (64, 16, 2, 69)
+    row = a[2, None]
+    assert (row.layout, row.base_offset) == (Layout(((2, 8),), ((8, 1),)), 37)
+    assert a[:, (1, 3)].layout == Layout((4,), (16,))
+    assert a[:, (1, 3)].base_offset == 5 + 8 + 3
+    assert repr(row) == "<Tensor A: f16 ((2,8)):((8,1)), buffer 3>"
+    tiled = enigma.tensor_zipped_divide(a, (2, None))
+    assert tiled.layout == enigma.zipped_divide(a.layout, (2, None))
+    assert enigma.local_tile(a, (2,), 1).base_offset == 5 + 32
+    part = enigma.local_partition(
+        Tensor("A", 0, "float", Layout((8, 8), (8, 1))), Layout((2, 4), (4, 1)), 6
+    )
+    assert (part.layout, part.base_offset) == (Layout((4, 2), (16, 4)), 8 + 2)
+
+
+def test_identity_tensors_follow_the_same_divisions():
+    c = enigma.make_identity_tensor((8, (2, 3)))
+    assert c[5, (1, 2)] == (5, (1, 2))
+    assert c[8 + 3] == (3, (1, 0))
+    tiles = enigma.tensor_zipped_divide(enigma.make_identity_tensor((20, 9)), (4, 4))
+    assert tiles[(3, 2), (1, 1)] == (7, 6)
+    assert enigma.local_tile(enigma.make_identity_tensor((20, 9)), (4, 4), (4, 2))[1, 0] == (17, 8)
