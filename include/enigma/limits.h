@@ -11,5 +11,6 @@ inline constexpr uint32_t kMaxFunctionConstant = 65535;  ///< the greatest index
 inline constexpr uint32_t kThreadgroupBytes = 32 * 1024;
 inline constexpr uint32_t kMaxThreadsPerThreadgroup = 1024;
 inline constexpr uint32_t kSimdWidth = 32;
+inline constexpr uint32_t kQuadWidth = 4;
 
 }  // namespace enigma

@@ -230,6 +230,7 @@ const char* Builder::State::advice(std::span<const Op> rows,
   if ((c == 'V' && any_part) || (c == 'W' && all_float)) {
     return "make_vec(...), which takes the components";
   }
+  if (c == 'V' && all_float) return "v.x, one component, for the operand that is no vector";
   if (takes_floats && any_number) return "metal_cast(x, \"float\")";
   return takes_integers ? "metal_cast(x, \"int\")" : "metal_cast(x, \"float\")";
 }

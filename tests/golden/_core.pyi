@@ -2305,7 +2305,8 @@ def simd_and(x: IRValue | float | numpy.generic) -> IRValue:
     bitwise and over the SIMD-group
 
     simd_and(integer) -> integer, in MSL simd_and(x).
-    Here integer is i8 to i64 or u8 to u64.
+    simd_and(bool) -> bool, in MSL simd_and(x): whether it holds in all lanes of the SIMD-group.
+    Here integer is i8 to i64 or u8 to u64; bool is b1.
 
     Errors: EnigmaError, with the signature, for operands of other types.
     """
@@ -2315,7 +2316,8 @@ def simd_or(x: IRValue | float | numpy.generic) -> IRValue:
     bitwise or over the SIMD-group
 
     simd_or(integer) -> integer, in MSL simd_or(x).
-    Here integer is i8 to i64 or u8 to u64.
+    simd_or(bool) -> bool, in MSL simd_or(x): whether it holds in a lane of the SIMD-group.
+    Here integer is i8 to i64 or u8 to u64; bool is b1.
 
     Errors: EnigmaError, with the signature, for operands of other types.
     """
@@ -2325,56 +2327,272 @@ def simd_xor(x: IRValue | float | numpy.generic) -> IRValue:
     bitwise exclusive or over the SIMD-group
 
     simd_xor(integer) -> integer, in MSL simd_xor(x).
-    Here integer is i8 to i64 or u8 to u64.
+    simd_xor(bool) -> bool, in MSL simd_xor(x): whether it holds in an odd number of lanes of the SIMD-group.
+    Here integer is i8 to i64 or u8 to u64; bool is b1.
 
     Errors: EnigmaError, with the signature, for operands of other types.
     """
 
-def simd_shuffle(x: IRValue | float | numpy.generic, y: IRValue | float | numpy.generic) -> IRValue:
+def simd_prefix_inclusive_sum(x: IRValue | float | numpy.generic) -> IRValue:
     """
-    the value of lane $1
+    sum over the SIMD-group's lanes up to this one
 
-    simd_shuffle(any, uint) -> any, in MSL simd_shuffle(x, y).
+    simd_prefix_inclusive_sum(float) -> float, in MSL simd_prefix_inclusive_sum(x).
+    simd_prefix_inclusive_sum(integer) -> integer, in MSL simd_prefix_inclusive_sum(x): sum over the SIMD-group's lanes up to this one, wrapping.
+    Here float is f32, f16 or bf16; integer is i8 to i64 or u8 to u64.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
+
+def simd_prefix_exclusive_sum(x: IRValue | float | numpy.generic) -> IRValue:
+    """
+    sum over the SIMD-group's lanes below this one; 0 in the first
+
+    simd_prefix_exclusive_sum(float) -> float, in MSL simd_prefix_exclusive_sum(x).
+    simd_prefix_exclusive_sum(integer) -> integer, in MSL simd_prefix_exclusive_sum(x): sum over the SIMD-group's lanes below this one, wrapping; 0 in the first.
+    Here float is f32, f16 or bf16; integer is i8 to i64 or u8 to u64.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
+
+def simd_prefix_inclusive_product(x: IRValue | float | numpy.generic) -> IRValue:
+    """
+    product over the SIMD-group's lanes up to this one
+
+    simd_prefix_inclusive_product(float) -> float, in MSL simd_prefix_inclusive_product(x).
+    simd_prefix_inclusive_product(integer) -> integer, in MSL simd_prefix_inclusive_product(x): product over the SIMD-group's lanes up to this one, wrapping.
+    Here float is f32, f16 or bf16; integer is i8 to i64 or u8 to u64.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
+
+def simd_prefix_exclusive_product(x: IRValue | float | numpy.generic) -> IRValue:
+    """
+    product over the SIMD-group's lanes below this one; 1 in the first
+
+    simd_prefix_exclusive_product(float) -> float, in MSL simd_prefix_exclusive_product(x).
+    simd_prefix_exclusive_product(integer) -> integer, in MSL simd_prefix_exclusive_product(x): product over the SIMD-group's lanes below this one, wrapping; 1 in the first.
+    Here float is f32, f16 or bf16; integer is i8 to i64 or u8 to u64.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
+
+def simd_shuffle(x: IRValue | float | numpy.generic, lane: IRValue | float | numpy.generic) -> IRValue:
+    """
+    simd_shuffle(x, lane): the value of that lane of the SIMD-group, whose number is taken modulo its width
+
+    simd_shuffle(any, uint) -> any, in MSL simd_shuffle(x, lane).
     Here any is a float, an integer or b1.
 
     Errors: EnigmaError, with the signature, for operands of other types.
     """
 
-def simd_shuffle_up(x: IRValue | float | numpy.generic, y: IRValue | float | numpy.generic) -> IRValue:
+def simd_shuffle_up(x: IRValue | float | numpy.generic, delta: IRValue | float | numpy.generic) -> IRValue:
     """
-    the value of the lane $1 below; the lowest lanes keep theirs
+    simd_shuffle_up(x, delta): the value of the lane that far below; the SIMD-group's lowest lanes keep theirs
 
-    simd_shuffle_up(any, uint) -> any, in MSL simd_shuffle_up(x, y).
+    simd_shuffle_up(any, uint) -> any, in MSL simd_shuffle_up(x, delta).
     Here any is a float, an integer or b1.
 
     Errors: EnigmaError, with the signature, for operands of other types.
     """
 
-def simd_shuffle_down(x: IRValue | float | numpy.generic, y: IRValue | float | numpy.generic) -> IRValue:
+def simd_shuffle_down(x: IRValue | float | numpy.generic, delta: IRValue | float | numpy.generic) -> IRValue:
     """
-    the value of the lane $1 above; the highest lanes keep theirs
+    simd_shuffle_down(x, delta): the value of the lane that far above; the SIMD-group's highest lanes keep theirs
 
-    simd_shuffle_down(any, uint) -> any, in MSL simd_shuffle_down(x, y).
+    simd_shuffle_down(any, uint) -> any, in MSL simd_shuffle_down(x, delta).
     Here any is a float, an integer or b1.
 
     Errors: EnigmaError, with the signature, for operands of other types.
     """
 
-def simd_shuffle_xor(x: IRValue | float | numpy.generic, y: IRValue | float | numpy.generic) -> IRValue:
+def simd_shuffle_xor(x: IRValue | float | numpy.generic, mask: IRValue | float | numpy.generic) -> IRValue:
     """
-    the value of the lane whose number differs in the bits of $1
+    simd_shuffle_xor(x, mask): the value of the SIMD-group's lane whose number differs in the bits of mask
 
-    simd_shuffle_xor(any, uint) -> any, in MSL simd_shuffle_xor(x, y).
+    simd_shuffle_xor(any, uint) -> any, in MSL simd_shuffle_xor(x, mask).
     Here any is a float, an integer or b1.
 
     Errors: EnigmaError, with the signature, for operands of other types.
     """
 
-def simd_broadcast(x: IRValue | float | numpy.generic, y: IRValue | float | numpy.generic) -> IRValue:
+def simd_broadcast(x: IRValue | float | numpy.generic, lane: IRValue | float | numpy.generic) -> IRValue:
     """
-    the value of lane $1, for all
+    simd_broadcast(x, lane): the value of that lane, for all of the SIMD-group
 
-    simd_broadcast(any, uint) -> any, in MSL simd_broadcast(x, y).
+    simd_broadcast(any, uint) -> any, in MSL simd_broadcast(x, lane).
+    Here any is a float, an integer or b1.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
+
+def quad_sum(x: IRValue | float | numpy.generic) -> IRValue:
+    """
+    sum over the quad-group
+
+    quad_sum(float) -> float, in MSL quad_sum(x).
+    quad_sum(integer) -> integer, in MSL quad_sum(x): sum over the quad-group, wrapping.
+    Here float is f32, f16 or bf16; integer is i8 to i64 or u8 to u64.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
+
+def quad_product(x: IRValue | float | numpy.generic) -> IRValue:
+    """
+    product over the quad-group
+
+    quad_product(float) -> float, in MSL quad_product(x).
+    quad_product(integer) -> integer, in MSL quad_product(x): product over the quad-group, wrapping.
+    Here float is f32, f16 or bf16; integer is i8 to i64 or u8 to u64.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
+
+def quad_min(x: IRValue | float | numpy.generic) -> IRValue:
+    """
+    least over the quad-group; ignores NaN
+
+    quad_min(float) -> float, in MSL quad_min(x).
+    quad_min(integer) -> integer, in MSL quad_min(x): least over the quad-group.
+    Here float is f32, f16 or bf16; integer is i8 to i64 or u8 to u64.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
+
+def quad_max(x: IRValue | float | numpy.generic) -> IRValue:
+    """
+    greatest over the quad-group; ignores NaN
+
+    quad_max(float) -> float, in MSL quad_max(x).
+    quad_max(integer) -> integer, in MSL quad_max(x): greatest over the quad-group.
+    Here float is f32, f16 or bf16; integer is i8 to i64 or u8 to u64.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
+
+def quad_and(x: IRValue | float | numpy.generic) -> IRValue:
+    """
+    bitwise and over the quad-group
+
+    quad_and(integer) -> integer, in MSL quad_and(x).
+    quad_and(bool) -> bool, in MSL quad_and(x): whether it holds in all lanes of the quad-group.
+    Here integer is i8 to i64 or u8 to u64; bool is b1.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
+
+def quad_or(x: IRValue | float | numpy.generic) -> IRValue:
+    """
+    bitwise or over the quad-group
+
+    quad_or(integer) -> integer, in MSL quad_or(x).
+    quad_or(bool) -> bool, in MSL quad_or(x): whether it holds in a lane of the quad-group.
+    Here integer is i8 to i64 or u8 to u64; bool is b1.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
+
+def quad_xor(x: IRValue | float | numpy.generic) -> IRValue:
+    """
+    bitwise exclusive or over the quad-group
+
+    quad_xor(integer) -> integer, in MSL quad_xor(x).
+    quad_xor(bool) -> bool, in MSL quad_xor(x): whether it holds in an odd number of lanes of the quad-group.
+    Here integer is i8 to i64 or u8 to u64; bool is b1.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
+
+def quad_prefix_inclusive_sum(x: IRValue | float | numpy.generic) -> IRValue:
+    """
+    sum over the quad-group's lanes up to this one
+
+    quad_prefix_inclusive_sum(float) -> float, in MSL quad_prefix_inclusive_sum(x).
+    quad_prefix_inclusive_sum(integer) -> integer, in MSL quad_prefix_inclusive_sum(x): sum over the quad-group's lanes up to this one, wrapping.
+    Here float is f32, f16 or bf16; integer is i8 to i64 or u8 to u64.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
+
+def quad_prefix_exclusive_sum(x: IRValue | float | numpy.generic) -> IRValue:
+    """
+    sum over the quad-group's lanes below this one; 0 in the first
+
+    quad_prefix_exclusive_sum(float) -> float, in MSL quad_prefix_exclusive_sum(x).
+    quad_prefix_exclusive_sum(integer) -> integer, in MSL quad_prefix_exclusive_sum(x): sum over the quad-group's lanes below this one, wrapping; 0 in the first.
+    Here float is f32, f16 or bf16; integer is i8 to i64 or u8 to u64.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
+
+def quad_prefix_inclusive_product(x: IRValue | float | numpy.generic) -> IRValue:
+    """
+    product over the quad-group's lanes up to this one
+
+    quad_prefix_inclusive_product(float) -> float, in MSL quad_prefix_inclusive_product(x).
+    quad_prefix_inclusive_product(integer) -> integer, in MSL quad_prefix_inclusive_product(x): product over the quad-group's lanes up to this one, wrapping.
+    Here float is f32, f16 or bf16; integer is i8 to i64 or u8 to u64.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
+
+def quad_prefix_exclusive_product(x: IRValue | float | numpy.generic) -> IRValue:
+    """
+    product over the quad-group's lanes below this one; 1 in the first
+
+    quad_prefix_exclusive_product(float) -> float, in MSL quad_prefix_exclusive_product(x).
+    quad_prefix_exclusive_product(integer) -> integer, in MSL quad_prefix_exclusive_product(x): product over the quad-group's lanes below this one, wrapping; 1 in the first.
+    Here float is f32, f16 or bf16; integer is i8 to i64 or u8 to u64.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
+
+def quad_shuffle(x: IRValue | float | numpy.generic, lane: IRValue | float | numpy.generic) -> IRValue:
+    """
+    quad_shuffle(x, lane): the value of that lane of the quad-group, whose number is taken modulo its width
+
+    quad_shuffle(any, uint) -> any, in MSL quad_shuffle(x, lane).
+    Here any is a float, an integer or b1.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
+
+def quad_shuffle_up(x: IRValue | float | numpy.generic, delta: IRValue | float | numpy.generic) -> IRValue:
+    """
+    quad_shuffle_up(x, delta): the value of the lane that far below; the quad-group's lowest lanes keep theirs
+
+    quad_shuffle_up(any, uint) -> any, in MSL quad_shuffle_up(x, delta).
+    Here any is a float, an integer or b1.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
+
+def quad_shuffle_down(x: IRValue | float | numpy.generic, delta: IRValue | float | numpy.generic) -> IRValue:
+    """
+    quad_shuffle_down(x, delta): the value of the lane that far above; the quad-group's highest lanes keep theirs
+
+    quad_shuffle_down(any, uint) -> any, in MSL quad_shuffle_down(x, delta).
+    Here any is a float, an integer or b1.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
+
+def quad_shuffle_xor(x: IRValue | float | numpy.generic, mask: IRValue | float | numpy.generic) -> IRValue:
+    """
+    quad_shuffle_xor(x, mask): the value of the quad-group's lane whose number differs in the bits of mask
+
+    quad_shuffle_xor(any, uint) -> any, in MSL quad_shuffle_xor(x, mask).
+    Here any is a float, an integer or b1.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
+
+def quad_broadcast(x: IRValue | float | numpy.generic, lane: IRValue | float | numpy.generic) -> IRValue:
+    """
+    quad_broadcast(x, lane): the value of that lane, for all of the quad-group
+
+    quad_broadcast(any, uint) -> any, in MSL quad_broadcast(x, lane).
     Here any is a float, an integer or b1.
 
     Errors: EnigmaError, with the signature, for operands of other types.
@@ -2681,8 +2899,10 @@ class Prepared:
     def read(self, param: int) -> bytes:
         """A copy of a parameter's memory, after all dispatches so far."""
 
-    def read_array(self, param: int) -> Any:
-        """The same as a one-dimensional array of the parameter's dtype."""
+    def output(self, param: int) -> Any:
+        """
+        The memory bound to a parameter as a numpy array that cannot be written.
+        """
 
     def set_input(self, param: int, array: object) -> None:
         """Binds a parameter to another array or number."""

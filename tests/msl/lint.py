@@ -238,7 +238,7 @@ def check_address_spaces(text: str) -> list[str]:
     code = re.sub(r"#\s*pragma[^\n]*", "", code)
     code = re.sub(r"\[\[(?:[^\[\]]|\[[^\]]*\])*\]\]", " ", code)
     code = _OPENCL.sub(r"\1__", msl.vector_declarations(code))
-    code = re.sub(r"\bsimd_vote::vote_t\b", "ulong", code)
+    code = re.sub(r"\b(?:simd|quad)_vote::vote_t\b", "ulong", code)
     code = re.sub(r"(?<=[\d.])bf\b", "h", code)
     command = [compiler(), *_CHECK, "-"]
     dump = ["-Xclang", "-ast-dump"] if "?" in code and re.search(r"\w[234]\(", code) else []

@@ -77,6 +77,12 @@ def refusal(body: Body) -> str:
             "write make_vec(...), which takes the components",
         ),
         (
+            lambda X, I, Out: enigma.refract(*(enigma.make_float2(1, 2),) * 3),
+            "refract takes float vectors, not vector<2xf32> and vector<2xf32> and vector<2xf32>: "
+            "refract(float vector, float vector, float) -> float vector; "
+            "write v.x, one component, for the operand that is no vector",
+        ),
+        (
             lambda X, I, Out: enigma.if_(enigma.make_float2(1, 2) < 0).__enter__(),
             "if_ takes one condition, vector<2xb1> was given",
         ),

@@ -10,6 +10,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "examples"))
 
+import attention
 import layernorm
 import rope
 import stencil
@@ -17,7 +18,7 @@ import stencil
 # Sums that cancel: two devices are near the reference, but not near each other by their own size.
 pytestmark = [pytest.mark.usefixtures("device"), pytest.mark.reference_only]
 
-KERNELS = [layernorm.kernel, rope.kernel, stencil.kernel_1d, stencil.kernel_2d]
+KERNELS = [attention.kernel, layernorm.kernel, rope.kernel, stencil.kernel_1d, stencil.kernel_2d]
 TYPES = {"f32": np.float32, "f16": np.float16, "bf16": ml_dtypes.bfloat16}
 
 
@@ -70,3 +71,17 @@ def test_rope(shape: tuple[int, int, int], first: int, dtype: type) -> None:
 def test_stencil(shape: tuple[int, ...], side: int, dtype: type) -> None:
     x, weights = normal(shape, dtype), normal((side,) * len(shape), dtype, 1)
     assert_near(stencil.stencil(x, weights), stencil.reference(x, weights), weights.size)
+
+
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize(
+    ("queries", "keys", "heads", "kv_heads", "size"),
+    [(1, 1, 1, 1, 8), (5, 77, 4, 2, 16), (40, 33, 2, 1, 20), (33, 64, 1, 1, 80)],
+)
+def test_attention(
+    queries: int, keys: int, heads: int, kv_heads: int, size: int, causal: bool, dtype: type
+) -> None:
+    q = normal((queries, heads, size), dtype)
+    k, v = normal((2, keys, kv_heads, size), dtype, 1)
+    exact = attention.reference(q, k, v, causal)
+    assert_near(attention.attention(q, k, v, causal), exact, keys + size)

@@ -15,6 +15,7 @@
 #include "codegen/cpu/expr.h"
 #include "codegen/cpu/lanes.h"
 #include "codegen/cpu/phases.h"
+#include "ir/lane_op.h"
 #include "ir/locations.h"
 #include "ir/verify.h"
 #include "support/cpu_abi.h"
@@ -244,6 +245,8 @@ class Body {
   void lane_op(const Instruction& inst, const Mask& mask);
   V reduce(Op op, V x, DType dtype, const Mask& mask);
   V permute(const V& x, const V& from);
+  V first_of_quads(const V& n, const Mask& mask);
+  V moved(const Instruction& inst, const LaneOp& op, const V& x, const Mask& mask);
 
   const Verified& kernel_;
   const Module& m_;

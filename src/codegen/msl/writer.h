@@ -17,6 +17,7 @@
 #include "codegen/msl/names.h"
 #include "codegen/msl/prelude.h"
 #include "codegen/msl/variables.h"
+#include "ir/lane_op.h"
 #include "ir/ranges.h"
 #include "support/text.h"
 
@@ -64,11 +65,6 @@ class Writer {
   Frag call(const Instruction& inst);
   Frag make(const Instruction& inst);
   Frag extract(const Instruction& inst);
-  Frag lane(const Instruction& inst);
-  Frag across_lanes(ValueId x, const std::function<std::string(std::string)>& call);
-  Frag shuffle(const Instruction& inst, std::string function);
-  bool names_one_lane(ValueId which) const;
-  bool needs_lane(const Instruction& inst) const;
   Frag load(const Instruction& inst);
   Frag raw(ValueId v);
   void define(InstId id, Frag f);
@@ -78,6 +74,13 @@ class Writer {
   void settle(const std::function<bool(const Frag&)>& matters);
   void settle_loads();
   void settle_reads(uint32_t variable);
+
+  // ---- lane_ops.cpp ----
+  Frag lane(const Instruction& inst);
+  Frag move(const Instruction& inst, const LaneOp& op, std::string function);
+  Frag across_lanes(ValueId x, const std::function<std::string(std::string)>& call);
+  bool names_one_lane(ValueId which, int width) const;
+  bool needs_lane(const Instruction& inst) const;
 
   // ---- statements.cpp ----
   void region(RegionId r);
