@@ -6,12 +6,14 @@ from pathlib import Path
 import numpy as np
 
 import enigma
-from benchmarks import matmul, peers
+from benchmarks import matmul as naive
+from benchmarks import peers
 from benchmarks.measure import Run, interleaved, vector_add
 from benchmarks.table import Table
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "examples"))
 
+import matmul
 import rmsnorm
 import saxpy
 import softmax
@@ -123,15 +125,19 @@ def soft_max(table: Table, runtime: enigma.CpuRuntime) -> None:
 
 
 def products(table: Table, runtime: enigma.CpuRuntime) -> None:
-    tiled = enigma.compile(matmul.tiled)
-    panels = enigma.compile(matmul.simdgroups)
+    tiled, simdgroups = enigma.compile(naive.tiled), matmul.kernel("float32")
     goals = {("simdgroup", 512): 0.95, ("simdgroup", 1024): 0.85, ("tiled", 1024): 0.65}
     for n in (512, 1024):
         a, b = np.random.default_rng(n).uniform(-1, 1, (2, n, n)).astype(np.float32)
         c = np.empty_like(a)
+        grid, threads = matmul.launch(n, n)
+
+        def simdgroup(a=a, b=b, c=c, n=n, grid=grid, threads=threads) -> None:
+            simdgroups(a, b, c, n, n, n, grid=grid, threads=threads, runtime=runtime)
+
         candidates = {
-            "simdgroup": lambda a=a, b=b, c=c: matmul.run_simdgroups(panels, a, b, c, runtime),
-            "tiled": lambda a=a, b=b, c=c: matmul.run_tiled(tiled, a, b, c, runtime),
+            "simdgroup": simdgroup,
+            "tiled": lambda a=a, b=b, c=c: naive.run(tiled, a, b, c, runtime),
             "OpenBLAS": lambda a=a, b=b, c=c: np.matmul(a, b, out=c),
         }
         want = a.astype(np.float64) @ b.astype(np.float64)

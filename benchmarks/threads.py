@@ -24,8 +24,8 @@ def run(table: Table) -> None:
     burst(
         table,
         "matmul 1024, tiles of 32 x 32",
-        lambda: matmul.run_tiled(tiled, a, b, c, one),
-        lambda: matmul.run_tiled(tiled, a, b, c, two),
+        lambda: matmul.run(tiled, a, b, c, one),
+        lambda: matmul.run(tiled, a, b, c, two),
     )
 
     size = 16 << 20
