@@ -34,6 +34,7 @@ void Body::set(ValueId v, V x, int component) {
   held.parts.resize(components(v));
   held.parts[component] = std::move(x);
   held.wide_block.clear();
+  held.spilled = false;
   value.stride.reset();
 }
 
