@@ -20,6 +20,7 @@ enum class Shape : uint8_t {
   Query,             ///< no operands; attribute: the dimension 0..2 (XYZ rows)
   Map,               ///< elementwise on values, pure
   Whole,             ///< on all components of vectors and matrices together, pure
+  Composed,          ///< the builder writes it with other rows; never in a module
   Make,              ///< 2 to 4 components to a vector, or columns to a matrix
   Extract,           ///< a component of a vector, a column of a matrix; attribute: which
   Cast,              ///< one operand, result type given by the caller

@@ -196,6 +196,14 @@ const char* letter_text(char letter) {
       return "float matrix or vector";
     case 's':
       return "float";
+    case '4':
+      return "float4";
+    case '2':
+      return "float2";
+    case 'q':
+      return "uint4";
+    case 'd':
+      return "int2";
     case 'v':
       return "any";
     case 'b':

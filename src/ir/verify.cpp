@@ -220,6 +220,7 @@ class Verifier {
   void instruction(const Instruction& inst, InstId parent) {
     const OpInfo& row = info(inst.op);
     if (row.shape == Shape::Region) return region_op(inst);
+    if (row.shape == Shape::Composed) return broken("an operation that only the builder knows");
     if (!inst.regions.empty()) broken("an instruction that holds no regions has some");
     if (row.shape == Shape::Yield) {
       for (ValueId v : inst.operands) {

@@ -54,6 +54,16 @@ inline Module sample(Op op, DType t) {
   };
   for (char letter : row.operands) {
     switch (letter) {
+      case '4':
+        operands.emplace_back(b.make_vec({0.5, b.load(x, index), -1.5, b.load(x, index)}));
+        break;
+      case '2':
+      case 'd':
+        operands.emplace_back(b.make_vec({b.load(x, index), b.load(x, index)}));
+        break;
+      case 'q':
+        operands.emplace_back(b.make_vec({1, b.load(x, index), 2, 3}));
+        break;
       case 'V':
       case 'W':
         operands.emplace_back(vector());
@@ -135,6 +145,9 @@ inline bool takes_sample(Op op, DType t) {
   }
   if (row.shape == Shape::SimdMatrix) return is_float(t);
   if (op == Op::AsType) return t != DType::B1;
+  const std::string_view composed = row.shape == Shape::Composed ? row.operands : "";
+  if (composed == "4" || composed == "2") return is_float(t);
+  if (composed == "q" || composed == "d") return is_integer(t);
   for (char letter : row.operands) {
     if (letter < 'A' || letter > 'Z') continue;
     for (DType u : types_of(letter)) {

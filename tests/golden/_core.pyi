@@ -2635,6 +2635,72 @@ def make_float4(*parts: IRValue | float | numpy.generic) -> IRValue:
     A vector of 4 floats, which are numbers or the components of vectors; one number alone is all of them.
     """
 
+def pack_float_to_snorm4x8(*parts: IRValue | float | numpy.generic) -> IRValue:
+    """
+    each component, clamped to [-1, 1], times 127 and rounded to nearest even, in 8 bits
+    """
+
+def pack_float_to_unorm4x8(*parts: IRValue | float | numpy.generic) -> IRValue:
+    """
+    each component, clamped to [0, 1], times 255 and rounded to nearest even, in 8 bits
+    """
+
+def pack_float_to_snorm2x16(*parts: IRValue | float | numpy.generic) -> IRValue:
+    """
+    each component, clamped to [-1, 1], times 32767 and rounded to nearest even, in 16 bits
+    """
+
+def pack_float_to_unorm2x16(*parts: IRValue | float | numpy.generic) -> IRValue:
+    """
+    each component, clamped to [0, 1], times 65535 and rounded to nearest even, in 16 bits
+    """
+
+def pack_float_to_srgb_unorm4x8(*parts: IRValue | float | numpy.generic) -> IRValue:
+    """
+    linear red, green and blue as sRGB and the last component as it is, clamped to [0, 1], in 8 bits each
+    """
+
+def pack_float_to_unorm10a2(*parts: IRValue | float | numpy.generic) -> IRValue:
+    """
+    each component, clamped to [0, 1] and rounded to nearest even, three in 10 bits each and the last in 2
+    """
+
+def unpack_snorm4x8_to_float(x: IRValue | float | numpy.generic) -> IRValue:
+    """four signed numbers of 8 bits, divided by 127, at least -1"""
+
+def unpack_unorm4x8_to_float(x: IRValue | float | numpy.generic) -> IRValue:
+    """four numbers of 8 bits, divided by 255"""
+
+def unpack_snorm2x16_to_float(x: IRValue | float | numpy.generic) -> IRValue:
+    """two signed numbers of 16 bits, divided by 32767, at least -1"""
+
+def unpack_unorm2x16_to_float(x: IRValue | float | numpy.generic) -> IRValue:
+    """two numbers of 16 bits, divided by 65535"""
+
+def unpack_srgb_unorm4x8_to_float(x: IRValue | float | numpy.generic) -> IRValue:
+    """
+    four numbers of 8 bits, divided by 255, and the first three from sRGB to linear, within 8 ulp
+    """
+
+def unpack_unorm10a2_to_float(x: IRValue | float | numpy.generic) -> IRValue:
+    """
+    three numbers of 10 bits, divided by 1023, and one of 2 bits, divided by 3
+    """
+
+def pack_uint8x4(*parts: IRValue | float | numpy.generic) -> IRValue:
+    """the low 8 bits of each component"""
+
+def unpack_uint8x4(x: IRValue | float | numpy.generic) -> IRValue:
+    """four numbers of 8 bits"""
+
+def pack_int4x2(*parts: IRValue | float | numpy.generic) -> IRValue:
+    """the low 4 bits of each component, in the low 8 bits"""
+
+def unpack_int4x2(x: IRValue | float | numpy.generic) -> IRValue:
+    """two signed numbers of 4 bits, from the low 8 bits"""
+
+unpack_unorm4x8_srgb_to_float = unpack_srgb_unorm4x8_to_float
+
 def vec_extract(v: IRValue, index: IRValue | float | numpy.generic) -> IRValue:
     """
     vec_extract(v, index): a component of a vector, a column of a matrix, counted from 0

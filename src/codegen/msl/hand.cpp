@@ -57,13 +57,20 @@ bool natural(Writer& w, const Instruction& inst) {
 }
 
 // The count of a shift, taken modulo the width; C++ would promote narrow types first.
-Frag shift_count(Writer& w, const Instruction& inst) {
+// For vectors it has the type of what is shifted, which `as_bits` is unsigned.
+Frag shift_count(Writer& w, const Instruction& inst, bool as_bits) {
   ValueId count = inst.operands[1];
   Type t = w.type(count);
   uint64_t mask = info(t.dtype).bits - 1;
+  const bool is_small = w.ranges()[count].within({0, static_cast<Range::Wide>(mask)});
   Form form = operator_form(t);
+  if (!t.is_scalar() && as_bits) form = Form::Unsigned;
   if (const Instruction* c = w.constant(count)) return literal(t, c->attr & mask, form);
-  if (w.ranges()[count].within({0, static_cast<Range::Wide>(mask)})) return w.in_range(count);
+  if (!t.is_scalar()) {
+    Frag n = as_bits ? w.bits(count) : w.exact(count);
+    return is_small ? n : infix(n, "&", literal(t, mask, form), Prec::BitAnd, form);
+  }
+  if (is_small) return w.in_range(count);
   if (w.waits_unsigned(count)) {
     return infix(w.bits(count), "&", literal(t, mask, Form::Unsigned), Prec::BitAnd,
                  Form::Unsigned);
@@ -147,14 +154,14 @@ Frag hand<Op::Shl>(Writer& w, const Instruction& inst) {
   // A negative number must not be shifted as such.
   Frag x = is_signed(t.dtype) ? w.bits(inst.operands[0]) : w.in_range(inst.operands[0]);
   Form form = promotes(t) ? Form::Loose : is_signed(t.dtype) ? Form::Unsigned : Form::Exact;
-  return infix(x, "<<", shift_count(w, inst), Prec::Shift, form);
+  return infix(x, "<<", shift_count(w, inst, is_signed(t.dtype)), Prec::Shift, form);
 }
 
 template <>
 Frag hand<Op::Shr>(Writer& w, const Instruction& inst) {
   Form form = operator_form(w.type(inst.operands[0]));
   Frag x = w.in_range(inst.operands[0]);
-  return infix(x, ">>", shift_count(w, inst), Prec::Shift, form);
+  return infix(x, ">>", shift_count(w, inst, false), Prec::Shift, form);
 }
 
 template <>
