@@ -319,6 +319,7 @@ ValueId Builder::State::apply(std::span<const Op> rows, std::span<const Operand>
          " is not built by apply(): constants, casts, allocations, SIMD-group matrices and ",
          "control flow have functions of their own");
   }
+  if (first.shape == Shape::Composed) return compose(rows.front(), operands);
   if (operands.size() != first.operands.size()) {
     fail(user, " takes ", first.operands.size(), " operands, ", operands.size(),
          " were given: ", signature_text(first));

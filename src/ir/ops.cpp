@@ -12,8 +12,8 @@
 namespace enigma {
 namespace {
 
-constexpr std::string_view kOperandLetters = "FIBAVWMspbfuxvmeg";
-constexpr std::string_view kResultLetters = "TspbfueUgt-?";
+constexpr std::string_view kOperandLetters = "FIBAVWMspbfu42qdxvmeg";
+constexpr std::string_view kResultLetters = "Tspbfu42qdeUgt-?";
 
 constexpr std::string_view operands_of(std::string_view signature) {
   return signature.substr(0, signature.find(':'));

@@ -1027,10 +1027,14 @@ class TracingTensor:
         """subtract, give the old value"""
 
     def atomic_fetch_min(self, index: IRValue | int | tuple[IRValue | int, ...], value: IRValue | float | numpy.generic, order: str = 'relaxed', memory_order: str | None = None) -> IRValue:
-        """minimum, give the old value"""
+        """
+        store the lesser of the two, give the old value; of floats a NaN is ignored
+        """
 
     def atomic_fetch_max(self, index: IRValue | int | tuple[IRValue | int, ...], value: IRValue | float | numpy.generic, order: str = 'relaxed', memory_order: str | None = None) -> IRValue:
-        """maximum, give the old value"""
+        """
+        store the greater of the two, give the old value; of floats a NaN is ignored
+        """
 
     def atomic_fetch_and(self, index: IRValue | int | tuple[IRValue | int, ...], value: IRValue | float | numpy.generic, order: str = 'relaxed', memory_order: str | None = None) -> IRValue:
         """bitwise and, give the old value"""
@@ -1043,7 +1047,7 @@ class TracingTensor:
 
     def atomic_compare_exchange_weak(self, index: IRValue | int | tuple[IRValue | int, ...], expected: IRValue | float | numpy.generic, desired: IRValue | float | numpy.generic, success_order: str = 'relaxed', failure_order: str = 'relaxed', memory_order: str | None = None) -> IRValue:
         """
-        compare_exchange(memory, index, expected, desired): whether it was exchanged
+        write desired where the element has the bits of expected, give whether it did; it may fail for no reason, so it stands in a loop
         """
 
 def threadgroup_alloc(dtype: DType | str | type, size: int | tuple[int, ...] | Layout | SwizzledLayout) -> Any:
@@ -1281,10 +1285,14 @@ def atomic_fetch_sub(buf: TracingTensor, index: IRValue | int | tuple[IRValue | 
     """subtract, give the old value"""
 
 def atomic_fetch_min(buf: TracingTensor, index: IRValue | int | tuple[IRValue | int, ...], value: IRValue | float | numpy.generic, order: str = 'relaxed', memory_order: str | None = None) -> IRValue:
-    """minimum, give the old value"""
+    """
+    store the lesser of the two, give the old value; of floats a NaN is ignored
+    """
 
 def atomic_fetch_max(buf: TracingTensor, index: IRValue | int | tuple[IRValue | int, ...], value: IRValue | float | numpy.generic, order: str = 'relaxed', memory_order: str | None = None) -> IRValue:
-    """maximum, give the old value"""
+    """
+    store the greater of the two, give the old value; of floats a NaN is ignored
+    """
 
 def atomic_fetch_and(buf: TracingTensor, index: IRValue | int | tuple[IRValue | int, ...], value: IRValue | float | numpy.generic, order: str = 'relaxed', memory_order: str | None = None) -> IRValue:
     """bitwise and, give the old value"""
@@ -1297,7 +1305,7 @@ def atomic_fetch_xor(buf: TracingTensor, index: IRValue | int | tuple[IRValue | 
 
 def atomic_compare_exchange_weak(buf: TracingTensor, index: IRValue | int | tuple[IRValue | int, ...], expected: IRValue | float | numpy.generic, desired: IRValue | float | numpy.generic, success_order: str = 'relaxed', failure_order: str = 'relaxed', memory_order: str | None = None) -> IRValue:
     """
-    compare_exchange(memory, index, expected, desired): whether it was exchanged
+    write desired where the element has the bits of expected, give whether it did; it may fail for no reason, so it stands in a loop
     """
 
 class Ring:
@@ -2626,6 +2634,72 @@ def make_float4(*parts: IRValue | float | numpy.generic) -> IRValue:
     """
     A vector of 4 floats, which are numbers or the components of vectors; one number alone is all of them.
     """
+
+def pack_float_to_snorm4x8(*parts: IRValue | float | numpy.generic) -> IRValue:
+    """
+    each component, clamped to [-1, 1], times 127 and rounded to nearest even, in 8 bits
+    """
+
+def pack_float_to_unorm4x8(*parts: IRValue | float | numpy.generic) -> IRValue:
+    """
+    each component, clamped to [0, 1], times 255 and rounded to nearest even, in 8 bits
+    """
+
+def pack_float_to_snorm2x16(*parts: IRValue | float | numpy.generic) -> IRValue:
+    """
+    each component, clamped to [-1, 1], times 32767 and rounded to nearest even, in 16 bits
+    """
+
+def pack_float_to_unorm2x16(*parts: IRValue | float | numpy.generic) -> IRValue:
+    """
+    each component, clamped to [0, 1], times 65535 and rounded to nearest even, in 16 bits
+    """
+
+def pack_float_to_srgb_unorm4x8(*parts: IRValue | float | numpy.generic) -> IRValue:
+    """
+    linear red, green and blue as sRGB and the last component as it is, clamped to [0, 1], in 8 bits each
+    """
+
+def pack_float_to_unorm10a2(*parts: IRValue | float | numpy.generic) -> IRValue:
+    """
+    each component, clamped to [0, 1] and rounded to nearest even, three in 10 bits each and the last in 2
+    """
+
+def unpack_snorm4x8_to_float(x: IRValue | float | numpy.generic) -> IRValue:
+    """four signed numbers of 8 bits, divided by 127, at least -1"""
+
+def unpack_unorm4x8_to_float(x: IRValue | float | numpy.generic) -> IRValue:
+    """four numbers of 8 bits, divided by 255"""
+
+def unpack_snorm2x16_to_float(x: IRValue | float | numpy.generic) -> IRValue:
+    """two signed numbers of 16 bits, divided by 32767, at least -1"""
+
+def unpack_unorm2x16_to_float(x: IRValue | float | numpy.generic) -> IRValue:
+    """two numbers of 16 bits, divided by 65535"""
+
+def unpack_srgb_unorm4x8_to_float(x: IRValue | float | numpy.generic) -> IRValue:
+    """
+    four numbers of 8 bits, divided by 255, and the first three from sRGB to linear, within 8 ulp
+    """
+
+def unpack_unorm10a2_to_float(x: IRValue | float | numpy.generic) -> IRValue:
+    """
+    three numbers of 10 bits, divided by 1023, and one of 2 bits, divided by 3
+    """
+
+def pack_uint8x4(*parts: IRValue | float | numpy.generic) -> IRValue:
+    """the low 8 bits of each component"""
+
+def unpack_uint8x4(x: IRValue | float | numpy.generic) -> IRValue:
+    """four numbers of 8 bits"""
+
+def pack_int4x2(*parts: IRValue | float | numpy.generic) -> IRValue:
+    """the low 4 bits of each component, in the low 8 bits"""
+
+def unpack_int4x2(x: IRValue | float | numpy.generic) -> IRValue:
+    """two signed numbers of 4 bits, from the low 8 bits"""
+
+unpack_unorm4x8_srgb_to_float = unpack_srgb_unorm4x8_to_float
 
 def vec_extract(v: IRValue, index: IRValue | float | numpy.generic) -> IRValue:
     """

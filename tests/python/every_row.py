@@ -32,6 +32,8 @@ ELSEWHERE = {
     "simd.": ["test_lanes.py"],
     "quad.": ["test_lanes.py"],
     "vector.": ["test_vectors.py"],
+    "pack.": ["test_pack.py"],
+    "unpack.": ["test_pack.py"],
     "simdgroup.": ["test_simdgroup_matrix.py"],
     "atomic.": ["test_algorithms.py"],
     "gpu.": ["test_tracing_pages.py", "test_function_constants.py"],

@@ -95,6 +95,18 @@ def refusal(body: Body) -> str:
             "as_type keeps the bits, so both types have the same width; vector<2xf32> has 32 bits "
             "and f16 has 16: as_type(any, dtype) -> dtype; metal_cast(x, dtype) converts the value",
         ),
+        (
+            lambda X, I, Out: enigma.pack_float_to_unorm4x8(X[0], X[1]),
+            "pack_float_to_unorm4x8 takes vector<4xf32> or 4 numbers, f32 and f32 was given",
+        ),
+        (
+            lambda X, I, Out: enigma.pack_uint8x4(enigma.make_float4(1)),
+            "pack_uint8x4 takes vector<4xu32> or 4 numbers, vector<4xf32> was given",
+        ),
+        (
+            lambda X, I, Out: enigma.unpack_unorm4x8_to_float(X[0]),
+            "unpack_unorm4x8_to_float takes a uint here, f32 was given",
+        ),
     ],
 )
 def test_refused(body: Body, text: str) -> None:

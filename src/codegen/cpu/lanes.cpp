@@ -147,6 +147,7 @@ class Analysis {
         return result(query(inst));
       case Shape::Map:
         return result(map(inst));
+      case Shape::Composed:
       case Shape::Whole:
       case Shape::Make:
       case Shape::Extract:

@@ -106,6 +106,7 @@ void Body::write_instruction(InstId id, const Mask& mask) {
     case Shape::Constant:  // written at their uses
     case Shape::FunctionConstant:
     case Shape::Alloc:
+    case Shape::Composed:  // in no module
     case Shape::Yield:
       return;
     case Shape::Barrier:

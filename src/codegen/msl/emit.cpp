@@ -10,8 +10,6 @@ namespace enigma {
 namespace msl {
 namespace {
 
-enum MemoryUse : uint8_t { kPlain = 1, kAtomic = 2 };
-
 constexpr size_t kLongestLine = 88;  // with a comment behind it
 
 // The file's name without its folders, with nothing in it that could end or continue a comment.
@@ -44,14 +42,12 @@ void Writer::scan_memory() {
     if (!uses_.live[i]) continue;
     const Instruction& inst = m_.insts[i];
     Shape shape = info(inst.op).shape;
-    if (shape == Shape::Atomic) memory_use_[inst.operands[0].index] |= kAtomic;
+    if (shape == Shape::Atomic) scan_atomic(inst);
     bool plain = shape == Shape::Load || shape == Shape::Store ||
                  (shape == Shape::SimdMatrix && m_.type(inst.operands[0]).is_memory());
     if (plain) memory_use_[inst.operands[0].index] |= kPlain;
   }
 }
-
-bool Writer::is_atomic_only(ValueId memory) const { return memory_use_[memory.index] == kAtomic; }
 
 // Names the Python statement behind a line, once.
 std::string Writer::comment() {
@@ -88,7 +84,7 @@ std::string Writer::parameters() {
     std::string atomic = is_atomic_only(p.value) ? concat("atomic_", type) : std::string(type);
     bool is_const = !p.written && !(memory_use_[p.value.index] & kAtomic);
     out.push_back(p.is_scalar ? concat("constant ", type, "& ", name, " [[buffer(", index, ")]]")
-                              : concat("device ", is_const ? "const " : "", atomic, "* ", name,
+                              : concat(is_const ? "device const" : device_, " ", atomic, "* ", name,
                                        " [[buffer(", index, ")]]"));
     if (p.is_scalar && p.dtype == DType::B1) {
       name_value(p.value, name + " != 0", Prec::Equality);
@@ -188,7 +184,7 @@ MslCode Writer::kernel() {
   Text out;
   out.add("#include <metal_stdlib>\nusing namespace metal;\n");
   if (!fast_math_ && may_contract()) out.add("#pragma STDC FP_CONTRACT OFF\n");
-  out.add("\n", constants, prelude_text(prelude_));
+  out.add("\n", constants, prelude_text(prelude_, device_));
   out.add("kernel void ", function_, "(", params, ") {\n", text_.str(), "}\n");
   return {std::move(out.str()), function_, version_};
 }

@@ -16,7 +16,7 @@ namespace {
 struct Function {
   std::string name;
   std::string_view kind, doc, body;
-  std::string_view group;  // what G stands for, if anything
+  std::string_view word;  // what G or S stands for, if anything
 };
 
 template <class Visit>  // bool(Function); true ends the walk
@@ -32,14 +32,17 @@ bool walk(Visit visit) {
     Function f{std::string(block.substr(3, open - 3)), block.substr(open + 2, close - open - 2),
                block.substr(close + 3, line - close - 3), block.substr(line + 1), ""};
     while (f.body.ends_with('\n')) f.body.remove_suffix(1);
-    if (!f.name.starts_with("enigma_G_")) {
+    const bool by_space = f.name.ends_with("_S");
+    if (!by_space && !f.name.starts_with("enigma_G_")) {
       if (visit(f)) return true;
       continue;
     }
-    const std::string rest = f.name.substr(std::string_view("enigma_G").size());
-    for (std::string_view group : {"simd", "quad"}) {
-      f.name = concat("enigma_", group, rest);
-      f.group = group;
+    constexpr std::string_view kWords[2][2] = {{"simd", "quad"}, {"device", "threadgroup"}};
+    const size_t letter = by_space ? f.name.size() - 1 : std::string_view("enigma_").size();
+    const std::string name = f.name;
+    for (std::string_view word : kWords[by_space]) {
+      f.name = concat(name.substr(0, letter), word, name.substr(letter + 1));
+      f.word = word;
       if (visit(f)) return true;
     }
   }
@@ -54,8 +57,10 @@ bool takes(std::string_view kind, DType t) {
 }
 
 // T is the type, U its unsigned twin, W the unsigned type that C++ computes with; a name may end in
-// _T as well. G begins or stands within a name; N has a bit for each of its lanes.
-std::string instantiate(std::string_view body, DType t, std::string_view group) {
+// _T or _S as well. G begins or stands within a name; N has a bit for each of its lanes. `device`
+// is what S is by itself when it is that.
+std::string instantiate(std::string_view body, DType t, std::string_view word,
+                        std::string_view device = "device") {
   auto is_word = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) || c == '_'; };
   std::string out;
   for (size_t i = 0; i < body.size(); ++i) {
@@ -63,15 +68,17 @@ std::string instantiate(std::string_view body, DType t, std::string_view group) 
     bool ends = i + 1 == body.size() || !is_word(body[i + 1]);
     char c = starts && ends ? body[i] : 0;
     if (starts && body.substr(i).starts_with("G_")) {
-      out += group;
+      out += word;
     } else if (c == 'N') {
-      out += group == "quad" ? "0xfu" : "0xffffffffu";
+      out += word == "quad" ? "0xfu" : "0xffffffffu";
     } else if (c == 'T') {
       out += name_of(t);
     } else if (c == 'U') {
       out += name_of(unsigned_of(t));
     } else if (c == 'W') {
       out += info(t).bits == 64 ? "ulong" : "uint";
+    } else if (c == 'S') {
+      out += (i > 0 && body[i - 1] == '_') || word != "device" ? word : device;
     } else {
       out += body[i];
     }
@@ -83,7 +90,7 @@ std::string instantiate(std::string_view body, DType t, std::string_view group) 
 // spelled as an integer's is one for all components.
 std::string for_vectors(const Function& f, DType t, int n) {
   std::string_view body = f.body;
-  auto instantiated = [&](std::string_view text) { return instantiate(text, t, f.group); };
+  auto instantiated = [&](std::string_view text) { return instantiate(text, t, f.word); };
   constexpr std::string_view kInline = "inline ";
   const size_t from = body.find(kInline) + kInline.size();  // behind the rest of a comment
   std::string_view head = body.substr(from, body.find(") {") - from);
@@ -119,7 +126,7 @@ void check_prelude(std::string_view name, DType t) {
   }
 }
 
-std::string prelude_text(const std::set<PreludeUse>& used) {
+std::string prelude_text(const std::set<PreludeUse>& used, std::string_view device) {
   std::string out;
   walk([&](const Function& f) {
     bool first = true;
@@ -132,7 +139,7 @@ std::string prelude_text(const std::set<PreludeUse>& used) {
       if (!takes(f.kind, row.dtype)) continue;
       auto uses = [&](int n) { return used.contains({f.name, row.dtype, n}); };
       const bool on_vectors = uses(2) || uses(3) || uses(4);
-      if (uses(1) || on_vectors) add(instantiate(f.body, row.dtype, f.group));
+      if (uses(1) || on_vectors) add(instantiate(f.body, row.dtype, f.word, device));
       for (int n : {2, 3, 4}) {
         if (uses(n)) add(for_vectors(f, row.dtype, n));
       }

@@ -22,8 +22,8 @@ void check_prelude(std::string_view name, DType t);
 using PreludeUse = std::tuple<std::string, DType, int>;
 
 /// The functions' text, each once, in the prelude's order and then that of the types. On vectors
-/// they go component by component.
-std::string prelude_text(const std::set<PreludeUse>& used);
+/// they go component by component. `device` is the qualifier of device memory that they write.
+std::string prelude_text(const std::set<PreludeUse>& used, std::string_view device = "device");
 
 }  // namespace msl
 }  // namespace enigma

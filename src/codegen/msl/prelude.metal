@@ -1,10 +1,10 @@
 // Functions that Metal's library lacks. A kernel's text gets those that it calls, for the types
 // that it calls them with. A function opens with its name, the class of types it is for, and what
 // it does, and ends at an empty line. T is the type, U its unsigned twin, W the unsigned type in
-// which C++ computes (ulong for 64 bits, uint for the rest). A name with G in it stands for two
-// functions: G is simd or quad, N the bits of that many lanes. Floats narrower than float are
-// widened to it. The polynomials are those of the CPU device (src/codegen/cpu/math_exp.cpp,
-// math_log.cpp).
+// which C++ computes (ulong for 64 bits, uint for the rest). A name with G or S in it stands for
+// two functions: G is simd or quad, N the bits of that many lanes; S is an address space. Floats
+// narrower than float are widened to it. The polynomials are those of the CPU device
+// (src/codegen/cpu/math_exp.cpp, math_log.cpp).
 
 // enigma_div (signed): Quotient rounded toward zero; 0 for a divisor of 0, wraps at the minimum.
 inline T enigma_div(T a, T b) {
@@ -305,4 +305,48 @@ inline T enigma_G_min(T x) {
 inline T enigma_G_max(T x) {
     T greatest = G_max(isnan(x) ? T(-INFINITY) : x);
     return G_all(isnan(x)) ? x : greatest;
+}
+
+// enigma_atomic_fetch_add_S (float): Adds, gives the old value; Metal only adds device floats.
+inline T enigma_atomic_fetch_add_S(S atomic_uint* object, T x) {
+    uint old = atomic_load_explicit(object, memory_order_relaxed);
+    uint next;
+    do {
+        next = as_type<uint>(as_type<T>(old) + x);
+    } while (!atomic_compare_exchange_weak_explicit(object, &old, next, memory_order_relaxed,
+                                                    memory_order_relaxed));
+    return as_type<T>(old);
+}
+
+// enigma_atomic_fetch_sub_S (float): Subtracts, gives the old value.
+inline T enigma_atomic_fetch_sub_S(S atomic_uint* object, T x) {
+    uint old = atomic_load_explicit(object, memory_order_relaxed);
+    uint next;
+    do {
+        next = as_type<uint>(as_type<T>(old) - x);
+    } while (!atomic_compare_exchange_weak_explicit(object, &old, next, memory_order_relaxed,
+                                                    memory_order_relaxed));
+    return as_type<T>(old);
+}
+
+// enigma_atomic_fetch_min_S (float): Stores the lesser, gives the old value; ignores NaN.
+inline T enigma_atomic_fetch_min_S(S atomic_uint* object, T x) {
+    uint old = atomic_load_explicit(object, memory_order_relaxed);
+    uint next;
+    do {
+        next = as_type<uint>(fmin(as_type<T>(old), x));
+    } while (!atomic_compare_exchange_weak_explicit(object, &old, next, memory_order_relaxed,
+                                                    memory_order_relaxed));
+    return as_type<T>(old);
+}
+
+// enigma_atomic_fetch_max_S (float): Stores the greater, gives the old value; ignores NaN.
+inline T enigma_atomic_fetch_max_S(S atomic_uint* object, T x) {
+    uint old = atomic_load_explicit(object, memory_order_relaxed);
+    uint next;
+    do {
+        next = as_type<uint>(fmax(as_type<T>(old), x));
+    } while (!atomic_compare_exchange_weak_explicit(object, &old, next, memory_order_relaxed,
+                                                    memory_order_relaxed));
+    return as_type<T>(old);
 }

@@ -23,6 +23,9 @@
 
 namespace enigma::msl {
 
+/// How a kernel uses a memory, or-ed.
+enum MemoryUse : uint8_t { kPlain = 1, kAtomic = 2 };
+
 class Writer {
  public:
   Writer(const Module& m, const Uniformity& uniformity, bool fast_math);
@@ -45,7 +48,8 @@ class Writer {
   Frag atom(ValueId v);
   bool waits_unsigned(ValueId v) const;                   ///< its text has the unsigned type
   Frag element(ValueId memory, const Frag& index) const;  ///< `A[i]`, as a value
-  std::string address(ValueId memory, ValueId index);     ///< of an atomic
+  /// Of an atomic; `bits`: as that of a uint.
+  std::string address(const Instruction& inst, bool bits);
   /// A function of the prelude, for numbers or for vectors; its text comes before the kernel.
   std::string prelude(std::string_view function, DType t, int components = 1);
   std::string local(std::string_view wanted) { return names_.declare(wanted); }
@@ -86,7 +90,6 @@ class Writer {
   void region(RegionId r);
   void statement(InstId id);
   void store(const Instruction& inst);
-  void atomic(InstId id);
   void barrier(const Instruction& inst);
   void emit_for(InstId id);
   void emit_while(InstId id);
@@ -103,6 +106,11 @@ class Writer {
   Frag variable_frag(uint32_t variable) const;
   void declare_variable(uint32_t variable, const Frag* init);
 
+  // ---- atomics.cpp ----
+  void scan_atomic(const Instruction& inst);
+  bool is_atomic_only(ValueId memory) const;
+  void atomic(InstId id);
+
   // ---- simd_matrix.cpp ----
   void simd_matrix(InstId id);
   std::string matrix_variable(InstId id, const Frag* init);
@@ -114,7 +122,6 @@ class Writer {
   std::string function_constants();
   void threadgroup_arrays();
   std::string comment();
-  bool is_atomic_only(ValueId memory) const;
   bool may_contract() const;
 
   const Module& m_;
@@ -129,7 +136,8 @@ class Writer {
   std::vector<std::string> variable_names_;  // per variable; empty before it is declared
   std::vector<uint8_t> memory_use_;          // per value: kPlain, kAtomic
   std::string function_;
-  std::string lane_;  // the parameter that holds the lane's number
+  std::string lane_;                    // the parameter that holds the lane's number
+  std::string_view device_ = "device";  // how device memory that is written is declared
   std::set<PreludeUse> prelude_;
   Text text_;
   InstId at_;      // the instruction that is being written
