@@ -109,6 +109,8 @@ void Body::write_instruction(InstId id, const Mask& mask) {
     case Shape::Composed:  // in no module
     case Shape::Yield:
       return;
+    case Shape::Async:
+      throw InternalError("an asynchronous copy that was not written out");
     case Shape::Barrier:
       return;  // of a SIMD-group: its lanes are in step anyway
     case Shape::Query:
