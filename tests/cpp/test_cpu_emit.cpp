@@ -153,6 +153,36 @@ TEST_CASE("what is written once goes past the caches when it is large") {
   CHECK(count(emit(b.finish(), kStreams).llvm_ir, "!nontemporal") == 1);
 }
 
+TEST_CASE("atomics have their orders, and lanes are joined where no order of them shows") {
+  auto text = [](Op op, DType t, MemoryOrder order, bool used = false) {
+    Builder b("k");
+    ValueId x = b.buffer("X", t), out = b.buffer("Out", t);
+    ValueId i = b.query(Op::ThreadPositionInGrid);
+    std::vector<Operand> values(info(op).operands.size() - 2, b.cast(i, t));
+    std::optional<ValueId> old = b.atomic(op, x, 0, values, order);
+    if (used) b.store(out, i, *old);
+    return emit(b.finish()).llvm_ir;
+  };
+  using enum MemoryOrder;
+  CHECK(count(text(Op::AtomicLoad, DType::I32, Acquire), " acquire, align 4") == 1);
+  CHECK(count(text(Op::AtomicStore, DType::F32, Release), " release, align 4") ==
+        2);  // one is the fault's
+  CHECK(count(text(Op::AtomicStore, DType::F32, Relaxed), " monotonic, align 4") == 1);
+  CHECK(count(text(Op::AtomicCas, DType::F32, AcqRel), " acq_rel acquire, align 4") == 1);
+  CHECK(count(text(Op::AtomicCas, DType::I32, Release), " release monotonic, align 4") == 1);
+  CHECK(count(text(Op::AtomicExchange, DType::F32, SeqCst), " seq_cst, align 4") == 1);
+
+  const char* const kJoined = "call i32 @llvm.vector.reduce.add.v32i32";
+  CHECK(count(text(Op::AtomicAdd, DType::I32, AcqRel), kJoined) == 1);
+  CHECK(count(text(Op::AtomicAdd, DType::I32, AcqRel, true), kJoined) == 0);
+  std::string least = text(Op::AtomicMin, DType::F32, Relaxed);
+  CHECK(count(least, "call float @llvm.minnum.f32(") == 1);
+  CHECK(count(least, "atomicrmw fmin ptr") == 1);
+  std::string sum = text(Op::AtomicAdd, DType::F32, Relaxed);  // joined it would round otherwise
+  CHECK(count(sum, "@llvm.vector.reduce.fadd.v32f32(") == 0);
+  CHECK(count(sum, "atomicrmw fadd ptr") == 1);
+}
+
 TEST_CASE("loops are run for several SIMD-groups in step, with one check for all of them") {
   Builder b("k");
   ValueId x = b.buffer("X", DType::F32), n = b.scalar("n", DType::U32);
