@@ -168,6 +168,9 @@ class Printer {
                    type(x[0]));
         }
         break;
+      case Shape::Async:
+        out_.add(" ", uses(x));
+        break;
       case Shape::SimdMatrix: {
         const bool memory = row.operands[0] == 'm' && x.size() >= 3;
         if (!memory) {
