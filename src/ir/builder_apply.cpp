@@ -390,7 +390,8 @@ ValueId Builder::State::apply(std::span<const Op> rows, std::span<const Operand>
   const Type result = result_type(row, types);
   if (row.result == 'p' && !result.is_value()) {
     fail(user, " takes factors whose inner sizes agree, ", describe(operands[0]), " and ",
-         describe(operands[1]), " were given");
+         describe(operands[1]), " were given: ", signature_text(row),
+         "; write transpose(m) where rows and columns are meant the other way");
   }
   // What matrices of half add up is added in float.
   const bool in_float = result.dtype == DType::F16 && row.result != 't' &&

@@ -53,7 +53,8 @@ ValueId Builder::State::factor(const Operand& x, std::span<const Operand> factor
   const ValueId* v = std::get_if<ValueId>(&x);
   if (!v || type(*v).is_scalar() || !exists(Type::matrix(element.dtype, 2, 2))) {
     fail(user, " takes float or half matrices and vectors, ", describe(factors[0]), " and ",
-         describe(factors[1]), " were given");
+         describe(factors[1]), " were given: ", signature_text(info(Op::MatMul)),
+         "; write make_matrix(...), which takes the columns");
   }
   return cast(*v, type(*v).with(element.dtype));
 }
