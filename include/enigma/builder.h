@@ -138,6 +138,16 @@ class Builder {
   /// x as a value of type `to`, converted when it is of another: what stores and carries do.
   ValueId convert(Operand x, Type to);
 
+  // ---- vectors and matrices ----
+  /// A vector of 2 to 4 components: numbers, and the components of vectors, of the type in which
+  /// they meet.
+  ValueId make_vec(Operands parts);
+  /// The same of the given type; a number alone is all its components.
+  ValueId make_vec(Type type, Operands parts);
+  /// A component of a vector or a column of a matrix. Error for a number that does not exist; where
+  /// a traced one does not, it is the last.
+  ValueId extract(ValueId whole, Operand index);
+
   // ---- what is known of integers while the kernel is built ----
   /// Closed bounds; what lies beyond 64 signed bits counts as their ends.
   struct Bounds {

@@ -19,6 +19,9 @@ enum class Shape : uint8_t {
   FunctionConstant,  ///< no operands; attribute: the index; the value is known before a launch
   Query,             ///< no operands; attribute: the dimension 0..2 (XYZ rows)
   Map,               ///< elementwise on values, pure
+  Whole,             ///< on all components of vectors and matrices together, pure
+  Make,              ///< 2 to 4 components to a vector, or columns to a matrix
+  Extract,           ///< a component of a vector, a column of a matrix; attribute: which
   Cast,              ///< one operand, result type given by the caller
   Lane,              ///< crosses the lanes of a SIMD-group or quad-group
   SimdMatrix,        ///< 8x8 matrices of a SIMD-group; attribute: 1 where memory is transposed

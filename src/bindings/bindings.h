@@ -31,6 +31,7 @@ void bind_atomics(nb::module_& m);
 void bind_simd_matrices(nb::module_& m);
 void bind_pipeline(nb::module_& m);
 void bind_operations(nb::module_& m);
+void bind_vectors(nb::module_& m);
 void bind_table(nb::module_& m);
 void bind_compile(nb::module_& m);
 void bind_runtime(nb::module_& m);

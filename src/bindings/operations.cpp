@@ -207,9 +207,13 @@ void bind_operations(nb::module_& m) {
     if (!is_identifier(row.python) || !done.insert(row.python).second) continue;
     switch (row.shape) {
       case Shape::Map:
+      case Shape::Whole:
       case Shape::Lane:
         bind_values_row(m, row);
         break;
+      case Shape::Make:
+      case Shape::Extract:
+        break;  // vectors.cpp
       case Shape::Query:
         bind_query(m, row);
         break;

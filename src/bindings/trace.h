@@ -128,6 +128,11 @@ extern const std::span<const UnaryOperator> kUnary;
 nb::object value_object(Trace& trace, ValueId id);
 nb::list value_list(Trace& trace, const std::vector<ValueId>& ids);
 
+/// A component of a vector or a column of a matrix.
+nb::object part_of(const IRValue& whole, nb::handle index, const char* what);
+/// How many there are; 0 for a number.
+int part_count(const IRValue& whole);
+
 /// What Python gave as an operand of `what`: a value of this trace, a number, or a numpy scalar,
 /// which becomes a constant of its dtype. Error for anything else.
 Operand operand(Trace& trace, nb::handle x, const char* what);

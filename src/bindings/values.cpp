@@ -199,7 +199,8 @@ std::string comparison(const char* method) {
 
 void bind_values(nb::module_& m) {
   nb::class_<IRValue> value(m, "IRValue", nb::is_final(),
-                            "A value of the kernel that is traced: a number in each thread.");
+                            "A value of the kernel that is traced: a number in each thread, or a "
+                            "vector or matrix of them.");
   for (const BinaryOperator& op : kBinary) {
     value.def(
         op.method,
@@ -230,15 +231,43 @@ void bind_values(nb::module_& m) {
       .def("__bool__", [](const IRValue&) -> bool { throw Error(kTruth); })
       .def(
           "__iter__",
-          [](const IRValue&) -> nb::object {
+          [](const IRValue& self) -> nb::object {
+            nb::list parts;
+            for (int k = 0; k < part_count(self); ++k) {
+              parts.append(part_of(self, nb::int_(k), "a component"));
+            }
+            if (nb::len(parts)) return nb::iter(parts);
             throw Error(
                 "a traced value cannot be iterated over; for a loop that many times use `with "
                 "enigma.for_range(0, n) as i:`");
           },
-          nb::sig("def __iter__(self) -> typing.NoReturn"))
+          nb::sig("def __iter__(self) -> collections.abc.Iterator[IRValue]"))
       .def(
-          "__len__", [](const IRValue&) -> int { throw Error("a traced value has no length"); },
-          nb::sig("def __len__(self) -> int"));
+          "__len__",
+          [](const IRValue& self) -> int {
+            if (int n = part_count(self)) return n;
+            throw Error("a traced value has no length");
+          },
+          nb::sig("def __len__(self) -> int"))
+      .def(
+          "__getitem__",
+          [](const IRValue& self, nb::handle index) { return part_of(self, index, "a component"); },
+          nb::arg().none(), nb::sig("def __getitem__(self, index: " ENIGMA_VALUE ", /) -> IRValue"),
+          "A component of a vector, or a column of a matrix, counted from 0.");
+  static const char* const kNames[] = {"x", "y", "z", "w"};
+  for (int k = 0; k < 4; ++k) {
+    const std::string doc = "Component " + std::to_string(k) + " of a vector.";
+    value.def_prop_ro(
+        kNames[k],
+        [k](const IRValue& self) {
+          if (self.type.is_matrix()) {
+            throw Error("a matrix has columns, as m[0], and no component " +
+                        std::string(kNames[k]));
+          }
+          return part_of(self, nb::int_(k), kNames[k]);
+        },
+        nb::sig(("def " + std::string(kNames[k]) + "(self) -> IRValue").c_str()), doc.c_str());
+  }
   for (const char* method : {"__index__", "__int__"}) {
     std::string sig = std::string("def ") + method + "(self) -> int";
     value.def(

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <tuple>
 
 #include "enigma/builder.h"
 #include "ir/builder_state.h"
@@ -11,23 +12,6 @@
 
 namespace enigma {
 namespace {
-
-bool is_class(char letter) { return letter >= 'A' && letter <= 'Z'; }
-
-bool takes(char letter, DType t) {
-  switch (letter) {
-    case 'F':
-      return is_float(t);
-    case 'I':
-      return is_integer(t);
-    case 'B':
-      return t == DType::B1;
-    case 'A':
-      return true;
-    default:
-      return false;
-  }
-}
 
 // Operations whose low bits do not depend on the operands' sign: a literal of either sign will do.
 bool takes_either_sign(Op op) {
@@ -98,8 +82,12 @@ ValueId Builder::State::literal(DType t, const Literal& x, bool wraps) {
 ValueId Builder::State::cast(ValueId v, Type t) {
   Type from = type(v);
   if (from == t) return v;
-  if (!from.is_value() || !t.is_value() || (from.elements() > 1 && from.with(t.dtype) != t)) {
-    fail(describe(v), " cannot be converted to ", to_string(t));
+  const bool same_shape = from.is_value() && from.with(t.dtype) == t;
+  const bool broadcast = from.is_value() && from.is_scalar() && t.is_vector();
+  if ((!same_shape && !broadcast) || !exists(t)) {
+    const bool takes_part = t.is_scalar() && from.is_vector();
+    fail(describe(v), " cannot be converted to ", to_string(t),
+         takes_part ? "; take one component of it, as v.x" : "");
   }
   return emit(Op::Cast, {v}, t);
 }
@@ -196,21 +184,71 @@ ValueId Builder::State::memory(const Operand& x, std::string_view user) {
   fail(user, " takes a buffer, ", describe(*v), " was given");
 }
 
-// The first row whose class takes t. Literals alone may become floats: then t changes.
-Op Builder::State::choose(std::span<const Op> rows, std::span<const Operand> operands,
-                          DType& t) const {
+// T as a row has it for these operands: the type in which they meet, in the shape of the widest of
+// them; none when that is not of the row's class.
+std::optional<Type> Builder::State::shared(const OpInfo& row,
+                                           std::span<const Operand> operands) const {
+  std::vector<const Operand*> sharing;
+  Type shape = Type::scalar(DType::F32);
+  const char letter = class_of(row);
+  for (size_t k = 0; k < operands.size(); ++k) {
+    const char is = row.operands[k];
+    const ValueId* v = std::get_if<ValueId>(&operands[k]);
+    const Type t = v ? type(*v) : Type::scalar(DType::F32);
+    if (is_class_letter(is) || is == 's') sharing.push_back(&operands[k]);
+    if (is == 's' && !t.is_scalar()) return std::nullopt;
+    if (letter == 'M' && is_class_letter(is) && !t.is_matrix()) return std::nullopt;
+    if (!(is_class_letter(is) || is == 'b') || t.is_scalar()) continue;
+    if (!shape.is_scalar() && t.with(shape.dtype) != shape) {
+      if (t.is_matrix() || shape.is_matrix()) return std::nullopt;
+      fail(user_name(row), " takes vectors of one size, ", describe(operands[0]), " and ",
+           describe(*v), " were given");
+    }
+    shape = t.with(shape.dtype);
+  }
+  shape = shape.with(meet(sharing));
+  return in_class(letter, shape) ? std::optional(shape) : std::nullopt;
+}
+
+// What would make the operands fit.
+const char* Builder::State::advice(std::span<const Op> rows,
+                                   std::span<const Operand> operands) const {
+  bool any_number = false, any_part = false, all_float = true;
+  for (const Operand& x : operands) {
+    const ValueId* v = std::get_if<ValueId>(&x);
+    any_number |= !v || type(*v).dtype != DType::B1;
+    any_part |= !v || type(*v).is_scalar();
+    all_float &= !v || is_float(type(*v).dtype);
+  }
+  bool takes_floats = false, takes_integers = false;
   for (Op op : rows) {
-    if (takes(class_of(info(op)), t)) return op;
+    takes_floats |= class_of(info(op)) == 'F';
+    takes_integers |= class_of(info(op)) == 'I';
+  }
+  const char c = class_of(info(rows.front()));
+  if (c == 'M') return "make_matrix(...), which takes the columns";
+  if ((c == 'V' && any_part) || (c == 'W' && all_float)) {
+    return "make_vec(...), which takes the components";
+  }
+  if (takes_floats && any_number) return "metal_cast(x, \"float\")";
+  return takes_integers ? "metal_cast(x, \"int\")" : "metal_cast(x, \"float\")";
+}
+
+// The first row whose class takes the operands, and T. Literals alone may become floats.
+std::pair<Op, Type> Builder::State::choose(std::span<const Op> rows,
+                                           std::span<const Operand> operands) const {
+  for (Op op : rows) {
+    if (auto t = shared(info(op), operands)) return {op, *t};
   }
   auto row_of_class = [&](char c) {
     return std::find_if(rows.begin(), rows.end(), [&](Op op) { return class_of(info(op)) == c; });
   };
-  const bool all_literals = std::all_of(operands.begin(), operands.end(), [](const Operand& x) {
-    return std::holds_alternative<Literal>(x);
+  const bool only_numbers = std::all_of(operands.begin(), operands.end(), [](const Operand& x) {
+    const Literal* l = std::get_if<Literal>(&x);
+    return l && !std::holds_alternative<bool>(*l);
   });
-  if (all_literals && t != DType::B1 && row_of_class('F') != rows.end()) {
-    t = DType::F32;
-    return *row_of_class('F');
+  if (only_numbers && row_of_class('F') != rows.end()) {
+    return {*row_of_class('F'), Type::scalar(DType::F32)};
   }
   const OpInfo& first = info(rows.front());
   Text accepted, signatures, given;
@@ -220,11 +258,8 @@ Op Builder::State::choose(std::span<const Op> rows, std::span<const Operand> ope
     signatures.add(op == rows.front() ? "" : ", ", signature_text(info(op)));
   }
   for (const Operand& x : operands) given.add(&x == &operands.front() ? "" : " and ", describe(x));
-  const char* advice = row_of_class('F') != rows.end() && t != DType::B1 ? "float"
-                       : row_of_class('I') != rows.end()                 ? "int"
-                                                                         : "float";
   fail(user_name(first), " takes ", accepted.str(), ", not ", given.str(), ": ", signatures.str(),
-       "; write metal_cast(x, \"", advice, "\")");
+       "; write ", advice(rows, operands));
 }
 
 void Builder::State::warn_if_constant(Op op, DType t, std::span<const ValueId> operands) {
@@ -287,30 +322,15 @@ ValueId Builder::State::apply(std::span<const Op> rows, std::span<const Operand>
     fail(user, " takes ", first.operands.size(), " operands, ", operands.size(),
          " were given: ", signature_text(first));
   }
-  // T: where the operands under capitals meet, and the shape of the widest of them.
-  std::vector<const Operand*> sharing;
-  Type shape = Type::scalar(DType::F32);
   for (size_t k = 0; k < operands.size(); ++k) {
-    if (!is_class(first.operands[k])) continue;
-    sharing.push_back(&operands[k]);
     const ValueId* v = std::get_if<ValueId>(&operands[k]);
-    if (!v) continue;
+    if (!v || first.operands[k] == 'm') continue;
     check_value(*v);
-    Type t = type(*v);
-    if (!t.is_value()) fail(user, " does not take ", describe(*v));
-    if (t.elements() == 1) continue;
-    if (shape.elements() > 1 && t.with(shape.dtype) != shape) {
-      fail(user, " takes vectors of one size, ", describe(operands[0]), " and ", describe(*v),
-           " were given");
-    }
-    shape = t.with(shape.dtype);
+    if (!type(*v).is_value()) fail(user, " does not take ", describe(*v));
   }
   Op op = rows.front();
-  if (!sharing.empty()) {
-    DType t = meet(sharing);
-    op = choose(rows, operands, t);
-    shape = shape.with(t);
-  }
+  Type shape = Type::scalar(DType::F32);
+  if (class_of(first)) std::tie(op, shape) = choose(rows, operands);
   const OpInfo& row = info(op);
 
   std::vector<ValueId> values;
@@ -337,37 +357,28 @@ ValueId Builder::State::apply(std::span<const Op> rows, std::span<const Operand>
       case 'e':
         values.push_back(convert(x, Type::scalar(type(mem).dtype)));
         break;
+      case 'p':
+        values.push_back(factor(x, operands, user));
+        break;
       default: {
+        const Type t = row.operands[k] == 's' ? Type::scalar(shape.dtype) : shape;
         const Literal* l = std::get_if<Literal>(&x);
-        ValueId v = l ? literal(shape.dtype, *l, takes_either_sign(op)) : std::get<ValueId>(x);
-        values.push_back(cast(v, shape));
+        ValueId v = l ? literal(t.dtype, *l, takes_either_sign(op)) : std::get<ValueId>(x);
+        values.push_back(cast(v, t));
       }
     }
   }
   warn_if_constant(op, shape.dtype, values);
-  switch (row.result) {
-    case 'T':
-      return emit(op, std::move(values), shape, attr);
-    case 'b': {
-      Type t = mem ? Type::scalar(DType::B1) : shape.with(DType::B1);
-      return emit(op, std::move(values), t, attr);
-    }
-    case 'f':
-      return emit(op, std::move(values), shape.with(DType::F32), attr);
-    case 'u':
-      return emit(op, std::move(values), Type::scalar(DType::U32), attr);
-    case 'U':
-      return emit(op, std::move(values), shape.with(unsigned_of(shape.dtype)), attr);
-    case 'e': {
-      Type t = Type::scalar(type(mem).dtype);
-      return emit(op, std::move(values), t, attr);
-    }
-    case '-':
-      append(op, std::move(values), attr);
-      return {};
-    default:
-      throw InternalError(concat(row.mnemonic, " needs its result's type"));
+  std::vector<Type> types;
+  for (ValueId v : values) types.push_back(type(v));
+  const Type result = result_type(row, types);
+  if (row.result == 'p' && !result.is_value()) {
+    fail(user, " takes factors whose inner sizes agree, ", describe(operands[0]), " and ",
+         describe(operands[1]), " were given");
   }
+  if (result.is_value()) return emit(op, std::move(values), result, attr);
+  append(op, std::move(values), attr);
+  return {};
 }
 
 ValueId Builder::apply(std::string_view name, Operands operands) {

@@ -97,13 +97,20 @@ struct Builder::State {
   /// v as a value of type t: Cast, which also broadcasts a scalar to a vector.
   ValueId cast(ValueId v, Type t);
   ValueId convert(const Operand& x, Type t);
+  /// The parts of a vector or matrix, all values converted to the type of one.
+  ValueId make(Op op, std::span<const Operand> parts, Type part);
+  ValueId part(ValueId whole, uint64_t index);
+  /// A factor of a product, in the dtype in which the factors meet.
+  ValueId factor(const Operand& x, std::span<const Operand> factors, std::string_view user);
   // Their messages show the signature of the row that is applied, if one is.
   ValueId condition(const Operand& x, Type shaped_like, std::string_view user,
                     const OpInfo* row = nullptr);
   ValueId index(const Operand& x, const OpInfo* row = nullptr);
   ValueId lane(const Operand& x, std::string_view user, const OpInfo* row = nullptr);
   ValueId memory(const Operand& x, std::string_view user);
-  Op choose(std::span<const Op> rows, std::span<const Operand> operands, DType& t) const;
+  std::optional<Type> shared(const OpInfo& row, std::span<const Operand> operands) const;
+  const char* advice(std::span<const Op> rows, std::span<const Operand> operands) const;
+  std::pair<Op, Type> choose(std::span<const Op> rows, std::span<const Operand> operands) const;
   ValueId apply(std::span<const Op> rows, std::span<const Operand> operands, uint64_t attr);
   std::array<ValueId, 3> matrix_place(Op op, ValueId memory, const Operand& index,
                                       const Operand& row);

@@ -6,6 +6,7 @@
 #include <charconv>
 
 #include "ir/spelling.h"
+#include "support/floats.h"
 
 namespace enigma {
 namespace {
@@ -135,6 +136,36 @@ std::string Lexer::quoted(const char* what) {
   }
   expect("\"");
   return out;
+}
+
+std::optional<uint64_t> number_bits(DType t, std::string_view text) {
+  const char* end = text.data() + text.size();
+  auto whole = [&](auto& n, std::string_view digits, int base) {
+    auto r = std::from_chars(digits.data(), end, n, base);
+    return r.ec == std::errc{} && r.ptr == end;
+  };
+  if (t == DType::B1) {
+    if (text == "true") return 1;
+    if (text == "false") return 0;
+    return std::nullopt;
+  }
+  if (is_signed(t)) {
+    int64_t n = 0;
+    if (!whole(n, text, 10)) return std::nullopt;
+    const uint64_t bits = mask_to(t, static_cast<uint64_t>(n));
+    return sign_extend(t, bits) == n ? std::optional(bits) : std::nullopt;
+  }
+  uint64_t n = 0;
+  if (is_unsigned(t)) {
+    return whole(n, text, 10) && mask_to(t, n) == n ? std::optional(n) : std::nullopt;
+  }
+  if (text.substr(0, 2) == "0x") {
+    return whole(n, text.substr(2), 16) && mask_to(t, n) == n ? std::optional(n) : std::nullopt;
+  }
+  double x = 0;
+  auto r = std::from_chars(text.data(), end, x);
+  if (r.ec != std::errc{} || r.ptr != end) return std::nullopt;
+  return float_to_bits(t, x);
 }
 
 }  // namespace enigma

@@ -2,10 +2,12 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "enigma/error.h"
+#include "enigma/types.h"
 #include "support/text.h"
 
 namespace enigma {
@@ -47,5 +49,9 @@ class Lexer {
   size_t at_ = 0;
   size_t start_ = 0;
 };
+
+/// The bits of a number of the text form, as a constant's attribute; nothing where it is no number
+/// of this type.
+std::optional<uint64_t> number_bits(DType t, std::string_view text);
 
 }  // namespace enigma

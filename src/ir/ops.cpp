@@ -12,8 +12,8 @@
 namespace enigma {
 namespace {
 
-constexpr std::string_view kOperandLetters = "FIBAbfuxmeg";
-constexpr std::string_view kResultLetters = "TbfueUg-?";
+constexpr std::string_view kOperandLetters = "FIBAVWMspbfuxvmeg";
+constexpr std::string_view kResultLetters = "TspbfueUgt-?";
 
 constexpr std::string_view operands_of(std::string_view signature) {
   return signature.substr(0, signature.find(':'));
@@ -38,7 +38,7 @@ constexpr bool well_formed(std::string_view signature, Shape shape) {
     }
   }
   char result = signature[colon + 1];
-  if ((result == 'T' || result == 'U') && !capital) return false;
+  if ((result == 'T' || result == 's' || result == 'U' || result == 't') && !capital) return false;
   if (result == 'e' && signature[0] != 'm') return false;
   bool memory = shape == Shape::Load || shape == Shape::Store || shape == Shape::Atomic;
   return shape == Shape::SimdMatrix || memory == (signature[0] == 'm');

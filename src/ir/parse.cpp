@@ -1,8 +1,5 @@
 // The parser of the IR's text form (print.cpp shows it): by Shape, as the printer.
 
-#include <charconv>
-#include <cstdlib>
-#include <limits>
 #include <optional>
 #include <unordered_map>
 
@@ -111,9 +108,9 @@ class Parser {
     lex_.fail("expected a type, found \"", word, "\"");
   }
 
-  int lanes() {
-    const uint64_t n = lex_.number("a number of lanes");
-    if (n < 1 || n > 16) lex_.fail("expected 1 to 16 lanes");
+  int size() {
+    const uint64_t n = lex_.number("a number of components");
+    if (n < 1 || n > 4) lex_.fail("expected 1 to 4");
     return static_cast<int>(n);
   }
 
@@ -133,7 +130,7 @@ class Parser {
     }
     if (lex_.accept_word("vector")) {
       lex_.expect("<");
-      const int n = lanes();
+      const int n = size();
       lex_.expect("x");
       const Type t = Type::vector(dtype(), n);
       lex_.expect(">");
@@ -141,19 +138,20 @@ class Parser {
     }
     if (lex_.accept_word("matrix")) {
       lex_.expect("<");
-      const int rows = lanes();
+      const int rows = size();
       lex_.expect("x");
-      const int cols = lanes();
+      const int cols = size();
       lex_.expect("x");
       const Type t = Type::matrix(dtype(), rows, cols);
       lex_.expect(">");
+      if (!exists(t)) lex_.fail("expected a matrix of f32 or f16 of at least two rows");
       return t;
     }
     if (lex_.accept_word("simdgroup_matrix")) {
       lex_.expect("<");
-      if (lanes() != 8) lex_.fail("expected 8 rows");
+      if (lex_.number("8 rows") != 8) lex_.fail("expected 8 rows");
       lex_.expect("x");
-      if (lanes() != 8) lex_.fail("expected 8 columns");
+      if (lex_.number("8 columns") != 8) lex_.fail("expected 8 columns");
       lex_.expect("x");
       const Type t = Type::simd_matrix(dtype());
       lex_.expect(">");
@@ -268,7 +266,32 @@ class Parser {
         if (found != shared)
           lex_.fail("expected ", to_string(shared), ", found ", to_string(found));
         if (!shared.is_value()) lex_.fail("expected operands that are values");
-        return result(row, shared, {});
+        return result(row, m_[i]);
+      }
+      case Shape::Whole: {
+        std::vector<ValueId> x = uses();
+        count(x, row);
+        lex_.expect(":");
+        expect_types(x);
+        m_[i].operands = std::move(x);
+        std::vector<Type> types = result(row, m_[i]);
+        if (!types[0].is_value()) lex_.fail("expected factors that have a product");
+        return types;
+      }
+      case Shape::Make: {
+        m_[i].operands = uses();
+        lex_.expect(":");
+        return {type()};
+      }
+      case Shape::Extract: {
+        ValueId whole = use();
+        m_[i].operands = {whole};
+        lex_.expect("[");
+        m_[i].attr = lex_.number("the number of a part");
+        lex_.expect("]");
+        lex_.expect(":");
+        expect_type(whole);
+        return {part_type(m_.type(whole))};
       }
       case Shape::Cast: {
         std::vector<ValueId> x{use()};
@@ -330,9 +353,9 @@ class Parser {
     }
   }
 
-  static std::vector<Type> result(const OpInfo& row, Type shared, Type memory) {
+  std::vector<Type> result(const OpInfo& row, const Instruction& inst) const {
     if (row.result == '-') return {};
-    return {result_type(row, shared, memory)};
+    return {result_type(row, operand_types(m_, inst))};
   }
 
   std::vector<ValueId> element() {
@@ -350,7 +373,7 @@ class Parser {
     const Type memory = m_.type(x[0]);
     if (!memory.is_memory()) lex_.fail("expected a memref, found ", to_string(memory));
     m_[i].operands = std::move(x);
-    return result(row, {}, memory);
+    return result(row, m_[i]);
   }
 
   std::vector<Type> simd_matrix(InstId i, const OpInfo& row) {
@@ -372,7 +395,7 @@ class Parser {
     lex_.expect(":");
     expect_types(x);
     m_[i].operands = std::move(x);
-    return result(row, shared_type(m_, m_[i]), {});
+    return result(row, m_[i]);
   }
 
   uint64_t dimension() {
@@ -411,40 +434,10 @@ class Parser {
     lex_.expect(":");
     const Type t = type();
     if (!t.is_value()) lex_.fail("expected the type of a number, found ", to_string(t));
-    auto bits = constant_bits(t.dtype, text);
+    auto bits = number_bits(t.dtype, text);
     if (!bits) lex_.fail("expected a number of type ", info(t.dtype).mnemonic, ", found ", text);
     m_[i].attr = *bits;
     return {t};
-  }
-
-  static std::optional<uint64_t> constant_bits(DType t, std::string_view text) {
-    const char* end = text.data() + text.size();
-    auto whole = [&](auto& n, std::string_view digits, int base) {
-      auto r = std::from_chars(digits.data(), end, n, base);
-      return r.ec == std::errc{} && r.ptr == end;
-    };
-    if (t == DType::B1) {
-      if (text == "true") return 1;
-      if (text == "false") return 0;
-      return std::nullopt;
-    }
-    if (is_signed(t)) {
-      int64_t n = 0;
-      if (!whole(n, text, 10)) return std::nullopt;
-      const uint64_t bits = mask_to(t, static_cast<uint64_t>(n));
-      return sign_extend(t, bits) == n ? std::optional(bits) : std::nullopt;
-    }
-    uint64_t n = 0;
-    if (is_unsigned(t)) {
-      return whole(n, text, 10) && mask_to(t, n) == n ? std::optional(n) : std::nullopt;
-    }
-    if (text.substr(0, 2) == "0x") {
-      return whole(n, text.substr(2), 16) && mask_to(t, n) == n ? std::optional(n) : std::nullopt;
-    }
-    double x = 0;
-    auto r = std::from_chars(text.data(), end, x);
-    if (r.ec != std::errc{} || r.ptr != end) return std::nullopt;
-    return float_to_bits(t, x);
   }
 
   // ---- regions ----

@@ -138,6 +138,15 @@ class Printer {
       case Shape::Lane:
         out_.add(" ", uses(x), " : ", to_string(shared_type(m_, inst)));
         break;
+      case Shape::Whole:
+        out_.add(" ", uses(x), " : ", types(x));
+        break;
+      case Shape::Make:
+        out_.add(" ", uses(x), " : ", types(inst.results));
+        break;
+      case Shape::Extract:
+        out_.add(" ", uses(x), "[", inst.attr, "] : ", types(x));
+        break;
       case Shape::Cast:
         out_.add(" ", uses(x), " : ", types(x), " to ", types(inst.results));
         break;

@@ -12,8 +12,9 @@ bool exists(Type t) {
   if (static_cast<int>(t.dtype) >= kNumDTypes || t.kind > Type::Kind::Memory) return false;
   if (t.is_memory()) return t.space() <= AddressSpace::Thread;
   if (t.is_simd_matrix()) return t == Type::simd_matrix(t.dtype) && is_float(t.dtype);
-  auto is_size = [](int n) { return 1 <= n && n <= 16; };
-  return is_size(t.rows) && is_size(t.cols);
+  auto is_size = [](int n) { return 1 <= n && n <= 4; };
+  if (!is_size(t.rows) || !is_size(t.cols)) return false;
+  return !t.is_matrix() || (t.rows > 1 && (t.dtype == DType::F32 || t.dtype == DType::F16));
 }
 
 Type shared_type(const Module& m, const Instruction& inst) {
@@ -30,24 +31,57 @@ bool can_multiply(DType a, DType b, DType c) {
   return c == DType::F32 && one_kind;
 }
 
+std::vector<Type> operand_types(const Module& m, const Instruction& inst) {
+  std::vector<Type> types;
+  for (ValueId v : inst.operands) types.push_back(m.type(v));
+  return types;
+}
+
 bool in_class(char letter, Type t) {
-  if (!t.is_value()) return false;
+  if (!t.is_value() || t.is_matrix() != (letter == 'M')) return false;
   switch (letter) {
     case 'F':
       return is_float(t.dtype);
+    case 'V':
+      return is_float(t.dtype) && t.is_vector();
+    case 'W':
+      return is_float(t.dtype) && t.rows == 3;
     case 'I':
       return is_integer(t.dtype);
     case 'B':
       return t.dtype == DType::B1;
     default:
-      return letter == 'A';
+      return letter == 'A' || letter == 'M';
   }
 }
 
-Type result_type(const OpInfo& row, Type shared, Type memory) {
+namespace {
+
+// A row times a matrix, a matrix times a column, or two matrices; none where the sizes differ.
+Type product(Type a, Type b) {
+  if (!a.is_value() || a.dtype != b.dtype || !(a.is_matrix() || b.is_matrix())) return {};
+  const int inner = a.is_vector() ? a.rows : a.cols;
+  if (!b.is_value() || inner != b.rows || a.is_scalar()) return {};
+  if (a.is_vector()) return Type::vector(a.dtype, b.cols);
+  return Type::matrix(a.dtype, a.rows, b.cols);
+}
+
+}  // namespace
+
+Type result_type(const OpInfo& row, std::span<const Type> operands) {
+  Type shared;
+  for (size_t k = 0; k < operands.size() && !shared.is_value(); ++k) {
+    if (is_class_letter(row.operands[k])) shared = operands[k];
+  }
   switch (row.result) {
     case 'T':
       return shared;
+    case 's':
+      return Type::scalar(shared.dtype);
+    case 't':
+      return Type::matrix(shared.dtype, shared.cols, shared.rows);
+    case 'p':
+      return product(operands[0], operands[1]);
     case 'b':
       return shared.is_value() ? shared.with(DType::B1) : Type::scalar(DType::B1);
     case 'f':
@@ -57,12 +91,21 @@ Type result_type(const OpInfo& row, Type shared, Type memory) {
     case 'U':
       return shared.with(unsigned_of(shared.dtype));
     case 'e':
-      return Type::scalar(memory.dtype);
+      return Type::scalar(operands[0].dtype);
     case 'g':
-      return Type::simd_matrix(memory.is_memory() ? memory.dtype : shared.dtype);
+      return Type::simd_matrix((operands[0].is_memory() ? operands[0] : operands.back()).dtype);
     default:
       return {};
   }
+}
+
+Type part_type(Type whole) {
+  return whole.is_matrix() ? Type::vector(whole.dtype, whole.rows) : Type::scalar(whole.dtype);
+}
+
+Type made_of(Type part, size_t count) {
+  const auto n = static_cast<int>(std::min<size_t>(count, UINT8_MAX));
+  return part.is_vector() ? Type::matrix(part.dtype, part.rows, n) : Type::vector(part.dtype, n);
 }
 
 void fill_param_effects(Module& m) {
@@ -124,6 +167,19 @@ const char* letter_text(char letter) {
     case 'B':
       return "bool";
     case 'A':
+      return "any";
+    case 'V':
+      return "float vector";
+    case 'W':
+      return "float 3-vector";
+    case 'M':
+    case 't':
+      return "float matrix";
+    case 'p':
+      return "float matrix or vector";
+    case 's':
+      return "float";
+    case 'v':
       return "any";
     case 'b':
       return "bool";

@@ -18,12 +18,21 @@ char class_of(const OpInfo& row);
 const char* letter_text(char letter);
 /// What the user calls a row: "load_if" for memref.load_if, which has a function of its own.
 std::string_view user_name(const OpInfo& row);
-/// Whether a type belongs to a class letter: F, I, B, A.
+/// The types of an instruction's operands.
+std::vector<Type> operand_types(const Module& m, const Instruction& inst);
+/// Whether a type belongs to a class letter: F, I, B, A, V, W, M.
 bool in_class(char letter, Type t);
 /// Whether Metal multiplies SIMD-group matrices of these types and adds the product to one of c's.
 bool can_multiply(DType a, DType b, DType c);
-/// The type of the result of a row whose signature fixes it; none for '-' and '?'.
-Type result_type(const OpInfo& row, Type shared, Type memory);
+/// The type of the result of a row whose signature fixes it, by those of the operands; none for '-'
+/// and '?', and for factors that have no product.
+Type result_type(const OpInfo& row, std::span<const Type> operands);
+/// The type of a part: the component of a vector, the column of a matrix.
+Type part_type(Type whole);
+/// How many parts there are.
+constexpr int part_count(Type whole) { return whole.is_matrix() ? whole.cols : whole.rows; }
+/// The vector or matrix of these parts, which may not exist().
+Type made_of(Type part, size_t count);
 /// Fills Param::read and Param::written from the instructions.
 void fill_param_effects(Module& m);
 

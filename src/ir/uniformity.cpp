@@ -79,6 +79,9 @@ class Analysis {
                                                       : Level::Varying);
         return;
       case Shape::Map:
+      case Shape::Whole:
+      case Shape::Make:
+      case Shape::Extract:
       case Shape::Cast:
         raise(inst.results[0], of(inst.operands));
         return;

@@ -21,8 +21,11 @@
 //   attribute  constants have no bits beyond their width, queries a dimension below 3 (0 without
 //              components), allocations 1 element or more, atomics an order, barriers known flags,
 //              function constants an index up to 65535;
-//   casts      keep the number of elements, or broadcast a scalar; as_type keeps the width, and
-//              neither type is bool;
+//   casts      keep the number of elements, or broadcast a scalar to a vector; as_type keeps the
+//              width, and neither type is bool;
+//   vectors    are made of 2 to 4 scalars of one type, matrices of as many vectors; the part that
+//   is
+//              taken of one exists; factors have a product;
 //   allocs     stand in the kernel's body, and all of them have at most 32 KiB;
 //   function constants
 //              stand in the kernel's body, and those of one index have one scalar type;
@@ -233,8 +236,8 @@ class Verifier {
     const size_t results = row.result == '-' ? 0 : 1;
     if (inst.results.size() != results) return broken("the number of results is not ", results);
     if (results && row.result != '?') {
-      const Type memory = inst.operands.empty() ? Type{} : type(inst.operands[0]);
-      const Type expected = result_type(row, shared_type(m_, inst), memory);
+      const Type expected = result_type(row, operand_types(m_, inst));
+      if (row.result == 'p' && !expected.is_value()) broken("the factors have no product");
       if (type(inst.results[0]) != expected)
         broken("the result is not of type ", to_string(expected));
     }
@@ -242,6 +245,7 @@ class Verifier {
   }
 
   bool operands(const Instruction& inst, const OpInfo& row) {
+    if (row.shape == Shape::Make) return parts(inst);
     if (inst.operands.size() != row.operands.size()) {
       broken("the number of operands is not ", row.operands.size());
       return false;
@@ -265,6 +269,15 @@ class Verifier {
         case 'u':
           good = t == Type::scalar(DType::U32);
           break;
+        case 's':
+          good = t == Type::scalar(shared.dtype);
+          break;
+        case 'p':
+          good = (t.is_vector() || t.is_matrix()) && exists(Type::matrix(t.dtype, 2, 2));
+          break;
+        case 'v':
+          good = t.is_value();
+          break;
         case 'x':
           good = t.is_scalar() && is_integer(t.dtype);
           break;
@@ -284,6 +297,16 @@ class Verifier {
         broken("operand ", k, " is ", to_string(t), ", which its letter ", letter, " refuses");
     }
     return broken_.size() == before;
+  }
+
+  bool parts(const Instruction& inst) {
+    const Type part = inst.operands.empty() ? Type{} : type(inst.operands[0]);
+    const Type made = made_of(part, inst.operands.size());
+    bool good = part.is_value() && !part.is_matrix() && inst.operands.size() > 1 && exists(made);
+    for (ValueId v : inst.operands) good &= type(v) == part;
+    good = good && inst.results.size() == 1 && type(inst.results[0]) == made;
+    if (!good) broken("the parts do not make the result");
+    return good;
   }
 
   void attribute(const Instruction& inst, const OpInfo& row, InstId parent) {
@@ -307,12 +330,20 @@ class Verifier {
       case Shape::Cast: {
         const Type from = type(inst.operands[0]);
         if (!result.is_value()) return broken("a cast to what is no number");
-        const bool broadcast = from.is_scalar() && inst.op == Op::Cast;
+        const bool broadcast = from.is_scalar() && !result.is_matrix() && inst.op == Op::Cast;
         if (from.with(result.dtype) != result && !broadcast) broken("a cast changes the shape");
         if (inst.op == Op::AsType && (info(from.dtype).bits != info(result.dtype).bits ||
                                       from.dtype == DType::B1 || result.dtype == DType::B1)) {
           broken("as_type between types of different widths");
         }
+        return;
+      }
+      case Shape::Extract: {
+        const Type whole = type(inst.operands[0]);
+        if (whole.is_scalar() || inst.attr >= static_cast<uint64_t>(part_count(whole))) {
+          return broken("a part that does not exist");
+        }
+        if (result != part_type(whole)) broken("the result is not a part of the operand");
         return;
       }
       case Shape::Alloc:

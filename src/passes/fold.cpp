@@ -53,6 +53,10 @@ class Folder {
         return identity(inst);
       case Shape::Cast:
         return cast(inst);
+      case Shape::Make:
+        return make(inst);
+      case Shape::Extract:
+        return extract(inst);
       case Shape::Load:
         if (inst.op == Op::LoadIf && bits(inst.operands[2]) == uint64_t{0}) return inst.operands[3];
         return std::nullopt;
@@ -78,7 +82,7 @@ class Folder {
     std::vector<uint64_t> known;
     for (ValueId v : inst.operands) {
       auto b = bits(v);
-      if (!b || !m_.type(v).is_scalar()) return false;
+      if (!b) return false;
       known.push_back(*b);
     }
     auto value = evaluate(inst.op, shared_type(m_, inst).dtype, known);
@@ -108,6 +112,37 @@ class Folder {
     if (inst.op == Op::Cast && saturates && !is_lossless(from, to.dtype)) return std::nullopt;
     if (m_.type(origin) == to) return origin;
     inst.operands[0] = origin;
+    return std::nullopt;
+  }
+
+  // The parts of a vector, in order, are the vector; equal constants are one of the vector's type.
+  std::optional<ValueId> make(Instruction& inst) {
+    const auto& parts = inst.operands;
+    const Type made = m_.type(inst.results[0]);
+    const Instruction* first = m_.def(parts[0]);
+    if (!first) return std::nullopt;
+    bool taken = first->op == Op::VecExtract && m_.type(first->operands[0]) == made;
+    bool constant = first->op == Op::Constant && made.is_vector();
+    for (size_t k = 0; k < parts.size(); ++k) {
+      const Instruction* def = m_.def(parts[k]);
+      taken = taken && def && def->op == Op::VecExtract && def->attr == k &&
+              def->operands == first->operands;
+      constant = constant && def && def->op == Op::Constant && def->attr == first->attr;
+    }
+    if (taken) return first->operands[0];
+    if (constant) become(inst, first->attr);
+    return std::nullopt;
+  }
+
+  std::optional<ValueId> extract(Instruction& inst) {
+    const ValueId whole = inst.operands[0];
+    const Instruction* def = m_.def(whole);
+    if (!def) return std::nullopt;
+    if (def->op == Op::MakeVec) return def->operands[inst.attr];
+    if (def->op == Op::Constant) become(inst, def->attr);
+    if (def->op == Op::Cast && m_.type(def->operands[0]) == m_.type(inst.results[0])) {
+      return def->operands[0];  // broadcast
+    }
     return std::nullopt;
   }
 

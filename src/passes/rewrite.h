@@ -30,7 +30,7 @@ class Rewrites {
 /// them: the arguments, initial values and yielded values of a loop, the yielded values of an if.
 void keep_results(Module& m, InstId i, const std::vector<bool>& keep);
 
-/// Constants of both kinds, queries, elementwise operations and casts: they give the same wherever
+/// Constants of both kinds, queries, arithmetic and casts: they give the same wherever
 /// they stand.
 inline bool moves_freely(const Instruction& inst) {
   switch (info(inst.op).shape) {
@@ -38,6 +38,9 @@ inline bool moves_freely(const Instruction& inst) {
     case Shape::FunctionConstant:
     case Shape::Query:
     case Shape::Map:
+    case Shape::Whole:
+    case Shape::Make:
+    case Shape::Extract:
     case Shape::Cast:
       return true;
     default:

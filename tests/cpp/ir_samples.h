@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "enigma/builder.h"
@@ -11,11 +12,14 @@ namespace enigma {
 
 inline Literal whole(int64_t x) { return x; }
 
-/// The types that a class letter stands for.
+/// The element types that a class letter stands for.
 inline std::vector<DType> types_of(char letter) {
   std::vector<DType> out;
   for (const DTypeInfo& row : kDTypes) {
-    const bool fits = letter == 'F'   ? is_float(row.dtype)
+    const bool half = row.dtype == DType::F32 || row.dtype == DType::F16;
+    const bool fits = std::string_view("FVW").find(letter) != std::string_view::npos
+                          ? is_float(row.dtype)
+                      : letter == 'M' ? half
                       : letter == 'I' ? is_integer(row.dtype)
                       : letter == 'B' ? row.dtype == DType::B1
                                       : true;
@@ -44,8 +48,16 @@ inline Module sample(Op op, DType t) {
   ValueId flag = b.scalar("flag", DType::B1);
   ValueId index = b.scalar("i", DType::U32);
   std::vector<Operand> operands;
+  auto vector = [&] {
+    ValueId one = b.load(x, index);
+    return b.make_vec({one, b.load(x, index), one});
+  };
   for (char letter : row.operands) {
     switch (letter) {
+      case 'V':
+      case 'W':
+        operands.emplace_back(vector());
+        break;
       case 'm':
         operands.push_back(x);
         break;
@@ -77,6 +89,12 @@ inline Module sample(Op op, DType t) {
       v = op == Op::AsType ? b.as_type(operands[0], unsigned_of(t))
                            : b.cast(operands[0], DType::F16);
       break;
+    case Shape::Make:
+      v = vector();
+      break;
+    case Shape::Extract:
+      v = b.extract(vector(), 1);
+      break;
     case Shape::Alloc: {
       ValueId shared = b.threadgroup_alloc(t, 64);
       b.set_name(shared, "shared");
@@ -99,6 +117,7 @@ inline Module sample(Op op, DType t) {
   if (v) {
     b.set_name(v, "result");
     b.set_location("other.py", 12);
+    while (!b.type(v).is_scalar()) v = b.extract(v, 1);
     b.store(b.buffer("Out", b.type(v).dtype), index, v);
   }
   return b.finish();

@@ -790,7 +790,9 @@ def has_trace() -> bool:
     """Whether this thread is tracing a kernel."""
 
 class IRValue:
-    """A value of the kernel that is traced: a number in each thread."""
+    """
+    A value of the kernel that is traced: a number in each thread, or a vector or matrix of them.
+    """
 
     def __add__(self, other: IRValue | float | numpy.generic, /) -> IRValue: ...
 
@@ -864,9 +866,28 @@ class IRValue:
 
     def __bool__(self) -> bool: ...
 
-    def __iter__(self) -> NoReturn: ...
+    def __iter__(self) -> Iterator[IRValue]: ...
 
     def __len__(self) -> int: ...
+
+    def __getitem__(self, index: IRValue | float | numpy.generic, /) -> IRValue:
+        """A component of a vector, or a column of a matrix, counted from 0."""
+
+    @property
+    def x(self) -> IRValue:
+        """Component 0 of a vector."""
+
+    @property
+    def y(self) -> IRValue:
+        """Component 1 of a vector."""
+
+    @property
+    def z(self) -> IRValue:
+        """Component 2 of a vector."""
+
+    @property
+    def w(self) -> IRValue:
+        """Component 3 of a vector."""
 
     def __index__(self) -> int: ...
 
@@ -1492,7 +1513,6 @@ def metal_cast(x: IRValue | float | numpy.generic, dtype: DType | str | type) ->
     convert: integers modulo 2^width, float to int truncates and saturates, NaN is 0
 
     metal_cast(any, dtype) -> dtype.
-    Here any is a float, an integer or b1.
 
     Errors: EnigmaError, with the signature, for operands of other types.
     """
@@ -2158,6 +2178,78 @@ def dequantize_int8(x: IRValue | float | numpy.generic, scale: IRValue | float |
     Errors: EnigmaError, with the signature, for operands of other types.
     """
 
+def dot(x: IRValue | float | numpy.generic, y: IRValue | float | numpy.generic) -> IRValue:
+    """
+    sum of the products of the components
+
+    dot(float vector, float vector) -> float, in MSL dot(x, y).
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
+
+def length(x: IRValue | float | numpy.generic) -> IRValue:
+    """
+    sqrt(dot(x, x))
+
+    length(float vector) -> float, in MSL length(x).
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
+
+def distance(x: IRValue | float | numpy.generic, y: IRValue | float | numpy.generic) -> IRValue:
+    """
+    length(x - y)
+
+    distance(float vector, float vector) -> float, in MSL distance(x, y).
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
+
+def normalize(x: IRValue | float | numpy.generic) -> IRValue:
+    """
+    x / length(x); unspecified for a vector of zeros
+
+    normalize(float vector) -> float vector, in MSL normalize(x).
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
+
+def cross(x: IRValue | float | numpy.generic, y: IRValue | float | numpy.generic) -> IRValue:
+    """
+    cross product of vectors of 3
+
+    cross(float 3-vector, float 3-vector) -> float 3-vector, in MSL cross(x, y).
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
+
+def reflect(i: IRValue | float | numpy.generic, n: IRValue | float | numpy.generic) -> IRValue:
+    """
+    reflect(i, n): i - 2 * dot(n, i) * n
+
+    reflect(float vector, float vector) -> float vector, in MSL reflect(i, n).
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
+
+def refract(i: IRValue | float | numpy.generic, n: IRValue | float | numpy.generic, eta: IRValue | float | numpy.generic) -> IRValue:
+    """
+    refract(i, n, eta): the refracted direction; zeros where all is reflected
+
+    refract(float vector, float vector, float) -> float vector, in MSL refract(i, n, eta).
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
+
+def faceforward(n: IRValue | float | numpy.generic, i: IRValue | float | numpy.generic, nref: IRValue | float | numpy.generic) -> IRValue:
+    """
+    faceforward(n, i, nref): n where dot(nref, i) < 0, -n elsewhere
+
+    faceforward(float vector, float vector, float vector) -> float vector, in MSL faceforward(n, i, nref).
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
+
 def simd_sum(x: IRValue | float | numpy.generic) -> IRValue:
     """
     sum over the SIMD-group
@@ -2290,6 +2382,31 @@ def simd_barrier(mem_flags: str = 'mem_threadgroup') -> None:
 
 def query(name: str, dim: Literal['x', 'y', 'z', 0, 1, 2] = 0) -> IRValue:
     """A grid query by its name; `dim` is its component, where it has three."""
+
+def make_vec(*parts: IRValue | float | numpy.generic) -> IRValue:
+    """
+    a vector of 2 to 4 components, which are numbers or the components of vectors
+    """
+
+def make_float2(*parts: IRValue | float | numpy.generic) -> IRValue:
+    """
+    A vector of 2 floats, which are numbers or the components of vectors; one number alone is all of them.
+    """
+
+def make_float3(*parts: IRValue | float | numpy.generic) -> IRValue:
+    """
+    A vector of 3 floats, which are numbers or the components of vectors; one number alone is all of them.
+    """
+
+def make_float4(*parts: IRValue | float | numpy.generic) -> IRValue:
+    """
+    A vector of 4 floats, which are numbers or the components of vectors; one number alone is all of them.
+    """
+
+def vec_extract(v: IRValue, index: IRValue | float | numpy.generic) -> IRValue:
+    """
+    vec_extract(v, index): a component of a vector, a column of a matrix, counted from 0
+    """
 
 def make_filled_simdgroup_matrix(value: IRValue | float | numpy.generic, elem: DType | str | type = 'float', rows: int = 8, cols: int = 8) -> IRValue:
     """

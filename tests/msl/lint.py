@@ -99,9 +99,9 @@ def lint(text: str) -> list[str]:
     return found
 
 
-def _functions(code: str) -> dict[str, tuple[int, int]]:
-    """Bodies of the functions at program scope."""
-    found = {}
+def _functions(code: str) -> list[tuple[str, int, int]]:
+    """The functions at program scope: their names, and where their bodies begin and end."""
+    found = []
     for match in re.finditer(r"\b(\w+)\s*\(", code):
         depth = code.count("{", 0, match.start()) - code.count("}", 0, match.start())
         if depth:
@@ -109,26 +109,36 @@ def _functions(code: str) -> dict[str, tuple[int, int]]:
         end = msl.closing(code, match.end() - 1)
         brace = re.compile(r"\s*(?:const\s*)?\{").match(code, end + 1)
         if brace:
-            found[match[1]] = (brace.end() - 1, msl.closing(code, brace.end() - 1))
+            found.append((match[1], brace.end() - 1, msl.closing(code, brace.end() - 1)))
     return found
 
 
 def _recursion(code: str) -> list[str]:
-    """Functions that reach themselves: allowed from MSL 2.4 on, but never what we emit."""
-    bodies = _functions(code)
-    calls = {
-        name: {c for c in bodies if re.search(rf"\b{c}\s*\(", code[start:end])}
-        for name, (start, end) in bodies.items()
-    }
+    """Functions that reach themselves: allowed from MSL 2.4 on, but never what we emit.
+
+    A name with several overloads is taken to mean those that stand before the call.
+    """
+    functions = _functions(code)
+
+    def called(number: int) -> set[int]:
+        _, start, end = functions[number]
+        reached = set()
+        for name in {name for name, _, _ in functions}:
+            if re.search(rf"\b{name}\s*\(", code[start:end]):
+                same = [k for k, (other, _, _) in enumerate(functions) if other == name]
+                reached.update([k for k in same if k < number] or same)
+        return reached
+
+    calls = [called(number) for number in range(len(functions))]
     found = []
-    for name, (start, _) in bodies.items():
-        reached, todo = set(), list(calls[name])
+    for number, (name, start, _) in enumerate(functions):
+        reached, todo = set(), list(calls[number])
         while todo:
             callee = todo.pop()
             if callee not in reached:
                 reached.add(callee)
                 todo += calls[callee]
-        if name in reached:
+        if number in reached:
             found.append(f"line {msl.line_of(code, start)}: '{name}' calls itself")
     return found
 

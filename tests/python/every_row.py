@@ -31,7 +31,7 @@ from enigma import _core
 ELSEWHERE = {"simd.": "test_algorithms.py"}
 
 ROWS = {row.mnemonic: row for row in _core.operations()}
-CLASSES = {"F": FLOATS, "I": INTEGERS, "B": ("b1",), "A": tuple(NUMPY)}
+CLASSES = {"F": FLOATS, "I": INTEGERS, "B": ("b1",), "A": tuple(NUMPY), "v": tuple(NUMPY)}
 OPERATORS: dict[str, Callable[..., Any]] = {
     "+": operator.add,
     "-": operator.sub,
@@ -63,8 +63,8 @@ def function_of(row: Any) -> Callable[..., Any]:
 
 
 def class_of(row: Any) -> str:
-    """The capital letter of the row's signature."""
-    return next(letter for letter in row.operands if letter.isupper())
+    """The letter of the row's signature that stands for its types."""
+    return next(letter for letter in row.operands if letter in CLASSES)
 
 
 def dtypes_of(row: Any) -> tuple[str, ...]:

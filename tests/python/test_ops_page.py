@@ -25,6 +25,7 @@ true.
   the type beside them. An operation on vectors works on each component.
 * **Floats.** f16 and bf16 are computed as f32 and rounded once. Denormals of f32 and bf16 may be
   flushed to zero, those of f16 are kept. The least and greatest do not promise the sign of a zero.
+* **Grid queries** are of one dimension, `dim="x"`, `"y"` or `"z"`.
 * **MSL** is what the generated text calls, with the operands x, y, z; T is their type, U the
   unsigned type of its width. `enigma_...` are functions of ours, which the text brings along. Metal
   has no library for bfloat: its values go through float.
@@ -52,7 +53,11 @@ def sections() -> list[tuple[str, list[Any]]]:
 def signature(row: Any) -> str:
     """As a call, or around its symbol."""
     if row.python not in every_row.OPERATORS:
-        return row.signature
+        given = {"Barrier": "(mem_flags)", "FunctionConstant": "(dtype, index)"}.get(
+            row.shape, "()"
+        )
+        given = "(dim)" if "XYZ" in row.flags else given
+        return row.signature.replace("()", given).replace("given type", "dtype")
     operands, result = re.fullmatch(r"\S+\((.*)\) -> (.*)", row.signature).groups()
     left, _, right = operands.partition(", ")
     return (

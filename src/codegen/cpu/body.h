@@ -107,6 +107,8 @@ class Body {
   V group_size(int dim);
   V group_origin(int dim);
   void map(const Instruction& inst);
+  void whole_op(const Instruction& inst);
+  void rename(const Instruction& inst);
   void cast_value(const Instruction& inst);
   V constant(Type type, uint64_t bits);
   LaneForm form(ValueId v) const { return forms_[v.index]; }

@@ -113,6 +113,7 @@ bool Body::is_cheap(RegionId r) const {
   for (InstId i : m_[r].insts) {
     const OpInfo& row = info(m_[i].op);
     if (row.shape == Shape::Yield || row.shape == Shape::Constant) continue;
+    if (row.shape == Shape::Make || row.shape == Shape::Extract) continue;  // names, no code
     bool arithmetic = row.shape == Shape::Cast ||
                       (row.shape == Shape::Map && is_instruction(row.op) && row.op != Op::DivF);
     if (!arithmetic || ++work > 4) return false;

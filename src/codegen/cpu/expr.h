@@ -142,6 +142,19 @@ struct MapArgs {
   DType dtype;         ///< T
 };
 
+/// The operands of a Whole row, each with all its components, floats as f32; the caller rounds.
+struct WholeArgs {
+  struct Operand {
+    Type type;
+    std::vector<V> v;  ///< a matrix column by column; all of the same number of lanes
+  };
+  std::array<Operand, 4> x;
+};
+
+/// The lowering of a Whole row: the components of the result.
+template <Op op>
+std::vector<V> whole(Expr& e, const WholeArgs& a);
+
 /// The lowering of a Map row that says HAND; a row without one does not link.
 template <Op op>
 V hand(Expr& e, const MapArgs& a);

@@ -103,7 +103,7 @@ class Analysis {
     LaneForm a = form(inst.operands[0]);
     if (a.kind != LaneForm::Linear) return a;
     Type from = m_.type(inst.operands[0]), to = m_.type(inst.results[0]);
-    if (!is_integer(to.dtype)) return kVector;
+    if (!is_integer(to.dtype) || !to.is_scalar()) return kVector;
     if (info(to.dtype).bits <= info(from.dtype).bits)
       return linear(static_cast<uint64_t>(a.stride), info(to.dtype).bits);
     // A sum may have wrapped in the narrower type; a position never does.
@@ -138,6 +138,10 @@ class Analysis {
         return result(query(inst));
       case Shape::Map:
         return result(map(inst));
+      case Shape::Whole:
+      case Shape::Make:
+      case Shape::Extract:
+        return result(all_uniform(inst.operands) ? kUniform : kVector);
       case Shape::Cast:
         return result(cast(inst));
       case Shape::Lane:

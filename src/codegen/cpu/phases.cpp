@@ -91,6 +91,9 @@ class Planner {
       case Shape::Query:
         return row.has(flag::GRID | flag::GROUP);
       case Shape::Map:
+      case Shape::Whole:
+      case Shape::Make:
+      case Shape::Extract:
       case Shape::Cast:
         return std::all_of(inst.operands.begin(), inst.operands.end(),
                            [&](ValueId v) { return anywhere(v); });

@@ -241,6 +241,22 @@ constexpr Hand kHands[] = {
 #define OP(Enum, ...) hand_of<Op::Enum>(),
 #include "enigma/ops.def"
 };
+
+using Whole = std::vector<V> (*)(Expr& e, const WholeArgs& args);
+
+template <Op op>
+constexpr Whole whole_of() {
+  if constexpr (kColumns[static_cast<size_t>(op)].shape == Shape::Whole) {
+    return &whole<op>;
+  } else {
+    return nullptr;
+  }
+}
+
+constexpr Whole kWholes[] = {
+#define OP(Enum, ...) whole_of<Op::Enum>(),
+#include "enigma/ops.def"
+};
 #undef HAND
 
 std::string_view column(Op op) { return kColumns[static_cast<size_t>(op)].cpu; }
@@ -256,6 +272,10 @@ V lower(Expr& e, Op op, const MapArgs& args) {
   const Elem elem = elem_of(result_dtype(info(op), args.dtype));
   const int lanes = args.x[0].lanes;
   return e.emit(elem, lanes, fill(text, args, llvm_type(elem, lanes)));
+}
+
+std::vector<V> lower_whole(Expr& e, Op op, const WholeArgs& args) {
+  return kWholes[static_cast<size_t>(op)](e, args);
 }
 
 }  // namespace enigma::cpu

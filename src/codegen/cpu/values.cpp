@@ -99,6 +99,11 @@ void Body::instruction(InstId id, const Mask& mask) {
       return query(inst);
     case Shape::Map:
       return map(inst);
+    case Shape::Whole:
+      return whole_op(inst);
+    case Shape::Make:
+    case Shape::Extract:
+      return rename(inst);
     case Shape::Cast:
       return cast_value(inst);
     case Shape::Lane:
@@ -140,6 +145,36 @@ void Body::map(const Instruction& inst) {
       x = round_to(result_type, x);
     }
     set(result, x, c);
+  }
+}
+
+void Body::whole_op(const Instruction& inst) {
+  ValueId result = inst.results[0];
+  WholeArgs args;
+  for (size_t k = 0; k < inst.operands.size(); ++k) {
+    ValueId x = inst.operands[k];
+    args.x[k].type = m_.type(x);
+    for (int c = 0; c < components(x); ++c) args.x[k].v.push_back(formed(x, result, c));
+  }
+  DType t = m_.type(result).dtype;
+  std::vector<V> parts = lower_whole(e_, inst.op, args);
+  for (int c = 0; c < components(result); ++c) {
+    set(result, is_float(t) ? round_to(t, parts[c]) : parts[c], c);
+  }
+}
+
+// Vectors and matrices are their components, a matrix column by column.
+void Body::rename(const Instruction& inst) {
+  ValueId result = inst.results[0];
+  int n = components(result);
+  if (info(inst.op).shape == Shape::Extract) {
+    int first = static_cast<int>(inst.attr) * n;
+    for (int c = 0; c < n; ++c) set(result, formed(inst.operands[0], result, first + c), c);
+    return;
+  }
+  int each = n / static_cast<int>(inst.operands.size());
+  for (int c = 0; c < n; ++c) {
+    set(result, formed(inst.operands[c / each], result, c % each), c);
   }
 }
 

@@ -87,38 +87,37 @@ const Instruction* Writer::constant(ValueId v) const {
 // ------------------------------------------------------------------------------------
 
 Frag Writer::raw(ValueId v) {
-  if (const Instruction* c = constant(v)) return literal(dtype(v), c->attr);
+  if (const Instruction* c = constant(v)) return literal(type(v), c->attr);
   auto waiting = std::find(waiting_.rbegin(), waiting_.rend(), v);
   if (waiting != waiting_.rend()) waiting_.erase(std::next(waiting).base());
   return frags_[v.index];
 }
 
-Frag Writer::to_exact(Frag f, DType t) const {
+Frag Writer::to_exact(Frag f, Type t) const {
   if (f.form == Form::Exact) return f;
-  return make_frag(concat(name_of(t), "(", f.text, ")"), Prec::Primary, Form::Exact, {&f});
+  return make_frag(concat(type_name(t), "(", f.text, ")"), Prec::Primary, Form::Exact, {&f});
 }
 
-Frag Writer::exact(ValueId v) { return to_exact(raw(v), dtype(v)); }
+Frag Writer::exact(ValueId v) { return to_exact(raw(v), type(v)); }
 
 Frag Writer::bits(ValueId v) {
-  DType t = dtype(v);
-  if (is_unsigned(t)) return exact(v);
+  Type t = type(v);
+  if (is_unsigned(t.dtype)) return exact(v);
+  Type twin = t.with(unsigned_of(t.dtype));
   if (const Instruction* c = constant(v)) {
-    if (!is_narrow(t)) return literal(t, c->attr, Form::Unsigned);
-    return literal(unsigned_of(t), c->attr);
+    return promotes(t) ? literal(twin, c->attr) : literal(t, c->attr, Form::Unsigned);
   }
   Frag f = raw(v);
   if (f.form == Form::Unsigned) return f;
-  return make_frag(concat(name_of(unsigned_of(t)), "(", f.text, ")"), Prec::Primary, Form::Unsigned,
-                   {&f});
+  return make_frag(concat(type_name(twin), "(", f.text, ")"), Prec::Primary, Form::Unsigned, {&f});
 }
 
 Frag Writer::in_range(ValueId v) {
-  if (const Instruction* c = constant(v); c && is_narrow(dtype(v))) {
+  if (const Instruction* c = constant(v); c && promotes(type(v))) {
     return literal(dtype(v), c->attr, Form::Promoted);
   }
   Frag f = raw(v);
-  return f.form == Form::Promoted ? f : to_exact(std::move(f), dtype(v));
+  return f.form == Form::Promoted ? f : to_exact(std::move(f), type(v));
 }
 
 // A number needs no suffix in brackets.
@@ -130,10 +129,15 @@ Frag Writer::index_of(ValueId v) {
 }
 
 Frag Writer::as_float(ValueId v) {
-  if (const Instruction* c = constant(v)) return float_literal(dtype(v), c->attr);
+  Type wide = type(v).with(DType::F32);
+  if (const Instruction* c = constant(v)) {
+    Frag f = float_literal(dtype(v), c->attr);
+    if (!wide.is_scalar()) f.text = concat(type_name(wide), "(", f.text, ")");
+    return f;
+  }
   Frag f = exact(v);
   if (dtype(v) == DType::F32) return f;
-  return make_frag(concat("float(", f.text, ")"), Prec::Primary, Form::Exact, {&f});
+  return make_frag(concat(type_name(wide), "(", f.text, ")"), Prec::Primary, Form::Exact, {&f});
 }
 
 Frag Writer::atom(ValueId v) {
@@ -161,9 +165,9 @@ Frag Writer::element(ValueId memory, const Frag& index) const {
   return f;
 }
 
-std::string Writer::prelude(std::string_view function, DType t) {
+std::string Writer::prelude(std::string_view function, DType t, int components) {
   std::string_view name = prelude_function(function, t);
-  prelude_.emplace(name, t);
+  prelude_.emplace(name, t, components);
   if (!name.ends_with("_T")) return std::string(name);
   return concat(name.substr(0, name.size() - 1), name_of(t));
 }
@@ -180,8 +184,15 @@ void Writer::value(InstId id) {
       return;
     }
     case Shape::Map:
+    case Shape::Whole:
     case Shape::Cast:
       define(id, map(inst));
+      return;
+    case Shape::Make:
+      define(id, make(inst));
+      return;
+    case Shape::Extract:
+      define(id, extract(inst));
       return;
     case Shape::Lane:
       define(id, lane(inst));
@@ -201,7 +212,7 @@ Frag Writer::map(const Instruction& inst) {
     case Syntax::Call:
       return call(inst);
     default:
-      return operators(inst);
+      return type(inst.operands[0]).is_scalar() ? operators(inst) : vector_operators(inst);
   }
 }
 
@@ -217,7 +228,7 @@ Frag Writer::operators(const Instruction& inst) {
     take = &Writer::in_range;
     bool wraps = info(op).has(flag::WRAPS) && !ranges_.fits(inst);
     if (info(op).result == 'T') form = wraps ? Form::Loose : Form::Promoted;
-  } else if (overflows(t)) {
+  } else if (overflows(Type::scalar(t))) {
     bool unsigned_text =
         is_bitwise(op) && (waits_unsigned(inst.operands[0]) || waits_unsigned(inst.operands[1]));
     if (unsigned_text || (info(op).has(flag::WRAPS) && !ranges_.fits(inst))) {
@@ -252,8 +263,65 @@ Frag Writer::operators(const Instruction& inst) {
                 s.prec, form, {a, b});
 }
 
+// Operators on vectors: no promotion, but operators that are for numbers alone, and no arithmetic
+// of bfloats.
+Frag Writer::vector_operators(const Instruction& inst) {
+  const Spelling& s = spelling(inst.op);
+  Type t = type(inst.operands[0]);
+  Op op = inst.op;
+  const bool widened = t.dtype == DType::BF16;
+  const bool wraps = overflows(t) && info(op).has(flag::WRAPS) && !ranges_.fits(inst);
+  auto take = widened                                     ? &Writer::as_float
+              : wraps || s.text.find("$u") != s.text.npos ? &Writer::bits
+                                                          : &Writer::exact;
+  Frag a = (this->*take)(inst.operands[0]), out;
+  if (op == Op::NotB) {
+    Frag no = literal(t, 0);
+    out = joined(concat(as_operand(a, Prec::Equality, false), " == ", no.text), Prec::Equality,
+                 Form::Exact, {a});
+  } else if (s.syntax == Syntax::Prefix) {
+    out = joined(concat(s.text[0], as_operand(a, s.prec, false)), s.prec, Form::Exact, {a});
+  } else {
+    Frag b = (this->*take)(inst.operands[1]);
+    size_t from = s.text.find(' ') + 1;
+    std::string_view symbol = s.text.substr(from, s.text.rfind(' ') - from);
+    Prec prec = s.prec;
+    if (op == Op::AndB || op == Op::OrB) {
+      symbol.remove_suffix(1);
+      prec = op == Op::AndB ? Prec::BitAnd : Prec::BitOr;
+    }
+    out = joined(concat(as_operand(a, prec, false), " ", symbol, " ", as_operand(b, prec, true)),
+                 prec, Form::Exact, {a, b});
+  }
+  if (wraps) out.form = Form::Unsigned;
+  if (!widened || info(op).result == 'b') return out;
+  return joined(concat(type_name(t), "(", out.text, ")"), Prec::Primary, Form::Exact, {out});
+}
+
+Frag Writer::make(const Instruction& inst) {
+  std::vector<Frag> parts;
+  std::string text;
+  for (ValueId v : inst.operands) {
+    parts.push_back(exact(v));
+    text += concat(text.empty() ? "" : ", ", parts.back().text);
+  }
+  return joined(concat(type_name(type(inst.results[0])), "(", text, ")"), Prec::Primary,
+                Form::Exact, parts);
+}
+
+Frag Writer::extract(const Instruction& inst) {
+  Frag x = exact(inst.operands[0]);
+  std::string part = type(inst.operands[0]).is_matrix() ? concat("[", inst.attr, "]")
+                                                        : concat(".", "xyzw"[inst.attr]);
+  Frag f =
+      joined(concat(as_operand(x, Prec::Primary, false), part), Prec::Primary, Form::Exact, {x});
+  f.atom = x.atom;
+  return f;
+}
+
 Frag Writer::call(const Instruction& inst) {
   std::string_view text = spelling(inst.op).text;
+  const bool whole = info(inst.op).shape == Shape::Whole;
   DType t = dtype(inst.operands[0]);
   // A bfloat would round Metal's float below 1 up to 1.
   if (inst.op == Op::Fract && t == DType::BF16) text = "enigma_fract($0)";
@@ -261,12 +329,14 @@ Frag Writer::call(const Instruction& inst) {
   bool ours = function.starts_with("enigma_");
   // There is no bfloat library; ours is for float.
   bool precise = fast_math_ && fails_fast(inst.op);
-  bool widened = t == DType::BF16 || (t == DType::F16 && (ours || precise || lacks_half(inst.op)));
+  bool widened =
+      t == DType::BF16 || (t == DType::F16 && (whole || ours || precise || lacks_half(inst.op)));
   std::vector<Frag> args;
   for (ValueId v : inst.operands) args.push_back(widened ? as_float(v) : exact(v));
   std::string out = concat(precise ? "precise::" : "", fill(text, args));
-  if (ours) prelude(function, widened ? DType::F32 : t);
-  if (widened && info(inst.op).result == 'T') out = concat(name_of(t), "(", out, ")");
+  if (ours) prelude(function, widened ? DType::F32 : t, whole ? 1 : type(inst.operands[0]).rows);
+  Type result = type(inst.results[0]);
+  if (widened && result.dtype == t) out = concat(type_name(result), "(", out, ")");
   return joined(std::move(out), Prec::Primary, Form::Exact, args);
 }
 
@@ -360,6 +430,7 @@ bool Writer::stays_text(InstId id, const Frag& f) const {
   const Instruction& inst = m_[id];
   ValueId v = inst.results[0];
   if (info(inst.op).shape == Shape::Lane || info(inst.op).shape == Shape::Atomic) return false;
+  if (type(v).dtype == DType::B1 && type(v).is_vector() && !f.atom) return false;
   const std::vector<InstId>& users = uses_.users[v.index];
   bool named = !m_.name_of(v).empty();
   if (named && !(in_condition_ && users.size() == 1)) return false;
@@ -376,7 +447,7 @@ void Writer::define(InstId id, Frag f) {
   ValueId v = m_[id].results[0];
   uint32_t variable = variables_.of(v);
   if (variable != kNoVariable) {
-    f = to_exact(std::move(f), dtype(v));
+    f = to_exact(std::move(f), type(v));
     if (variable_names_[variable].empty()) {
       declare_variable(variable, &f);
     } else {
@@ -391,7 +462,7 @@ void Writer::define(InstId id, Frag f) {
     frags_[v.index] = std::move(f);
     return;
   }
-  write_local(id, to_exact(std::move(f), dtype(v)));
+  write_local(id, to_exact(std::move(f), type(v)));
 }
 
 void Writer::write_local(InstId id, const Frag& f) {
@@ -425,15 +496,19 @@ std::string Writer::local_name(InstId id) {
     return names_.declare(inst.op == Op::SimdMatrixFill ? "filled" : "product");
   }
   if (row.shape == Shape::Cast)
-    return names_.declare(concat("as_", name_of(dtype(inst.results[0]))));
+    return names_.declare(concat("as_", type_name(type(inst.results[0]))));
   std::string_view python = row.python;
   if (python.starts_with("simd_")) return names_.declare(concat("lane_", python.substr(5)));
   if (dtype(inst.results[0]) == DType::B1) return names_.declare("test");
   static constexpr std::pair<std::string_view, std::string_view> kWords[] = {
-      {"+", "sum"},        {"-", "difference"}, {"*", "product"},  {"/", "quotient"},
-      {"//", "quotient"},  {"%", "remainder"},  {"&", "bits"},     {"|", "bits"},
-      {"^", "bits"},       {"~", "bits"},       {"<<", "shifted"}, {">>", "shifted"},
-      {"neg", "negative"}, {"where", "choice"}};
+      {"+", "sum"},           {"-", "difference"},
+      {"*", "product"},       {"/", "quotient"},
+      {"//", "quotient"},     {"%", "remainder"},
+      {"&", "bits"},          {"|", "bits"},
+      {"^", "bits"},          {"~", "bits"},
+      {"<<", "shifted"},      {">>", "shifted"},
+      {"neg", "negative"},    {"where", "choice"},
+      {"make_vec", "vector"}, {"vec_extract", "component"}};
   for (auto [symbol, word] : kWords) {
     if (python == symbol) return names_.declare(word);
   }
@@ -448,7 +523,7 @@ void Writer::settle(const std::function<bool(const Frag&)>& matters) {
   for (ValueId v : waiting_) (matters(frags_[v.index]) ? now : later).push_back(v);
   if (now.empty()) return;
   waiting_ = std::move(later);
-  for (ValueId v : now) write_local(m_[v].def, to_exact(frags_[v.index], dtype(v)));
+  for (ValueId v : now) write_local(m_[v].def, to_exact(frags_[v.index], type(v)));
 }
 
 void Writer::settle_loads() {

@@ -69,18 +69,22 @@ std::string as_operand(const Frag& f, Prec parent, bool right);
 /// in the low bits. Form::Unsigned gives the unsigned number of the same bits, Form::Promoted an
 /// int.
 Frag literal(DType t, uint64_t bits, Form form = Form::Exact);
+/// The same as all components of a vector: `float4(1.5f)`.
+Frag literal(Type t, uint64_t bits, Form form = Form::Exact);
 /// The value of a float literal of any float type, as a number of type float.
 Frag float_literal(DType t, uint64_t bits);
 
-/// "float4" for a vector, "simdgroup_float8x8" for a SIMD-group matrix; the scalar's name
-/// otherwise.
+/// "float4" for a vector, "float2x3" for a matrix of 2 columns of 3, "simdgroup_float8x8" for a
+/// SIMD-group matrix.
 std::string type_name(Type t);
 constexpr std::string_view name_of(DType t) { return info(t).msl; }
 /// The type that memory has: bool is a byte there, since a byte that is not 0 or 1 read as a bool
 /// is undefined.
 constexpr std::string_view memory_name(DType t) { return t == DType::B1 ? "uchar" : name_of(t); }
 constexpr bool is_narrow(DType t) { return is_integer(t) && info(t).bits < 32; }
-/// Where C++ arithmetic on the type itself would be undefined on overflow.
-constexpr bool overflows(DType t) { return is_signed(t) && info(t).bits >= 32; }
+/// Where C++ computes in int; vectors do not promote.
+constexpr bool promotes(Type t) { return t.is_scalar() && is_narrow(t.dtype); }
+/// Where arithmetic on the type itself would be undefined on overflow.
+constexpr bool overflows(Type t) { return is_signed(t.dtype) && !promotes(t); }
 
 }  // namespace enigma::msl

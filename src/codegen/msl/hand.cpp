@@ -25,29 +25,29 @@ Frag called(std::string_view function, const std::vector<Frag>& args) {
 
 // Metal's function where the field, of the last two operands, is known to lie within the width.
 Frag bit_field(Writer& w, const Instruction& inst, std::string_view function) {
-  const DType t = w.dtype(inst.operands[0]);
+  const Type t = w.type(inst.operands[0]);
   const size_t count = inst.operands.size();
   const Range offset = w.ranges()[inst.operands[count - 2]];
   const Range bits = w.ranges()[inst.operands[count - 1]];
   std::vector<Frag> args;
   for (ValueId v : inst.operands) args.push_back(w.exact(v));
-  if (offset.hi + bits.hi <= info(t).bits) return called(function, args);
-  return called(w.prelude(concat("enigma_", function), t), args);
+  if (offset.hi + bits.hi <= info(t.dtype).bits) return called(function, args);
+  return called(w.prelude(concat("enigma_", function), t.dtype, t.rows), args);
 }
 
-Form operator_form(DType t) { return is_narrow(t) ? Form::Promoted : Form::Exact; }
+Form operator_form(Type t) { return promotes(t) ? Form::Promoted : Form::Exact; }
 
 // A quotient or remainder: the operator where it means what the row says, a function elsewhere.
 Frag divide(Writer& w, const Instruction& inst, std::string_view symbol, std::string_view function,
             bool plain) {
-  DType t = w.dtype(inst.operands[0]);
+  Type t = w.type(inst.operands[0]);
   if (plain) {
     Frag a = w.in_range(inst.operands[0]), b = w.in_range(inst.operands[1]);
     return infix(a, symbol, b, Prec::Multiplicative, operator_form(t));
   }
   Frag a = w.exact(inst.operands[0]), b = w.exact(inst.operands[1]);
-  return make_frag(concat(w.prelude(function, t), "(", a.text, ", ", b.text, ")"), Prec::Primary,
-                   Form::Exact, {&a, &b});
+  return make_frag(concat(w.prelude(function, t.dtype, t.rows), "(", a.text, ", ", b.text, ")"),
+                   Prec::Primary, Form::Exact, {&a, &b});
 }
 
 // Truncation and floor agree on numbers that are not negative. What C++ leaves undefined, or Metal
@@ -59,9 +59,9 @@ bool natural(Writer& w, const Instruction& inst) {
 // The count of a shift, taken modulo the width; C++ would promote narrow types first.
 Frag shift_count(Writer& w, const Instruction& inst) {
   ValueId count = inst.operands[1];
-  DType t = w.dtype(count);
-  uint64_t mask = info(t).bits - 1;
-  Form form = is_narrow(t) ? Form::Promoted : Form::Exact;
+  Type t = w.type(count);
+  uint64_t mask = info(t.dtype).bits - 1;
+  Form form = operator_form(t);
   if (const Instruction* c = w.constant(count)) return literal(t, c->attr & mask, form);
   if (w.ranges()[count].within({0, static_cast<Range::Wide>(mask)})) return w.in_range(count);
   if (w.waits_unsigned(count)) {
@@ -71,48 +71,53 @@ Frag shift_count(Writer& w, const Instruction& inst) {
   return infix(w.in_range(count), "&", literal(t, mask, form), Prec::BitAnd, form);
 }
 
-Frag int_to_int(Writer& w, ValueId x, DType from, DType to) {
-  int width = info(to).bits, had = info(from).bits;
-  if (from == to) return w.exact(x);
-  if (width == had && width >= 32) {  // another sign: the same bits
+Frag int_to_int(Writer& w, ValueId x, Type from, Type to) {
+  int width = info(to.dtype).bits, had = info(from.dtype).bits;
+  if (width == had && overflows(is_signed(to.dtype) ? to : from)) {  // another sign: the same bits
     Frag f = w.bits(x);
-    f.form = is_signed(to) ? Form::Unsigned : Form::Exact;
+    f.form = is_signed(to.dtype) ? Form::Unsigned : Form::Exact;
     return f;
   }
   Frag f = width < had && had >= 32 && w.waits_unsigned(x) ? w.bits(x) : w.in_range(x);
-  if (to == DType::I32 && f.form == Form::Promoted) {  // already an int
+  if (to == Type::scalar(DType::I32) && f.form == Form::Promoted) {  // already an int
     f.form = Form::Exact;
     return f;
   }
-  return wrapped(name_of(to), f);
+  return wrapped(type_name(to), f);
 }
 
-Frag differs_from_zero(Writer& w, ValueId x, DType t) {
-  if (is_float(t)) {
-    Frag f = w.as_float(x), zero = float_literal(DType::F32, 0);
-    return infix(f, "!=", zero, Prec::Equality, Form::Exact);
+Frag differs_from_zero(Writer& w, ValueId x, Type t) {
+  if (is_float(t.dtype)) {
+    return infix(w.as_float(x), "!=", literal(t.with(DType::F32), 0), Prec::Equality, Form::Exact);
   }
   return infix(w.in_range(x), "!=", literal(t, 0, operator_form(t)), Prec::Equality, Form::Exact);
 }
 
-Frag convert(Writer& w, ValueId x, DType from, DType to) {
+// To another element type, of the same shape.
+Frag convert(Writer& w, ValueId x, Type from, Type to) {
   if (from == to) return w.exact(x);
-  if (to == DType::B1) return differs_from_zero(w, x, from);
-  if (is_float(to)) {
-    if (is_float(from))
-      return to == DType::F32 ? w.as_float(x) : wrapped(name_of(to), w.as_float(x));
-    Frag f = is_integer(from) ? w.in_range(x) : w.exact(x);
+  if (to.dtype == DType::B1) return differs_from_zero(w, x, from);
+  const std::string name = type_name(to);
+  if (is_float(to.dtype)) {
+    if (is_float(from.dtype))
+      return to.dtype == DType::F32 ? w.as_float(x) : wrapped(name, w.as_float(x));
+    const bool integer = is_integer(from.dtype);
+    Frag f = integer ? w.in_range(x) : w.exact(x);
     constexpr Range kExact{-(1 << 24), 1 << 24};
-    if (to == DType::BF16 && is_integer(from) && !w.ranges()[x].within(kExact)) {
+    if (to.dtype == DType::BF16 && integer && !w.ranges()[x].within(kExact)) {
       // By way of the nearest float it would be rounded twice.
-      f = wrapped(w.prelude("enigma_odd_float", from), w.exact(x));
-    } else if (to == DType::BF16 || (to == DType::F16 && is_integer(from) && info(from).bits > 8)) {
-      f = wrapped("float", f);  // only float becomes bfloat, and is rounded to the nearest half
+      f = wrapped(w.prelude("enigma_odd_float", from.dtype, from.rows), w.exact(x));
+    } else if (to.dtype == DType::BF16 ||
+               (to.dtype == DType::F16 && integer && info(from.dtype).bits > 8)) {
+      // Only float becomes bfloat, and is rounded to the nearest half.
+      f = wrapped(type_name(to.with(DType::F32)), f);
     }
-    return wrapped(name_of(to), f);
+    return wrapped(name, f);
   }
-  if (from == DType::B1) return wrapped(name_of(to), w.exact(x));
-  if (is_float(from)) return wrapped(w.prelude("enigma_to_T", to), w.as_float(x));
+  if (from.dtype == DType::B1) return wrapped(name, w.exact(x));
+  if (is_float(from.dtype)) {
+    return wrapped(w.prelude("enigma_to_T", to.dtype, to.rows), w.as_float(x));
+  }
   return int_to_int(w, x, from, to);
 }
 
@@ -138,18 +143,18 @@ Frag hand<Op::FloorModI>(Writer& w, const Instruction& inst) {
 
 template <>
 Frag hand<Op::Shl>(Writer& w, const Instruction& inst) {
-  DType t = w.dtype(inst.operands[0]);
+  Type t = w.type(inst.operands[0]);
   // A negative number must not be shifted as such.
-  Frag x = is_signed(t) ? w.bits(inst.operands[0]) : w.in_range(inst.operands[0]);
-  Form form = is_narrow(t) ? Form::Loose : is_signed(t) ? Form::Unsigned : Form::Exact;
+  Frag x = is_signed(t.dtype) ? w.bits(inst.operands[0]) : w.in_range(inst.operands[0]);
+  Form form = promotes(t) ? Form::Loose : is_signed(t.dtype) ? Form::Unsigned : Form::Exact;
   return infix(x, "<<", shift_count(w, inst), Prec::Shift, form);
 }
 
 template <>
 Frag hand<Op::Shr>(Writer& w, const Instruction& inst) {
-  DType t = w.dtype(inst.operands[0]);
+  Form form = operator_form(w.type(inst.operands[0]));
   Frag x = w.in_range(inst.operands[0]);
-  return infix(x, ">>", shift_count(w, inst), Prec::Shift, operator_form(t));
+  return infix(x, ">>", shift_count(w, inst), Prec::Shift, form);
 }
 
 template <>
@@ -160,14 +165,14 @@ Frag hand<Op::AbsI>(Writer& w, const Instruction& inst) {
 
 template <>
 Frag hand<Op::AbsDiffUnary>(Writer& w, const Instruction& inst) {
-  DType t = w.dtype(inst.operands[0]);
+  Type t = w.type(inst.operands[0]), result = w.type(inst.results[0]);
   Frag x = w.exact(inst.operands[0]);
-  return is_unsigned(t) ? x : wrapped(name_of(unsigned_of(t)), wrapped("abs", x));
+  return t == result ? x : wrapped(type_name(result), wrapped("abs", x));
 }
 
 template <>
 Frag hand<Op::Rotate>(Writer& w, const Instruction& inst) {
-  const Type type = w.module().type(inst.operands[0]);
+  const Type type = w.type(inst.operands[0]);
   const uint64_t mask = info(type.dtype).bits - 1;
   Frag x = w.exact(inst.operands[0]), count;
   if (const Instruction* c = w.constant(inst.operands[1])) {
@@ -195,9 +200,17 @@ template <>
 Frag hand<Op::Select>(Writer& w, const Instruction& inst) {
   Frag no = w.exact(inst.operands[0]), yes = w.exact(inst.operands[1]);
   Frag test = w.exact(inst.operands[2]);
-  if (!w.module().type(inst.operands[2]).is_scalar()) {
-    return make_frag(concat("select(", no.text, ", ", yes.text, ", ", test.text, ")"),
-                     Prec::Primary, Form::Exact, {&no, &yes, &test});
+  if (Type t = w.type(inst.operands[0]); !t.is_scalar()) {
+    // Bools have no select, and bfloats go by their bits.
+    if (t.dtype == DType::B1) no = wrapped(type_name(t.with(DType::U8)), no);
+    if (t.dtype == DType::B1) yes = wrapped(type_name(t.with(DType::U8)), yes);
+    const std::string as_bits = concat("as_type<", type_name(t.with(DType::U16)), ">");
+    if (t.dtype == DType::BF16) no = wrapped(as_bits, no), yes = wrapped(as_bits, yes);
+    Frag f = make_frag(concat("select(", no.text, ", ", yes.text, ", ", test.text, ")"),
+                       Prec::Primary, Form::Exact, {&no, &yes, &test});
+    if (t.dtype == DType::BF16) return wrapped(concat("as_type<", type_name(t), ">"), f);
+    if (t.dtype != DType::B1) return f;
+    return infix(f, "!=", literal(t.with(DType::U8), 0), Prec::Equality, Form::Exact);
   }
   std::string middle = yes.prec == Prec::Ternary ? concat("(", yes.text, ")") : yes.text;
   return make_frag(concat(as_operand(test, Prec::Ternary, true), " ? ", middle, " : ", no.text),
@@ -207,16 +220,29 @@ Frag hand<Op::Select>(Writer& w, const Instruction& inst) {
 template <>
 Frag hand<Op::Cast>(Writer& w, const Instruction& inst) {
   ValueId x = inst.operands[0];
-  return convert(w, x, w.dtype(x), w.dtype(inst.results[0]));
+  Type from = w.type(x), to = w.type(inst.results[0]);
+  if (from.is_scalar() && !to.is_scalar()) {  // all components are the number
+    Type one = Type::scalar(to.dtype);
+    Frag f = convert(w, x, from, one);
+    return wrapped(type_name(to), w.to_exact(std::move(f), one));
+  }
+  if (!to.is_matrix()) return convert(w, x, from, to);
+  Frag m = w.atom(x);
+  std::string columns;
+  for (int c = 0; c < to.cols; ++c) {
+    const std::string column = type_name(Type::vector(to.dtype, to.rows));
+    columns += concat(c ? ", " : "", column, "(", m.text, "[", c, "])");
+  }
+  return make_frag(concat(type_name(to), "(", columns, ")"), Prec::Primary, Form::Exact, {&m});
 }
 
 template <>
 Frag hand<Op::AsType>(Writer& w, const Instruction& inst) {
   ValueId x = inst.operands[0];
-  DType from = w.dtype(x), to = w.dtype(inst.results[0]);
-  bool has_bits = !is_float(from) && !is_float(to);
+  Type from = w.type(x), to = w.type(inst.results[0]);
+  bool has_bits = !is_float(from.dtype) && !is_float(to.dtype);
   if (from == to || has_bits) return convert(w, x, from, to);
-  return wrapped(concat("as_type<", type_name(w.module().type(inst.results[0])), ">"), w.exact(x));
+  return wrapped(concat("as_type<", type_name(to), ">"), w.exact(x));
 }
 
 template <>

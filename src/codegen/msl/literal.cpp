@@ -173,9 +173,19 @@ Frag literal(DType t, uint64_t bits, Form form) {
   return number;
 }
 
+Frag literal(Type t, uint64_t bits, Form form) {
+  Frag f = literal(t.dtype, bits, t.is_scalar() || form == Form::Unsigned ? form : Form::Exact);
+  if (t.is_scalar()) return f;
+  const DType shown = f.form == Form::Unsigned ? unsigned_of(t.dtype) : t.dtype;
+  f.text = concat(type_name(t.with(shown)), "(", f.text, ")");
+  f.prec = Prec::Primary;
+  return f;
+}
+
 std::string type_name(Type t) {
   if (t.is_simd_matrix()) return concat("simdgroup_", name_of(t.dtype), "8x8");
   if (t.is_vector()) return concat(name_of(t.dtype), int{t.rows});
+  if (t.is_matrix()) return concat(name_of(t.dtype), int{t.cols}, "x", int{t.rows});
   return std::string(name_of(t.dtype));
 }
 

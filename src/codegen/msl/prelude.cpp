@@ -1,7 +1,9 @@
 // Picks functions from prelude.metal and writes them for a type.
 #include "codegen/msl/prelude.h"
 
+#include <algorithm>
 #include <cctype>
+#include <vector>
 
 #include "codegen/msl/fragment.h"
 #include "enigma/error.h"
@@ -62,6 +64,36 @@ std::string instantiate(std::string_view body, DType t) {
   return out;
 }
 
+// The function for vectors of n, by way of the one for their components. A parameter whose type is
+// spelled as an integer's is one for all components.
+std::string for_vectors(std::string_view body, DType t, int n) {
+  constexpr std::string_view kInline = "inline ";
+  const size_t from = body.find(kInline) + kInline.size();  // behind the rest of a comment
+  std::string_view head = body.substr(from, body.find(") {") - from);
+  size_t open = head.find('('), name = head.rfind(' ', open) + 1;
+  std::string result = concat(instantiate(head.substr(0, name - 1), t), n);
+  std::string function = instantiate(head.substr(name, open - name), t);
+  std::string params, parts;
+  std::vector<std::string> arguments(static_cast<size_t>(n));
+  for (std::string_view list = head.substr(open + 1); !list.empty();) {
+    std::string_view param = list.substr(0, list.find(", "));
+    list.remove_prefix(std::min(list.size(), param.size() + 2));
+    size_t space = param.rfind(' ');
+    std::string_view type = param.substr(0, space), word = param.substr(space + 1);
+    bool shared = type == "int" || type == "uint";
+    std::string_view comma = params.empty() ? "" : ", ";
+    params += concat(comma, instantiate(type, t), shared ? "" : concat(n), " ", word);
+    for (size_t c = 0; c < arguments.size(); ++c) {
+      arguments[c] += concat(comma, word, shared ? "" : concat(".", "xyzw"[c]));
+    }
+  }
+  for (const std::string& a : arguments) {
+    parts += concat(parts.empty() ? "" : ", ", function, "(", a, ")");
+  }
+  return concat("inline ", result, " ", function, "(", params, ") {\n    return ", result, "(",
+                parts, ");\n}");
+}
+
 }  // namespace
 
 std::string_view prelude_function(std::string_view name, DType t) {
@@ -76,15 +108,23 @@ std::string_view prelude_function(std::string_view name, DType t) {
   return found;
 }
 
-std::string prelude_text(const std::set<std::pair<std::string_view, DType>>& used) {
+std::string prelude_text(const std::set<PreludeUse>& used) {
   std::string out;
   walk([&](const Function& f) {
     bool first = true;
-    for (const DTypeInfo& row : kDTypes) {
-      if (!takes(f.kind, row.dtype) || !used.contains({f.name, row.dtype})) continue;
+    auto add = [&](std::string text) {
       if (first) out += concat("// ", f.doc, "\n");
       first = false;
-      out += concat(instantiate(f.body, row.dtype), "\n\n");
+      out += concat(text, "\n\n");
+    };
+    for (const DTypeInfo& row : kDTypes) {
+      if (!takes(f.kind, row.dtype)) continue;
+      auto uses = [&](int n) { return used.contains({f.name, row.dtype, n}); };
+      const bool on_vectors = uses(2) || uses(3) || uses(4);
+      if (uses(1) || on_vectors) add(instantiate(f.body, row.dtype));
+      for (int n : {2, 3, 4}) {
+        if (uses(n)) add(for_vectors(f.body, row.dtype, n));
+      }
     }
     return false;
   });

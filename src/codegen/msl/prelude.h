@@ -4,7 +4,7 @@
 #include <set>
 #include <string>
 #include <string_view>
-#include <utility>
+#include <tuple>
 
 #include "enigma/types.h"
 
@@ -18,8 +18,12 @@ namespace msl {
 /// The interned name of a function of the prelude that takes this type; InternalError for none.
 std::string_view prelude_function(std::string_view name, DType t);
 
-/// The functions' text, each once, in the prelude's order and then that of the types.
-std::string prelude_text(const std::set<std::pair<std::string_view, DType>>& used);
+/// A function for a type: its name, and the components of a vector or 1.
+using PreludeUse = std::tuple<std::string_view, DType, int>;
+
+/// The functions' text, each once, in the prelude's order and then that of the types. On vectors
+/// they go component by component.
+std::string prelude_text(const std::set<PreludeUse>& used);
 
 }  // namespace msl
 }  // namespace enigma

@@ -37,8 +37,9 @@ bool Variables::assignable(ValueId v) const {
   const Instruction* def = m_.def(v);
   if (!def) return false;
   Shape s = info(def->op).shape;
-  return s == Shape::Map || s == Shape::Cast || s == Shape::Load || s == Shape::Lane ||
-         s == Shape::Atomic || s == Shape::SimdMatrix;
+  return s == Shape::Map || s == Shape::Whole || s == Shape::Make || s == Shape::Extract ||
+         s == Shape::Cast || s == Shape::Load || s == Shape::Lane || s == Shape::Atomic ||
+         s == Shape::SimdMatrix;
 }
 
 bool Variables::interferes(ValueId a, ValueId b) const {

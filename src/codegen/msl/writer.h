@@ -15,6 +15,7 @@
 #include "codegen/msl/emit.h"
 #include "codegen/msl/fragment.h"
 #include "codegen/msl/names.h"
+#include "codegen/msl/prelude.h"
 #include "codegen/msl/variables.h"
 #include "ir/ranges.h"
 #include "support/text.h"
@@ -29,21 +30,23 @@ class Writer {
   // ---- for hand.cpp: operands of the instruction that is being written ----
   const Module& module() const { return m_; }
   const Ranges& ranges() const { return ranges_; }
+  Type type(ValueId v) const { return m_.type(v); }
   DType dtype(ValueId v) const { return m_.type(v).dtype; }
   const Instruction* constant(ValueId v) const;  ///< its definition when it is a number
   /// The text of a value. Each call stands for one use of it.
-  Frag exact(ValueId v);     ///< of the value's own type
-  Frag bits(ValueId v);      ///< of the unsigned type of its width
-  Frag in_range(ValueId v);  ///< of its type, or an int of the same value
-  Frag index_of(ValueId v);  ///< between brackets
-  Frag as_float(ValueId v);  ///< any float type, widened to float
+  Frag exact(ValueId v);                ///< of the value's own type
+  Frag bits(ValueId v);                 ///< of the unsigned type of its width
+  Frag in_range(ValueId v);             ///< of its type, or an int of the same value
+  Frag index_of(ValueId v);             ///< between brackets
+  Frag as_float(ValueId v);             ///< any float type, widened to float
+  Frag to_exact(Frag f, Type t) const;  ///< converted to its own type where it is not of that
   /// Fit to be written more than once: a name or a number, through a local if need be.
   Frag atom(ValueId v);
   bool waits_unsigned(ValueId v) const;                   ///< its text has the unsigned type
   Frag element(ValueId memory, const Frag& index) const;  ///< `A[i]`, as a value
   std::string address(ValueId memory, ValueId index);     ///< of an atomic
-  /// A function of the prelude; its text comes before the kernel.
-  std::string prelude(std::string_view function, DType t);
+  /// A function of the prelude, for numbers or for vectors; its text comes before the kernel.
+  std::string prelude(std::string_view function, DType t, int components = 1);
   std::string local(std::string_view wanted) { return names_.declare(wanted); }
   void line(std::string_view text);  ///< a line for the current instruction
 
@@ -57,7 +60,10 @@ class Writer {
   void value(InstId id);
   Frag map(const Instruction& inst);
   Frag operators(const Instruction& inst);
+  Frag vector_operators(const Instruction& inst);
   Frag call(const Instruction& inst);
+  Frag make(const Instruction& inst);
+  Frag extract(const Instruction& inst);
   Frag lane(const Instruction& inst);
   Frag across_lanes(ValueId x, const std::function<std::string(std::string)>& call);
   Frag shuffle(const Instruction& inst, std::string function);
@@ -65,7 +71,6 @@ class Writer {
   bool needs_lane(const Instruction& inst) const;
   Frag load(const Instruction& inst);
   Frag raw(ValueId v);
-  Frag to_exact(Frag f, DType t) const;
   void define(InstId id, Frag f);
   bool stays_text(InstId id, const Frag& f) const;
   void write_local(InstId id, const Frag& f);
@@ -122,7 +127,7 @@ class Writer {
   std::vector<uint8_t> memory_use_;          // per value: kPlain, kAtomic
   std::string function_;
   std::string lane_;  // the parameter that holds the lane's number
-  std::set<std::pair<std::string_view, DType>> prelude_;
+  std::set<PreludeUse> prelude_;
   Text text_;
   InstId at_;      // the instruction that is being written
   Loc commented_;  // the statement that the last comment named

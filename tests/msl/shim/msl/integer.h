@@ -72,19 +72,37 @@ MSL_FN uint mul24(uint a, uint b) { return a * b; }
 MSL_FN int mad24(int a, int b, int c) { return a * b + c; }
 MSL_FN uint mad24(uint a, uint b, uint c) { return a * b + c; }
 
-#define MSL_INTEGER_VECTORS_OF(T, N)   \
-  MSL_ELEMENTWISE2(T, N, min)          \
-  MSL_ELEMENTWISE2(T, N, max)          \
-  MSL_ELEMENTWISE3(T, N, clamp)        \
-  MSL_ELEMENTWISE1(T, N, abs)          \
-  MSL_ELEMENTWISE2(T, N, mulhi)        \
-  MSL_ELEMENTWISE2(T, N, addsat)       \
-  MSL_ELEMENTWISE2(T, N, subsat)       \
-  MSL_ELEMENTWISE1(T, N, popcount)     \
-  MSL_ELEMENTWISE1(T, N, clz)          \
-  MSL_ELEMENTWISE1(T, N, ctz)          \
-  MSL_ELEMENTWISE1(T, N, reverse_bits) \
-  MSL_ELEMENTWISE2(T, N, rotate)
+#define MSL_DISTANCES(T, U, N)                                    \
+  MSL_FN vec<U, N> absdiff(vec<T, N> x, vec<T, N> y) {            \
+    vec<U, N> r;                                                  \
+    for (int i = 0; i < N; ++i) r[i] = absdiff(T(x[i]), T(y[i])); \
+    return r;                                                     \
+  }
+#define MSL_BIT_FIELDS(T, N)                                                 \
+  MSL_FN vec<T, N> extract_bits(vec<T, N> x, uint at, uint n) {              \
+    for (int i = 0; i < N; ++i) x[i] = extract_bits(T(x[i]), at, n);         \
+    return x;                                                                \
+  }                                                                          \
+  MSL_FN vec<T, N> insert_bits(vec<T, N> x, vec<T, N> y, uint at, uint n) {  \
+    for (int i = 0; i < N; ++i) x[i] = insert_bits(T(x[i]), T(y[i]), at, n); \
+    return x;                                                                \
+  }
+#define MSL_INTEGER_VECTORS_OF(T, U, N) \
+  MSL_ELEMENTWISE2(T, N, min)           \
+  MSL_ELEMENTWISE2(T, N, max)           \
+  MSL_ELEMENTWISE3(T, N, clamp)         \
+  MSL_ELEMENTWISE1(T, N, abs)           \
+  MSL_ELEMENTWISE2(T, N, mulhi)         \
+  MSL_ELEMENTWISE2(T, N, addsat)        \
+  MSL_ELEMENTWISE2(T, N, subsat)        \
+  MSL_ELEMENTWISE3(T, N, madsat)        \
+  MSL_ELEMENTWISE1(T, N, popcount)      \
+  MSL_ELEMENTWISE1(T, N, clz)           \
+  MSL_ELEMENTWISE1(T, N, ctz)           \
+  MSL_ELEMENTWISE1(T, N, reverse_bits)  \
+  MSL_ELEMENTWISE2(T, N, rotate)        \
+  MSL_DISTANCES(T, U, N)                \
+  MSL_BIT_FIELDS(T, N)
 
 #define MSL_SELECT(T) \
   MSL_FN T select(T a, T b, bool c) { return c ? b : a; }
@@ -94,23 +112,23 @@ MSL_FN uint mad24(uint a, uint b, uint c) { return a * b + c; }
       if (c[i]) a[i] = b[i];                                     \
     return a;                                                    \
   }
-#define MSL_ALL_INTEGER(T)     \
-  MSL_INTEGER_VECTORS_OF(T, 2) \
-  MSL_INTEGER_VECTORS_OF(T, 3) \
-  MSL_INTEGER_VECTORS_OF(T, 4)
+#define MSL_ALL_INTEGER(T, U)     \
+  MSL_INTEGER_VECTORS_OF(T, U, 2) \
+  MSL_INTEGER_VECTORS_OF(T, U, 3) \
+  MSL_INTEGER_VECTORS_OF(T, U, 4)
 #define MSL_ALL_SELECT(T) \
   MSL_SELECT(T)           \
   MSL_SELECT_VECTOR(T, 2) \
   MSL_SELECT_VECTOR(T, 3) \
   MSL_SELECT_VECTOR(T, 4)
-MSL_ALL_INTEGER(char)
-MSL_ALL_INTEGER(uchar)
-MSL_ALL_INTEGER(short)
-MSL_ALL_INTEGER(ushort)
-MSL_ALL_INTEGER(int)
-MSL_ALL_INTEGER(uint)
-MSL_ALL_INTEGER(long)
-MSL_ALL_INTEGER(ulong)
+MSL_ALL_INTEGER(char, uchar)
+MSL_ALL_INTEGER(uchar, uchar)
+MSL_ALL_INTEGER(short, ushort)
+MSL_ALL_INTEGER(ushort, ushort)
+MSL_ALL_INTEGER(int, uint)
+MSL_ALL_INTEGER(uint, uint)
+MSL_ALL_INTEGER(long, ulong)
+MSL_ALL_INTEGER(ulong, ulong)
 MSL_ALL_SELECT(char)
 MSL_ALL_SELECT(uchar)
 MSL_ALL_SELECT(short)

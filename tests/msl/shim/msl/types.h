@@ -100,35 +100,49 @@ struct vec_of<bfloat, N> {
 
 // A vector of truth values: clang's comparisons give vectors of integers, Metal's give these.
 template <int N>
-struct bvec {
-  bool e[N];
+struct bool_parts;
+template <>
+struct bool_parts<2> {
+  bool x, y;
+};
+template <>
+struct bool_parts<3> {
+  bool x, y, z;
+};
+template <>
+struct bool_parts<4> {
+  bool x, y, z, w;
+};
+template <int N>
+struct bvec : bool_parts<N> {
   bvec() = default;
   template <class... B, class = enable_if_t<sizeof...(B) + 2 == N>>
-  constexpr bvec(bool first, bool second, B... rest) : e{first, second, bool(rest)...} {}
-  constexpr bvec(bool b) {
-    for (int i = 0; i < N; ++i) e[i] = b;
+  constexpr bvec(bool first, bool second, B... rest)
+      : bool_parts<N>{first, second, bool(rest)...} {}
+  bvec(bool b) {
+    for (int i = 0; i < N; ++i) (*this)[i] = b;
   }
   template <class V, class = decltype(V{} == V{}), class = enable_if_t<(sizeof(V{} == V{}) > 1)>,
             class = decltype(V{}.x)>
-  constexpr bvec(V v) {
-    for (int i = 0; i < N; ++i) e[i] = v[i] != 0;
+  bvec(V v) {
+    for (int i = 0; i < N; ++i) (*this)[i] = v[i] != 0;
   }
-  constexpr bool& operator[](int i) { return e[i]; }
-  constexpr bool operator[](int i) const { return e[i]; }
+  bool& operator[](int i) { return (&this->x)[i]; }
+  bool operator[](int i) const { return (&this->x)[i]; }
   friend bvec operator!(bvec a) {
-    for (int i = 0; i < N; ++i) a.e[i] = !a.e[i];
+    for (int i = 0; i < N; ++i) a[i] = !a[i];
     return a;
   }
   friend bvec operator&&(bvec a, bvec b) {
-    for (int i = 0; i < N; ++i) a.e[i] = a.e[i] && b.e[i];
+    for (int i = 0; i < N; ++i) a[i] = a[i] && b[i];
     return a;
   }
   friend bvec operator||(bvec a, bvec b) {
-    for (int i = 0; i < N; ++i) a.e[i] = a.e[i] || b.e[i];
+    for (int i = 0; i < N; ++i) a[i] = a[i] || b[i];
     return a;
   }
   friend bvec operator==(bvec a, bvec b) {
-    for (int i = 0; i < N; ++i) a.e[i] = a.e[i] == b.e[i];
+    for (int i = 0; i < N; ++i) a[i] = a[i] == b[i];
     return a;
   }
   friend bvec operator!=(bvec a, bvec b) { return !(a == b); }
@@ -145,13 +159,13 @@ using vec = typename vec_of<T, N>::type;
 template <int N>
 MSL_FN bool all(bvec<N> b) {
   for (int i = 0; i < N; ++i)
-    if (!b.e[i]) return false;
+    if (!b[i]) return false;
   return true;
 }
 template <int N>
 MSL_FN bool any(bvec<N> b) {
   for (int i = 0; i < N; ++i)
-    if (b.e[i]) return true;
+    if (b[i]) return true;
   return false;
 }
 
@@ -182,12 +196,21 @@ MSL_FN bool any(V v) {
   return any(bvec<N>(v));
 }
 
+// A component as a vector holds it.
+template <class T>
+MSL_FN auto held(T x) {
+  if constexpr (is_same_v<T, bfloat>) {
+    return x.raw;
+  } else {
+    return x;
+  }
+}
 template <class V, class T, class A>
 MSL_FN void put_parts(V& out, int& at, const A& part) {
   if constexpr (shape<A>::n == 0) {
-    out[at++] = static_cast<T>(part);
+    out[at++] = held(static_cast<T>(part));
   } else {
-    for (int i = 0; i < shape<A>::n; ++i) out[at++] = static_cast<T>(part[i]);
+    for (int i = 0; i < shape<A>::n; ++i) out[at++] = held(static_cast<T>(part[i]));
   }
 }
 template <class T, int N, class... A>

@@ -1,0 +1,95 @@
+"""What vectors and matrices refuse, and what the message says."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+import enigma
+
+Body = Callable[..., Any]
+
+
+def refusal(body: Body) -> str:
+    @enigma.kernel
+    def kernel(X: enigma.f32, I: enigma.i32, Out: enigma.f32):
+        body(X, I, Out)
+
+    with pytest.raises(enigma.EnigmaError) as error:
+        enigma.compile(kernel)
+    assert error.value.lineno
+    return str(error.value).splitlines()[0]
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        (
+            lambda X, I, Out: enigma.make_vec(X[0]),
+            "make_vec takes 2 to 4 components, 1 was given",
+        ),
+        (
+            lambda X, I, Out: enigma.make_vec(1, 2, enigma.make_float3(0)),
+            "make_vec takes 2 to 4 components, 5 were given",
+        ),
+        (
+            lambda X, I, Out: enigma.make_float3(1, 2),
+            "vector<3xf32> has 3 components, 2 were given",
+        ),
+        (
+            lambda X, I, Out: enigma.make_vec("a", 2),
+            "make_vec: expected a value of the kernel or a number, but got 'a' (str)",
+        ),
+        (
+            lambda X, I, Out: enigma.make_float2(1, 2).z,
+            "vector<2xf32> has the components 0 to 1, not 2",
+        ),
+        (
+            lambda X, I, Out: enigma.make_float2(1, 2)[-1],
+            "vector<2xf32> has the components 0 to 1, not -1",
+        ),
+        (
+            lambda X, I, Out: X[0].y,
+            "f32 is one number, and has no components",
+        ),
+        (
+            lambda X, I, Out: Out.__setitem__(0, enigma.make_float2(1, 2)),
+            "vector<2xf32> cannot be converted to f32; take one component of it, as v.x",
+        ),
+        (
+            lambda X, I, Out: enigma.make_float2(1, 2) + enigma.make_float3(1, 2, 3),
+            "+ takes vectors of one size, vector<2xf32> and vector<3xf32> were given",
+        ),
+        (
+            lambda X, I, Out: enigma.dot(X[0], X[1]),
+            "dot takes float vectors, not f32 and f32: dot(float vector, float vector) -> float; "
+            "write make_vec(...), which takes the components",
+        ),
+        (
+            lambda X, I, Out: enigma.length(enigma.make_vec(I[0], I[1])),
+            "length takes float vectors, not vector<2xi32>: length(float vector) -> float; "
+            'write metal_cast(x, "float")',
+        ),
+        (
+            lambda X, I, Out: enigma.cross(enigma.make_float2(1, 2), enigma.make_float2(1, 2)),
+            "cross takes float 3-vectors, not vector<2xf32> and vector<2xf32>: "
+            "cross(float 3-vector, float 3-vector) -> float 3-vector; "
+            "write make_vec(...), which takes the components",
+        ),
+        (
+            lambda X, I, Out: enigma.if_(enigma.make_float2(1, 2) < 0).__enter__(),
+            "if_ takes one condition, vector<2xb1> was given",
+        ),
+        (
+            lambda X, I, Out: X[enigma.make_vec(0, 1)],
+            'an index is an integer, vector<2xi32> was given; write metal_cast(i, "uint")',
+        ),
+        (
+            lambda X, I, Out: enigma.as_type(enigma.make_float2(1, 2), "half"),
+            "as_type keeps the bits, so both types have the same width; vector<2xf32> has 32 bits "
+            "and f16 has 16: as_type(any, dtype) -> dtype; metal_cast(x, dtype) converts the value",
+        ),
+    ],
+)
+def test_refused(body: Body, text: str) -> None:
+    assert text in refusal(body)
