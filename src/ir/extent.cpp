@@ -137,7 +137,9 @@ std::vector<IndexBound> index_bounds(const Module& m) {
     const auto& index = formulas[inst.operands[1]];
     if (param == m.params.end() || !index) continue;
     IndexBound bound{static_cast<uint32_t>(param - m.params.begin()), locations[id], {}};
-    for (const auto& [factors, coefficient] : *index) bound.terms.push_back({coefficient, factors});
+    Polynomial last = *index;
+    if (inst.attr) last[{}] += static_cast<int64_t>(inst.attr) - 1;  // of a vector
+    for (const auto& [factors, coefficient] : last) bound.terms.push_back({coefficient, factors});
     bool seen = std::any_of(bounds.begin(), bounds.end(), [&](const IndexBound& other) {
       return other.param == bound.param && other.terms == bound.terms;
     });

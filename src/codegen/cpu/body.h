@@ -154,14 +154,18 @@ class Body {
     enum Kind { One, Run, Reversed, Each } kind;
     V pointer;  ///< of the one element, of lane 0's (of lane 31's when Reversed), or of each lane's
   };
-  Place place(ValueId memory, ValueId index, const Mask& mask, InstId at);
-  Place place_one(ValueId memory, ValueId index, const Mask& mask, InstId at);
+  /// `part`: of a vector of `parts` elements, the last of which is checked for all of them.
+  Place place(ValueId memory, ValueId index, const Mask& mask, InstId at, int part = 0,
+              int parts = 1);
+  Place place_one(ValueId memory, ValueId index, const Mask& mask, InstId at, int part, bool check);
   Place place_run(ValueId memory, ValueId index, const Mask& mask, InstId at);
-  Place place_each(ValueId memory, ValueId index, const Mask& mask, InstId at);
+  Place place_each(ValueId memory, ValueId index, const Mask& mask, InstId at, int part,
+                   bool check);
   void load(InstId id, const Mask& mask);
   void load_if(InstId id, const Mask& mask);
   V load_from(const Place& p, DType dtype, const Mask& mask);
   void store(InstId id, const Mask& mask);
+  void store_to(const Place& p, ValueId memory, ValueId value, int component, const Mask& mask);
   void store_runs(const std::vector<V>& pointers, const std::vector<V>& values, int align,
                   bool streamed);
   void scatter(const V& pointers, const V& value, const Mask& mask, int align);

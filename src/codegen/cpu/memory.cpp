@@ -175,14 +175,18 @@ void Body::call_fault(cpu_abi::FaultKind kind, const V& where, const V& base, co
 
 // ---- places -------------------------------------------------------------------------------------
 
-Body::Place Body::place(ValueId memory, ValueId index, const Mask& mask, InstId at) {
+Body::Place Body::place(ValueId memory, ValueId index, const Mask& mask, InstId at, int part,
+                        int parts) {
   LaneForm f = form(index);
-  if (f.kind == LaneForm::Uniform) return place_one(memory, index, mask, at);
+  auto check = [&] { return parts == 1 ? first_use(memory, index) : part == parts - 1; };
+  if (f.kind == LaneForm::Uniform) return place_one(memory, index, mask, at, part, check());
+  if (parts > 1) return place_each(memory, index, mask, at, part, check());
   bool run = f.kind == LaneForm::Linear && (f.stride == 1 || (f.stride == -1 && mask.all()));
   // Between two lanes that are in bounds, u8 and u16 may wrap: memory can hold all their values.
   DType type = m_.type(index).dtype;
   if (is_unsigned(type) && info(type).bits < 32) run = false;
-  return run ? place_run(memory, index, mask, at) : place_each(memory, index, mask, at);
+  if (run) return place_run(memory, index, mask, at);
+  return place_each(memory, index, mask, at, 0, check());
 }
 
 // An index that was in bounds stays so, in this region and in those inside of it, as their lanes
@@ -205,9 +209,11 @@ V Body::element(const V& base, DType dtype, const V& index) {
                         ", ", index.typed()));
 }
 
-Body::Place Body::place_one(ValueId memory, ValueId index, const Mask& mask, InstId at) {
+Body::Place Body::place_one(ValueId memory, ValueId index, const Mask& mask, InstId at, int part,
+                            bool check) {
   V i = extend_index(raw(index), m_.type(index).dtype);
-  if (first_use(memory, index)) {
+  if (part) i = i + part;
+  if (check) {
     guard(e_.cmp("ult", i, memory_size(memory)), memory, index, mask, at);
   }
   return {Place::One, element(memory_pointer(memory), m_.type(memory).dtype, i)};
@@ -241,13 +247,15 @@ Body::Place Body::place_run(ValueId memory, ValueId index, const Mask& mask, Ins
           element(memory_pointer(memory), m_.type(memory).dtype, start)};
 }
 
-Body::Place Body::place_each(ValueId memory, ValueId index, const Mask& mask, InstId at) {
+Body::Place Body::place_each(ValueId memory, ValueId index, const Mask& mask, InstId at, int part,
+                             bool check) {
   DType type = m_.type(index).dtype;
   V i = lanes(index);
   if (bits(i.elem) < 32) {
     i = e_.convert(is_signed(type) ? "sext" : "zext", i, Elem::I32);
   }
-  if (first_use(memory, index)) {
+  if (part) i = i + part;
+  if (check) {
     V limit =
         i.elem == Elem::I32 ? memory_limit_32(memory, type) : memory_limit(memory, type, false);
     V outside = e_.cmp("uge", i, limit);
@@ -315,8 +323,12 @@ V Body::load_from(const Place& p, DType dtype, const Mask& mask) {
 
 void Body::load(InstId id, const Mask& mask) {
   const Instruction& inst = m_[id];
-  Place p = place(inst.operands[0], inst.operands[1], mask, id);
-  set(inst.results[0], load_from(p, m_.type(inst.operands[0]).dtype, mask));
+  ValueId memory = inst.operands[0], result = inst.results[0];
+  const int n = components(result);
+  for (int c = n - 1; c >= 0; --c) {  // from the last on, which is checked for all
+    Place p = place(memory, inst.operands[1], mask, id, c, n);
+    set(result, load_from(p, m_.type(memory).dtype, mask), c);
+  }
 }
 
 void Body::load_if(InstId id, const Mask& mask) {
@@ -325,20 +337,23 @@ void Body::load_if(InstId id, const Mask& mask) {
           otherwise = inst.operands[3], result = inst.results[0];
   bool together = uniform(cond);
   V holds = together ? raw(cond) : lanes(cond);
-  V instead = formed(otherwise, result, 0);
+  const int n = components(result);
+  std::vector<V> instead = all_formed(std::span(&otherwise, 1), std::span(&result, 1)), xs(instead);
   Mask part = together ? mask : narrowed(mask, holds);
   std::string body = e_.new_label("lanes"), end = e_.new_label("joined"), before = e_.block();
   jump_if(together ? holds : e_.cmp("ne", part.bits, 0), body, end);
   e_.begin_block(body);
   size_t checks = checked_order_.size();
-  V x = load_from(place(memory, index, part, id), m_.type(memory).dtype, part);
+  for (int c = n - 1; c >= 0; --c) {
+    V x = load_from(place(memory, index, part, id, c, n), m_.type(memory).dtype, part);
+    if (x.lanes < instead[c].lanes) x = e_.splat(x, kLanes);
+    xs[c] = together ? x : e_.select(part.v, x, instead[c]);
+  }
   forget_checks(checks);
-  if (x.lanes < instead.lanes) x = e_.splat(x, kLanes);
-  if (!together) x = e_.select(part.v, x, instead);
   std::string last = e_.block();
   jump(end);
   e_.begin_block(end);
-  set_all(std::span(&result, 1), phis({x}, last, {instead}, before));
+  set_all(std::span(&result, 1), phis(xs, last, instead, before));
 }
 
 // ---- store --------------------------------------------------------------------------------------
@@ -346,19 +361,27 @@ void Body::load_if(InstId id, const Mask& mask) {
 void Body::store(InstId id, const Mask& mask) {
   const Instruction& inst = m_[id];
   ValueId memory = inst.operands[0], value = inst.operands[2];
+  const int n = components(value);
+  for (int c = n - 1; c >= 0; --c) {
+    Place p = place(memory, inst.operands[1], mask, id, c, n);
+    store_to(p, memory, value, c, mask);
+  }
+}
+
+void Body::store_to(const Place& p, ValueId memory, ValueId value, int component,
+                    const Mask& mask) {
   DType dtype = m_.type(memory).dtype;
-  Place p = place(memory, inst.operands[1], mask, id);
   int align = byte_size(dtype);
   if (p.kind == Place::One) {
     // All lanes write to the same place; the last one stays.
-    V x = form(value).kind == LaneForm::Uniform ? raw(value)
-          : mask.all()                          ? e_.extract(lanes(value), kLanes - 1)
-                                                : lane_of(lanes(value), mask.last);
+    V x = form(value).kind == LaneForm::Uniform ? raw(value, component)
+          : mask.all()                          ? e_.extract(lanes(value, component), kLanes - 1)
+                                                : lane_of(lanes(value, component), mask.last);
     e_.stmt(
         concat("store ", to_storage(dtype, x).typed(), ", ", p.pointer.typed(), ", align ", align));
     return;
   }
-  V x = to_storage(dtype, lanes(value));
+  V x = to_storage(dtype, lanes(value, component));
   if (p.kind == Place::Each) return scatter(p.pointer, x, mask, align);
   if (p.kind == Place::Reversed) x = backwards(e_, x);
   if (mask.all()) {

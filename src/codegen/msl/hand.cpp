@@ -249,6 +249,12 @@ template <>
 Frag hand<Op::LoadIf>(Writer& w, const Instruction& inst) {
   ValueId memory = inst.operands[0], index = inst.operands[1];
   Frag mask = w.atom(inst.operands[2]), other = w.exact(inst.operands[3]);
+  if (inst.attr) {
+    Frag at = w.index_of(index), value = w.element(memory, at, inst.attr);
+    return make_frag(
+        concat(as_operand(mask, Prec::Ternary, true), " ? ", value.text, " : ", other.text),
+        Prec::Ternary, Form::Exact, {&mask, &value, &other});
+  }
   // The load is made by every thread; where the mask does not hold it reads the first element.
   Frag at = w.exact(index), first = literal(w.dtype(index), 0);
   Frag safe =

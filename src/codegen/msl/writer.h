@@ -42,9 +42,11 @@ class Writer {
   Frag to_exact(Frag f, Type t) const;  ///< converted to its own type where it is not of that
   /// Fit to be written more than once: a name or a number, through a local if need be.
   Frag atom(ValueId v);
-  bool waits_unsigned(ValueId v) const;                   ///< its text has the unsigned type
-  Frag element(ValueId memory, const Frag& index) const;  ///< `A[i]`, as a value
-  std::string address(ValueId memory, ValueId index);     ///< of an atomic
+  bool waits_unsigned(ValueId v) const;  ///< its text has the unsigned type
+  /// `A[i]`, or `*(device float4*)(A + i)`: what a load or store with this attribute is of.
+  std::string place(ValueId memory, const Frag& index, uint64_t lanes) const;
+  Frag element(ValueId memory, const Frag& index, uint64_t lanes = 0) const;  ///< it, as a value
+  std::string address(ValueId memory, ValueId index);                         ///< of an atomic
   /// A function of the prelude, for numbers or for vectors; its text comes before the kernel.
   std::string prelude(std::string_view function, DType t, int components = 1);
   std::string local(std::string_view wanted) { return names_.declare(wanted); }
@@ -124,7 +126,7 @@ class Writer {
   std::vector<Frag> frags_;                  // per value
   std::vector<ValueId> waiting_;             // values whose text is not yet written, in order
   std::vector<std::string> variable_names_;  // per variable; empty before it is declared
-  std::vector<uint8_t> memory_use_;          // per value: kPlain, kAtomic
+  std::vector<uint8_t> memory_use_;          // per value: kPlain, kAtomic, ...
   std::string function_;
   std::string lane_;  // the parameter that holds the lane's number
   std::set<PreludeUse> prelude_;
