@@ -142,7 +142,7 @@ endif
 
 # ---- The rest --------------------------------------------------------------------------------
 .PHONY: bench
-bench: install ## Benchmarks, against numpy in the same run
+bench: install ## Benchmarks against numpy, memcpy and installed peers (enigma[bench])
 	$(BIN)/python -m benchmarks
 
 .PHONY: wheel

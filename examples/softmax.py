@@ -1,5 +1,7 @@
 """Softmax over rows, a threadgroup per row: maximum and sum meet in threadgroup memory."""
 
+import functools
+
 import numpy as np
 
 import enigma
@@ -8,35 +10,67 @@ THREADS = 256
 SIMDGROUPS = THREADS // 32
 
 
-@enigma.kernel
-def softmax(X: enigma.f32, Out: enigma.f32, columns: enigma.Scalar(enigma.u32)):
-    lane = enigma.thread_position_in_threadgroup()
-    group = enigma.simdgroup_index_in_threadgroup()
-    row = enigma.threadgroup_position_in_grid() * columns
-    partial = enigma.threadgroup_alloc("float", SIMDGROUPS)
+def define(dtype: str) -> enigma.KernelDef:
+    """The kernel for rows of float32, float16 or bfloat16; it computes in float."""
+    whole = dtype in ("float", "float32")  # then Out can hold what is divided in the end
 
-    largest = enigma.f32(-np.inf)
-    with enigma.for_range(lane, columns, THREADS, dtype="uint") as i:
-        largest = enigma.fmax(largest, X[row + i])
-    partial[group] = enigma.simd_max(largest)
-    enigma.barrier()
-    for s in range(SIMDGROUPS):
-        largest = enigma.fmax(largest, partial[s])
-    enigma.barrier()
+    @enigma.kernel
+    def softmax(X: dtype, Out: dtype, columns: enigma.Scalar(enigma.u32)):
+        thread = enigma.thread_position_in_threadgroup()
+        group = enigma.simdgroup_index_in_threadgroup()
+        first = enigma.thread_index_in_simdgroup() == 0
+        row = enigma.threadgroup_position_in_grid() * columns
+        partial = enigma.threadgroup_alloc("float", SIMDGROUPS)
 
-    total = 0.0
-    with enigma.for_range(lane, columns, THREADS, dtype="uint") as i:
-        e = enigma.exp(X[row + i] - largest)
-        Out[row + i] = e
-        total = total + e
-    partial[group] = enigma.simd_sum(total)
-    enigma.barrier()
-    total = partial[0]
-    for s in range(1, SIMDGROUPS):
-        total = total + partial[s]
+        largest = enigma.f32(-np.inf)
+        with enigma.for_range(thread, columns, THREADS, dtype="uint") as i:
+            largest = enigma.fmax(largest, enigma.metal_cast(X[row + i], "float"))
+        largest = enigma.simd_max(largest)
+        with enigma.if_(first):
+            partial[group] = largest
+        enigma.barrier()
+        for s in range(SIMDGROUPS):
+            largest = enigma.fmax(largest, partial[s])
+        enigma.barrier()
 
-    with enigma.for_range(lane, columns, THREADS, dtype="uint") as i:
-        Out[row + i] = Out[row + i] / total
+        total = 0.0
+        with enigma.for_range(thread, columns, THREADS, dtype="uint") as i:
+            e = enigma.exp(enigma.metal_cast(X[row + i], "float") - largest)
+            if whole:
+                Out[row + i] = e
+            total = total + e
+        total = enigma.simd_sum(total)
+        with enigma.if_(first):
+            partial[group] = total
+        enigma.barrier()
+        total = partial[0]
+        for s in range(1, SIMDGROUPS):
+            total = total + partial[s]
+
+        with enigma.for_range(thread, columns, THREADS, dtype="uint") as i:
+            if whole:
+                e = Out[row + i]
+            else:
+                e = enigma.exp(enigma.metal_cast(X[row + i], "float") - largest)
+            Out[row + i] = e / total
+
+    return softmax
+
+
+softmax = define("float")  # for float32, in full
+
+
+@functools.cache
+def kernel(dtype: str) -> enigma.CompiledKernel:
+    return enigma.compile(define(dtype))
+
+
+def probabilities(x: np.ndarray) -> np.ndarray:
+    """exp(x) over its sum along the last axis, in x's type."""
+    rows, columns = x.size // x.shape[-1], x.shape[-1]
+    out = np.empty_like(x)
+    kernel(str(x.dtype))(x, out, columns, grid=rows * THREADS, threads=THREADS)
+    return out
 
 
 def reference(x: np.ndarray) -> np.ndarray:
@@ -46,12 +80,8 @@ def reference(x: np.ndarray) -> np.ndarray:
 
 
 def main() -> None:
-    rows, columns = 300, 1000
-    x = np.random.default_rng(0).standard_normal((rows, columns), dtype=np.float32)
-    out = np.empty_like(x)
-    compiled = enigma.compile(softmax)
-    compiled(x, out, columns, grid=rows * THREADS, threads=THREADS)
-    print("largest error:", np.abs(out - reference(x.astype(float))).max())
+    x = np.random.default_rng(0).standard_normal((300, 1000), dtype=np.float32)
+    print("largest error:", np.abs(probabilities(x) - reference(x.astype(float))).max())
 
 
 if __name__ == "__main__":

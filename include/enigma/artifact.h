@@ -44,6 +44,7 @@ struct CpuVariant {
   Dim3 threads;
   bool edges = false;
   bool streams = false;  ///< the outputs are larger than the caches
+  int vectors = 4;       ///< how many values of 32 floats the vector registers hold
   friend constexpr bool operator==(const CpuVariant&, const CpuVariant&) = default;
 };
 

@@ -169,8 +169,8 @@ class Builder {
   ValueId load_if(ValueId memory, Operand index, Operand mask, Operand otherwise, int lanes = 1);
   void store(ValueId memory, Operand index, Operand value, int lanes = 1);
   void store_if(ValueId memory, Operand index, Operand value, Operand mask, int lanes = 1);
-  /// An atomic row, on memory of i32 or u32; `values` are converted to its type. Empty result for
-  /// atomic_store.
+  /// An atomic row, on memory of i32, u32 or f32 (and, or and xor: no f32); `values` are converted
+  /// to its type. Empty result for atomic_store. A load cannot release, nor a store acquire.
   std::optional<ValueId> atomic(Op op, ValueId memory, Operand index, Operands values,
                                 MemoryOrder order = MemoryOrder::Relaxed);
   /// Op::Barrier or Op::SimdBarrier; `mem_flags` are MemFlags, or-ed. All threads must reach it.

@@ -182,7 +182,8 @@ class Nested {
 
   Node<T> root() const { return {profile_, leaves_.data()}; }
   const std::string& profile() const { return profile_; }
-  const SmallVector<T, 4>& leaves() const { return leaves_; }
+  const SmallVector<T, 4>& leaves() const& { return leaves_; }
+  SmallVector<T, 4> leaves() && { return std::move(leaves_); }
   bool is_tuple() const { return profile_[0] == '('; }
   bool is_none() const { return profile_[0] == '_'; }
   bool has_none() const { return profile_.find('_') != std::string::npos; }

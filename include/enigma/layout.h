@@ -66,7 +66,10 @@ class Layout {
   IntTuple shape() const;
   Strides stride() const;
   /// All modes that are not divided further, first to last.
-  const SmallVector<Mode, 4>& leaves() const { return modes_.leaves(); }
+  const SmallVector<Mode, 4>& leaves() const& { return modes_.leaves(); }
+  /// Of a layout that is about to end: a copy, so that `for (Mode m : layout[k].leaves())` is
+  /// right.
+  SmallVector<Mode, 4> leaves() && { return modes_.leaves(); }
   const Nested<Mode>& modes() const { return modes_; }
   Node<Mode> root() const { return modes_.root(); }
   bool operator==(const Layout&) const = default;

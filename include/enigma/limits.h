@@ -12,5 +12,6 @@ inline constexpr uint32_t kThreadgroupBytes = 32 * 1024;
 inline constexpr int kMaxVectorBytes = 16;  ///< of a vector access: how buffers are aligned
 inline constexpr uint32_t kMaxThreadsPerThreadgroup = 1024;
 inline constexpr uint32_t kSimdWidth = 32;
+inline constexpr uint32_t kQuadWidth = 4;
 
 }  // namespace enigma

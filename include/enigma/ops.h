@@ -20,6 +20,7 @@ enum class Shape : uint8_t {
   Query,             ///< no operands; attribute: the dimension 0..2 (XYZ rows)
   Map,               ///< elementwise on values, pure
   Whole,             ///< on all components of vectors and matrices together, pure
+  Composed,          ///< the builder writes it with other rows; never in a module
   Make,              ///< 2 to 4 components to a vector, or columns to a matrix
   Extract,           ///< a component of a vector, a column of a matrix; attribute: which
   Cast,              ///< one operand, result type given by the caller
@@ -28,7 +29,8 @@ enum class Shape : uint8_t {
   Alloc,             ///< attribute: number of elements; result is memory
   Load,              ///< memory, index, ...; attribute: components of a vector access, or 0
   Store,             ///< memory, index, value; attribute: the same
-  Atomic,            ///< memory, index, values...; attribute: MemoryOrder
+  Atomic,            ///< memory, index, values...; attribute: MemoryOrder (a failed exchange's is
+                     ///< the same without its release)
   Barrier,           ///< attribute: MemFlags
   Region,            ///< holds regions: for, while, if
   Yield,             ///< last instruction of a region
@@ -44,8 +46,9 @@ enum : uint16_t {
   WRAPS = 16,  // algebra
   GRID = 32,
   GROUP = 64,
-  SIMD = 128,  // the result is uniform over ...
-  XYZ = 256,   // a query with three components
+  SIMD = 128,   // the result is uniform over ...
+  XYZ = 256,    // a query with three components
+  WORDS = 512,  // an atomic that floats have not
 };
 }
 

@@ -24,6 +24,7 @@ from enigma.control import for_range, if_, range_constexpr, while_
 from enigma.control import traced_range as range
 from enigma.copy import copy
 from enigma.errors import EnigmaError
+from enigma.gemm import gemm
 from enigma.grid import grid_size, thread_position_in_grid_xyz
 from enigma.jit import JitDef, jit, make_layout_tv, tensor_zipped_divide
 from enigma.kernel import KernelDef, kernel
@@ -55,7 +56,7 @@ __all__ = [
     "Int8", "Int16", "Int32", "Int64", "UInt8", "UInt16", "UInt32", "UInt64",
     "IRValue", "TracingTensor", "EnigmaError",
     "for_range", "while_", "if_", "range", "range_constexpr", "Carry",
-    "register_tensor", "RegisterTensor", "copy", "pipeline", "Pipeline",
+    "register_tensor", "RegisterTensor", "copy", "pipeline", "Pipeline", "gemm",
     "thread_position_in_grid", "thread_position_in_grid_xyz", "grid_size", "arch",
     "MetalRuntime", "CpuRuntime", "Runtime", "default_runtime", "PreparedKernel",
     "DeviceCapabilities", "make_layout_tv", "tensor_zipped_divide", "Layout",
@@ -74,8 +75,8 @@ else:
         "current_trace", "has_trace", "join", "metal_runtime", "operations", "parse_module",
         "query",
         "ceil_div", "compact_col_major", "compact_order", "compact_row_major", "crd2crd", "crd2idx",
-        "flatten", "idx2crd", "inner_product", "is_compatible", "is_congruent",
-        "is_weakly_congruent", "product", "product_each", "shape_div",
+        "flatten", "gemm_own", "gemm_shared", "idx2crd", "inner_product", "is_compatible",
+        "is_congruent", "is_weakly_congruent", "product", "product_each", "shape_div",
     }  # fmt: skip
     for _name in dir(_core):
         if not _name.startswith("_") and _name not in _INTERNAL and _name not in __all__:

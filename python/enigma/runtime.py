@@ -219,17 +219,34 @@ class PreparedKernel:
         grid = self.compiled._grid() if grid is None else grid
         return self._core.dispatch_timed(grid, self.compiled._threads(threads))
 
-    def read_output(self, index: int = 0, dtype: Any = None) -> Any:
-        """Output number ``index``: its bytes, or with ``dtype`` an array of one dimension.
+    def output(self, index: int = 0) -> np.ndarray[Any, Any]:
+        """Output number ``index`` as an input for other kernels: an array on the memory itself.
 
-        ``dtype`` is numpy's or Enigma's. It waits for all dispatches so far.
+        One dimension, the parameter's type, read-only, and valid for as long as it is held. Kernels
+        that were prepared with it read there what this kernel has written last, without a copy::
+
+            hidden = runtime.prepare(first, inputs=[x, w1], output_size=size)
+            result = runtime.prepare(second, inputs=[hidden.output(), w2], output_size=size)
+            runtime.dispatch_batch([(hidden, grid, threads), (result, grid, threads)])
+
+        It waits for all dispatches so far; to look at what a later one wrote, use read_output().
         """
+        return self._core.output(self._output(index))
+
+    def _output(self, index: int) -> int:
         if type(index) is not int or not 0 <= index < len(self._outputs):
             raise error(
                 f"kernel '{self.compiled.kernel_name}' has {_count(self._outputs, 'output')}, and "
                 f"none has the number {index!r}"
             )
-        raw = self._core.read(self._outputs[index])
+        return self._outputs[index]
+
+    def read_output(self, index: int = 0, dtype: Any = None) -> Any:
+        """Output number ``index``: its bytes, or with ``dtype`` an array of one dimension.
+
+        ``dtype`` is numpy's or Enigma's. It waits for all dispatches so far.
+        """
+        raw = self._core.read(self._output(index))
         if dtype is None:
             return raw
         wanted = _numpy_dtype(dtype)

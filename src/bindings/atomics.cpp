@@ -25,18 +25,39 @@ MemoryOrder memory_order(Trace& trace, nb::handle order) {
               trace.builder.location());
 }
 
-/// The one order that is as strong as both.
-MemoryOrder join(MemoryOrder a, MemoryOrder b) {
-  if (a == b || b == MemoryOrder::Relaxed) return a;
-  if (a == MemoryOrder::Relaxed) return b;
-  if (a == MemoryOrder::SeqCst || b == MemoryOrder::SeqCst) return MemoryOrder::SeqCst;
-  return MemoryOrder::AcqRel;
+/// The order that was given, under one of its two names.
+MemoryOrder chosen(Trace& trace, const OpInfo& row, nb::handle order, nb::handle other) {
+  const MemoryOrder first = memory_order(trace, order);
+  if (other.is_none()) return first;
+  if (first != MemoryOrder::Relaxed) {
+    throw Error(std::string(row.python) + " takes its order once, and memory_order= is another " +
+                    "name of it; write one of them",
+                trace.builder.location());
+  }
+  return memory_order(trace, other);
 }
 
-nb::object apply(const OpInfo& row, nb::handle memory, nb::handle index,
-                 std::initializer_list<nb::handle> values,
-                 std::initializer_list<nb::handle> orders) {
-  Trace& trace = Trace::here(row.python);
+/// C++'s rule: an exchange that fails writes nothing to release, and orders no more than one that
+/// succeeds. So the order of success says all.
+void check_failure(Trace& trace, const OpInfo& row, MemoryOrder success, nb::handle failure) {
+  const MemoryOrder order = memory_order(trace, failure);
+  const char* wrong = nullptr;
+  if (order == MemoryOrder::Release || order == MemoryOrder::AcqRel) {
+    wrong = ": a failed exchange releases nothing; it is one of relaxed, acquire and seq_cst";
+  } else if ((order == MemoryOrder::SeqCst && success != MemoryOrder::SeqCst) ||
+             (order == MemoryOrder::Acquire &&
+              (success == MemoryOrder::Relaxed || success == MemoryOrder::Release))) {
+    wrong = ", which is stronger than its success_order; make that as strong";
+  }
+  if (wrong) {
+    throw Error(std::string(row.python) + " cannot have the failure_order '" +
+                    nb::cast<std::string>(failure) + "'" + wrong,
+                trace.builder.location());
+  }
+}
+
+nb::object apply(Trace& trace, const OpInfo& row, nb::handle memory, nb::handle index,
+                 std::initializer_list<nb::handle> values, MemoryOrder order) {
   Place at = place(trace, memory, index, row.python);
   if (at.exists) {
     throw Error(std::string(row.python) +
@@ -46,15 +67,10 @@ nb::object apply(const OpInfo& row, nb::handle memory, nb::handle index,
   }
   std::vector<Operand> operands;
   for (nb::handle v : values) operands.push_back(operand(trace, v, row.python));
-  MemoryOrder order = MemoryOrder::Relaxed;
-  for (nb::handle o : orders) order = join(order, memory_order(trace, o));
   std::optional<ValueId> result =
       trace.builder.atomic(row.op, at.memory, at.index, operands, order);
   return result ? value_object(trace, *result) : nb::none();
 }
-
-/// `order` unless the other spelling, memory_order=, was given.
-nb::handle chosen(nb::handle order, nb::handle other) { return other.is_none() ? order : other; }
 
 /// Defines a row in the module, or in the class with the memory as self.
 template <class Scope, class F, class... Args>
@@ -78,14 +94,15 @@ void bind_row(Scope& scope, const OpInfo& row) {
   using H = nb::handle;
   const char* const kValue = ": " ENIGMA_VALUE;
   const char* const kOrder = ", order: str = 'relaxed', memory_order: str | None = None";
-  const auto order = nb::arg("order") = "relaxed";
+  const auto order = nb::arg("order").none() = "relaxed";
   const auto other = nb::arg("memory_order") = nb::none();
   switch (row.operands.size()) {
     case 2:
       define(
           scope, row,
           [&row](H self, H index, H o, H other) {
-            return apply(row, self, index, {}, {chosen(o, other)});
+            Trace& trace = Trace::here(row.python);
+            return apply(trace, row, self, index, {}, chosen(trace, row, o, other));
           },
           "", kOrder, order, other);
       break;
@@ -93,7 +110,8 @@ void bind_row(Scope& scope, const OpInfo& row) {
       define(
           scope, row,
           [&row](H self, H index, H value, H o, H other) {
-            return apply(row, self, index, {value}, {chosen(o, other)});
+            Trace& trace = Trace::here(row.python);
+            return apply(trace, row, self, index, {value}, chosen(trace, row, o, other));
           },
           std::string(", value") + kValue, kOrder, nb::arg("value").none(), order, other);
       break;
@@ -101,22 +119,17 @@ void bind_row(Scope& scope, const OpInfo& row) {
       define(
           scope, row,
           [&row](H self, H index, H expected, H desired, H success, H failure, H other) {
-            H s = chosen(success, other), f = chosen(failure, other);
-            // A failed exchange writes nothing, so it has nothing to release.
-            for (const char* wrong : {"release", "acq_rel"}) {
-              if (other.is_none() && PyUnicode_Check(f.ptr()) &&
-                  nb::cast<std::string_view>(f) == wrong) {
-                throw Error(std::string(row.python) + ": failure_order cannot be '" + wrong +
-                            "': it is one of relaxed, acquire and seq_cst");
-              }
-            }
-            return apply(row, self, index, {expected, desired}, {s, f});
+            Trace& trace = Trace::here(row.python);
+            const MemoryOrder order = chosen(trace, row, success, other);
+            check_failure(trace, row, order, failure);
+            return apply(trace, row, self, index, {expected, desired}, order);
           },
           std::string(", expected") + kValue + ", desired" + kValue,
           ", success_order: str = 'relaxed', failure_order: str = 'relaxed', "
           "memory_order: str | None = None",
           nb::arg("expected").none(), nb::arg("desired").none(),
-          nb::arg("success_order") = "relaxed", nb::arg("failure_order") = "relaxed", other);
+          nb::arg("success_order").none() = "relaxed", nb::arg("failure_order").none() = "relaxed",
+          other);
       break;
     default:
       throw InternalError(std::string("no binding for atomics of the form of ") + row.name);

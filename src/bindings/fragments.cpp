@@ -7,8 +7,8 @@
 namespace enigma {
 namespace {
 
-const Fragment& alive(Trace& trace, const Fragment& f, const char* what) {
-  if (f.trace.get() == &trace) return f;
+void check_kernel(Trace& trace, const Fragment& f, const char* what) {
+  if (f.trace.get() == &trace) return;
   throw Error(std::string(what) + ": a fragment of kernel '" + f.trace->kernel +
                   "' is used in kernel '" + trace.kernel + "'",
               trace.builder.location());
@@ -82,8 +82,8 @@ nb::object elementwise(Trace& trace, const char* what, std::span<const nb::handl
   std::vector<Operand> operands;
   const Fragment* first = nullptr;
   for (nb::handle h : x) {
-    const bool is_one = nb::isinstance<Fragment>(h);
-    const Fragment* f = is_one ? &alive(trace, *nb::inst_ptr<Fragment>(h), what) : nullptr;
+    const Fragment* f = nb::isinstance<Fragment>(h) ? nb::inst_ptr<Fragment>(h) : nullptr;
+    if (f) check_kernel(trace, *f, what);
     if (f && first && !agree(f->shape, first->shape)) {
       throw Error(std::string(what) + ": fragments of shapes " + str(first->shape) + " and " +
                       str(f->shape) + " have no elements in common",

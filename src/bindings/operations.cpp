@@ -218,6 +218,7 @@ void bind_operations(nb::module_& m) {
         break;
       case Shape::Make:
       case Shape::Extract:
+      case Shape::Composed:
         break;  // vectors.cpp
       case Shape::Query:
         bind_query(m, row);

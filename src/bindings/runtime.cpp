@@ -1,6 +1,7 @@
 // Runtimes and prepared kernels. What is on the path of a dispatch looks at its arguments by hand.
 #include "enigma/runtime.h"
 
+#include <nanobind/ndarray.h>
 #include <nanobind/stl/string.h>
 
 #include <cstring>
@@ -174,21 +175,15 @@ nb::bytes read(const PyPrepared& self, nb::handle param) {
   return nb::bytes(memory.data, memory.bytes);
 }
 
-nb::object read_array(const PyPrepared& self, nb::handle param) {
+/// The memory itself, which lives as long as the array does.
+nb::object output(const PyPrepared& self, nb::handle param) {
   std::shared_ptr<Prepared> prepared = alive(self);
   uint32_t index = param_of(self, param);
   Binding memory = wait_for(*prepared, index);
-  nb::object numpy = nb::module_::import_("numpy");
-  // Through bytes of numpy's own, since it exports no buffer of bfloat16.
-  nb::object raw = numpy.attr("empty")(memory.bytes, "uint8");
-  Py_buffer view;
-  if (PyObject_GetBuffer(raw.ptr(), &view, PyBUF_WRITABLE)) throw nb::python_error();
-  {
-    nb::gil_scoped_release release;
-    std::memcpy(view.buf, memory.data, memory.bytes);
-  }
-  PyBuffer_Release(&view);
-  return raw.attr("view")(dtype_object(self.artifact->params[index].dtype).attr("numpy"));
+  auto* owner = new std::shared_ptr<void>(memory.owner);
+  nb::capsule keeps(owner, [](void* p) noexcept { delete static_cast<std::shared_ptr<void>*>(p); });
+  nb::ndarray<nb::numpy, const uint8_t> raw(memory.data, {memory.bytes}, keeps);
+  return nb::cast(raw).attr("view")(dtype_object(self.artifact->params[index].dtype).attr("numpy"));
 }
 
 void set_input(const PyPrepared& self, nb::handle param, nb::handle x) {
@@ -308,9 +303,9 @@ void bind_prepared(nb::module_& m) {
            "The same; the milliseconds that it took on the device.")
       .def("read", &read, nb::arg("param").none(), nb::sig("def read(self, param: int) -> bytes"),
            "A copy of a parameter's memory, after all dispatches so far.")
-      .def("read_array", &read_array, nb::arg("param").none(),
-           nb::sig("def read_array(self, param: int) -> typing.Any"),
-           "The same as a one-dimensional array of the parameter's dtype.")
+      .def("output", &output, nb::arg("param").none(),
+           nb::sig("def output(self, param: int) -> typing.Any"),
+           "The memory bound to a parameter as a numpy array that cannot be written.")
       .def("set_input", &set_input, nb::arg("param").none(), nb::arg("array").none(),
            nb::sig("def set_input(self, param: int, array: object) -> None"),
            "Binds a parameter to another array or number.")

@@ -23,6 +23,26 @@ void bind_make_float(nb::module_& m, int components) {
       nb::sig(sig.c_str()), doc.c_str());
 }
 
+/// Packing takes a vector or its components, unpacking a uint.
+void bind_composed(nb::module_& m, const OpInfo& row) {
+  const bool packs = row.operands != "u";
+  const std::string sig = std::string("def ") + row.python +
+                          (packs ? "(*parts: " ENIGMA_VALUE : "(x: " ENIGMA_VALUE) + ") -> IRValue";
+  auto apply = [&row](nb::handle parts) {
+    Trace& trace = Trace::here(row.python);
+    return value_object(trace, trace.builder.apply(row.op, operands(trace, parts, row.python)));
+  };
+  if (packs) {
+    m.def(
+        row.python, [apply](nb::args parts) { return apply(parts); }, nb::sig(sig.c_str()),
+        row.doc);
+  } else {
+    m.def(
+        row.python, [apply](nb::handle x) { return apply(nb::make_tuple(x)); }, nb::arg("x").none(),
+        nb::sig(sig.c_str()), row.doc);
+  }
+}
+
 }  // namespace
 
 nb::object part_of(const IRValue& whole, nb::handle index, const char* what) {
@@ -47,6 +67,11 @@ void bind_vectors(nb::module_& m) {
       },
       nb::sig("def make_vec(*parts: " ENIGMA_VALUE ") -> IRValue"), make.doc);
   for (int components : {2, 3, 4}) bind_make_float(m, components);
+  for (const OpInfo& row : all_ops()) {
+    if (row.shape == Shape::Composed) bind_composed(m, row);
+  }
+  m.attr("unpack_unorm4x8_srgb_to_float") =
+      m.attr("unpack_srgb_unorm4x8_to_float");  // Metal's name
   m.def(
       extract.python,
       [](const IRValue& v, nb::handle index) { return part_of(v, index, "vec_extract"); },

@@ -230,6 +230,7 @@ const char* Builder::State::advice(std::span<const Op> rows,
   if ((c == 'V' && any_part) || (c == 'W' && all_float)) {
     return "make_vec(...), which takes the components";
   }
+  if (c == 'V' && all_float) return "v.x, one component, for the operand that is no vector";
   if (takes_floats && any_number) return "metal_cast(x, \"float\")";
   return takes_integers ? "metal_cast(x, \"int\")" : "metal_cast(x, \"float\")";
 }
@@ -318,6 +319,7 @@ ValueId Builder::State::apply(std::span<const Op> rows, std::span<const Operand>
          " is not built by apply(): constants, casts, allocations, SIMD-group matrices and ",
          "control flow have functions of their own");
   }
+  if (first.shape == Shape::Composed) return compose(rows.front(), operands);
   if (operands.size() != first.operands.size()) {
     fail(user, " takes ", first.operands.size(), " operands, ", operands.size(),
          " were given: ", signature_text(first));

@@ -7,6 +7,7 @@
 #include "ir/builder_state.h"
 #include "ir/literal.h"
 #include "ir/signature.h"
+#include "ir/spelling.h"
 
 namespace enigma {
 ValueId Builder::threadgroup_alloc(DType dtype, int64_t elements) {
@@ -100,10 +101,16 @@ std::optional<ValueId> Builder::atomic(Op op, ValueId memory, Operand index, Ope
     s.fail("atomic() takes an atomic operation, ", row.mnemonic, " was given");
   }
   if (order > MemoryOrder::SeqCst) s.fail(row.python, " has an unknown memory order");
+  if (!may_have(op, order)) {
+    s.fail(row.python, " cannot have the order ", kMemoryOrders[static_cast<size_t>(order)],
+           ": it is one of relaxed, ", op == Op::AtomicLoad ? "acquire" : "release",
+           " and seq_cst");
+  }
   ValueId mem = s.memory(memory, row.python);
-  const DType element = s.type(mem).dtype;
-  if (element != DType::I32 && element != DType::U32) {
-    s.fail(row.python, " works on memory of i32 or u32, ", s.describe(mem), " was given");
+  if (!works_on(row, s.type(mem).dtype)) {
+    s.fail(row.python, " works on memory of ",
+           row.has(flag::WORDS) ? "int or uint, " : "int, uint or float, ", s.describe(mem),
+           " was given; Metal has no such atomics of other types");
   }
   check_bounds(s.m, s.where, mem, index);
   std::vector<Operand> operands{mem, index};

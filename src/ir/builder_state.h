@@ -100,6 +100,11 @@ struct Builder::State {
   /// The parts of a vector or matrix, all values converted to the type of one.
   ValueId make(Op op, std::span<const Operand> parts, Type part);
   ValueId part(ValueId whole, uint64_t index);
+  /// One vector, or as many numbers as it has components, as a value of that type. Values that are
+  /// no numbers of its kind, float or integer, are refused.
+  ValueId gather(std::span<const Operand> parts, Type type, std::string_view user);
+  /// A Composed row, by other rows.
+  ValueId compose(Op op, std::span<const Operand> operands);
   /// A factor of a product, in the dtype in which the factors meet.
   ValueId factor(const Operand& x, std::span<const Operand> factors, std::string_view user);
   // Their messages show the signature of the row that is applied, if one is.

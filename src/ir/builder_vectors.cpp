@@ -21,6 +21,31 @@ ValueId Builder::State::part(ValueId whole, uint64_t index) {
   return emit(Op::VecExtract, {whole}, part_type(type(whole)), index);
 }
 
+ValueId Builder::State::gather(std::span<const Operand> parts, Type type, std::string_view user) {
+  int count = 0;
+  bool good = true;
+  for (const Operand& x : parts) {
+    const ValueId* v = std::get_if<ValueId>(&x);
+    if (v) check_value(*v);
+    const Type t = v ? this->type(*v) : Type::scalar(natural_type(std::get<Literal>(x)));
+    count += t.elements();
+    good &= t.cols == 1 && (is_float(t.dtype) || is_integer(t.dtype)) &&
+            (is_float(t.dtype) == is_float(type.dtype) || !v);
+  }
+  const Type part = Type::scalar(type.dtype);
+  const bool one = parts.size() == 1 && count > 1;
+  if (!good || count != type.rows || (parts.size() != type.rows && !one)) {
+    Text given;
+    for (const Operand& x : parts) given.add(&x == &parts.front() ? "" : " and ", describe(x));
+    fail(user, " takes ", to_string(type), " or ", int{type.rows}, " numbers, ",
+         parts.empty() ? "nothing" : given.str(), " was given");
+  }
+  if (one) return convert(parts[0], type);
+  std::vector<ValueId> components;
+  for (const Operand& x : parts) components.push_back(convert(x, part));
+  return emit(Op::MakeVec, std::move(components), type);
+}
+
 ValueId Builder::State::factor(const Operand& x, std::span<const Operand> factors,
                                std::string_view user) {
   const Operand* both[] = {&factors[0], &factors[1]};

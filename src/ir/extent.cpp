@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <map>
 #include <optional>
+#include <set>
+#include <utility>
 
 #include "ir/locations.h"
 #include "ir/signature.h"
@@ -128,6 +130,7 @@ std::vector<IndexBound> index_bounds(const Module& m) {
   Formulas formulas(m);
   LocationTable locations(m);
   std::vector<IndexBound> bounds;
+  std::set<std::pair<uint32_t, Polynomial>> seen;
   for (InstId id : m[m.body].insts) {
     const Instruction& inst = m[id];
     formulas.visit(inst);
@@ -140,10 +143,7 @@ std::vector<IndexBound> index_bounds(const Module& m) {
     Polynomial last = *index;
     if (inst.attr) last[{}] += static_cast<int64_t>(inst.attr) - 1;  // of a vector
     for (const auto& [factors, coefficient] : last) bound.terms.push_back({coefficient, factors});
-    bool seen = std::any_of(bounds.begin(), bounds.end(), [&](const IndexBound& other) {
-      return other.param == bound.param && other.terms == bound.terms;
-    });
-    if (!seen) bounds.push_back(std::move(bound));
+    if (seen.emplace(bound.param, last).second) bounds.push_back(std::move(bound));
   }
   return bounds;
 }

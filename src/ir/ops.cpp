@@ -12,8 +12,8 @@
 namespace enigma {
 namespace {
 
-constexpr std::string_view kOperandLetters = "FIBAVWMspbfuxvmeg";
-constexpr std::string_view kResultLetters = "TspbfueUgt-?";
+constexpr std::string_view kOperandLetters = "FIBAVWMspbfu42qdxvmeg";
+constexpr std::string_view kResultLetters = "Tspbfu42qdeUgt-?";
 
 constexpr std::string_view operands_of(std::string_view signature) {
   return signature.substr(0, signature.find(':'));
@@ -73,13 +73,11 @@ constexpr size_t kNumOps = std::size(kOps);
 template <class Key>
 constexpr std::array<Op, kNumOps> sorted_by(Key key) {
   std::array<Op, kNumOps> order{};
-  for (size_t i = 0; i < kNumOps; ++i) {
-    size_t at = i;
-    for (; at > 0 && key(kOps[i]) < key(kOps[static_cast<size_t>(order[at - 1])]); --at) {
-      order[at] = order[at - 1];
-    }
-    order[at] = static_cast<Op>(i);
-  }
+  for (size_t i = 0; i < kNumOps; ++i) order[i] = static_cast<Op>(i);
+  std::sort(order.begin(), order.end(), [&](Op a, Op b) {
+    const int c = key(kOps[static_cast<size_t>(a)]).compare(key(kOps[static_cast<size_t>(b)]));
+    return c < 0 || (c == 0 && a < b);
+  });
   return order;
 }
 

@@ -225,7 +225,8 @@ class Parser {
     }
     const std::string mnemonic = lex_.dotted_word("an instruction");
     const OpInfo* row = find_mnemonic(mnemonic);
-    if (!row) lex_.fail("expected an instruction, found \"", mnemonic, "\"");
+    if (!row || row->shape == Shape::Composed)
+      lex_.fail("expected an instruction, found \"", mnemonic, "\"");
     InstId i = append(r, row->op);
     std::vector<Type> types = operands(i, *row);
     if (types.size() != names.size()) {
@@ -344,6 +345,8 @@ class Parser {
       case Shape::Region:
         if (row.op == Op::If) return if_(i);
         return row.op == Op::For ? for_(i) : while_(i);
+      case Shape::Composed:
+        break;
     }
     lex_.fail("expected an instruction");
   }

@@ -138,6 +138,7 @@ class Printer {
       case Shape::Lane:
         out_.add(" ", uses(x), " : ", to_string(shared_type(m_, inst)));
         break;
+      case Shape::Composed:
       case Shape::Whole:
         out_.add(" ", uses(x), " : ", types(x));
         break;

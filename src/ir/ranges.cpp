@@ -212,6 +212,13 @@ Range Ranges::result(const Instruction& inst) const {
     }
     case Op::Select:
       return hull(at(0), at(1));
+    case Op::MakeVec: {
+      Range every = at(0);
+      for (size_t k = 1; k < inst.operands.size(); ++k) every = hull(every, at(k));
+      return every;
+    }
+    case Op::VecExtract:
+      return at(0);
     case Op::Cast:
       return int_at(0) ? at(0) : all;  // the caller drops what does not fit
     case Op::PopCount:

@@ -104,6 +104,23 @@ Type result_type(const OpInfo& row, std::span<const Type> operands, uint64_t att
   }
 }
 
+bool works_on(const OpInfo& row, DType t) {
+  return t == DType::I32 || t == DType::U32 || (t == DType::F32 && !row.has(flag::WORDS));
+}
+
+bool may_have(Op op, MemoryOrder order) {
+  switch (order) {
+    case MemoryOrder::Acquire:
+      return op != Op::AtomicStore;
+    case MemoryOrder::Release:
+      return op != Op::AtomicLoad;
+    case MemoryOrder::AcqRel:
+      return op != Op::AtomicLoad && op != Op::AtomicStore;
+    default:
+      return order <= MemoryOrder::SeqCst;
+  }
+}
+
 Type part_type(Type whole) {
   return whole.is_matrix() ? Type::vector(whole.dtype, whole.rows) : Type::scalar(whole.dtype);
 }
@@ -184,6 +201,14 @@ const char* letter_text(char letter) {
       return "float matrix or vector";
     case 's':
       return "float";
+    case '4':
+      return "float4";
+    case '2':
+      return "float2";
+    case 'q':
+      return "uint4";
+    case 'd':
+      return "int2";
     case 'v':
       return "any";
     case 'b':

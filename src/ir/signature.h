@@ -36,6 +36,10 @@ Type part_type(Type whole);
 constexpr int part_count(Type whole) { return whole.is_matrix() ? whole.cols : whole.rows; }
 /// The vector or matrix of these parts, which may not exist().
 Type made_of(Type part, size_t count);
+/// Whether an atomic row works on memory of this type.
+bool works_on(const OpInfo& row, DType t);
+/// Whether an atomic may have this order: a load releases nothing, a store acquires nothing.
+bool may_have(Op op, MemoryOrder order);
 /// Fills Param::read and Param::written from the instructions.
 void fill_param_effects(Module& m);
 

@@ -79,6 +79,7 @@ class Analysis {
                                                       : Level::Varying);
         return;
       case Shape::Map:
+      case Shape::Composed:
       case Shape::Whole:
       case Shape::Make:
       case Shape::Extract:

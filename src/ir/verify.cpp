@@ -14,13 +14,13 @@
 //              shape; indices are scalar integers, lanes u32, elements the memory's dtype;
 //   memory     is the operand of loads, stores and atomics only: it is not carried, chosen,
 //   yielded;
-//              atomics work on i32 and u32;
+//              atomics work on i32, u32 and, but for WORDS rows, f32;
 //   SIMD-group matrices
 //              are filled from a scalar, have the dtype of the memory that they come from or go to,
 //              and are multiplied in the types that Metal knows;
 //   attribute  constants have no bits beyond their width, queries a dimension below 3 (0 without
-//              components), allocations 1 element or more, atomics an order, barriers known flags,
-//              function constants an index up to 65535;
+//              components), allocations 1 element or more, atomics an order that they can have,
+//              barriers known flags, function constants an index up to 65535;
 //   casts      keep the number of elements, or broadcast a scalar to a vector; as_type keeps the
 //              width, and neither type is bool;
 //   vectors    are made of 2 to 4 scalars of one type, matrices of as many vectors; the part that
@@ -220,6 +220,7 @@ class Verifier {
   void instruction(const Instruction& inst, InstId parent) {
     const OpInfo& row = info(inst.op);
     if (row.shape == Shape::Region) return region_op(inst);
+    if (row.shape == Shape::Composed) return broken("an operation that only the builder knows");
     if (!inst.regions.empty()) broken("an instruction that holds no regions has some");
     if (row.shape == Shape::Yield) {
       for (ValueId v : inst.operands) {
@@ -363,9 +364,9 @@ class Verifier {
         return;
       }
       case Shape::Atomic: {
-        const DType element = type(inst.operands[0]).dtype;
-        if (inst.attr >= kMemoryOrders.size()) broken("an unknown memory order");
-        if (element != DType::I32 && element != DType::U32) broken("an atomic on another type");
+        const auto order = static_cast<MemoryOrder>(std::min<uint64_t>(inst.attr, UINT8_MAX));
+        if (!may_have(inst.op, order)) broken("a memory order that it cannot have");
+        if (!works_on(row, type(inst.operands[0]).dtype)) broken("an atomic on another type");
         return;
       }
       case Shape::SimdMatrix: {

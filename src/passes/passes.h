@@ -17,4 +17,9 @@ void eliminate_dead(Module& m);    ///< what nothing uses
 /// All passes in order; options.dump sees the IR after each.
 void run_passes(Module& m, const CompileOptions& options);
 
+/// Whether there are loads or stores of vectors.
+bool has_vector_accesses(const Module& m);
+/// Makes them loads and stores of elements. Not one of run_passes: the CPU device alone wants it.
+void split_vectors(Module& m);
+
 }  // namespace enigma

@@ -54,6 +54,16 @@ inline Module sample(Op op, DType t) {
   };
   for (char letter : row.operands) {
     switch (letter) {
+      case '4':
+        operands.emplace_back(b.make_vec({0.5, b.load(x, index), -1.5, b.load(x, index)}));
+        break;
+      case '2':
+      case 'd':
+        operands.emplace_back(b.make_vec({b.load(x, index), b.load(x, index)}));
+        break;
+      case 'q':
+        operands.emplace_back(b.make_vec({1, b.load(x, index), 2, 3}));
+        break;
       case 'V':
       case 'W':
         operands.emplace_back(vector());
@@ -108,7 +118,10 @@ inline Module sample(Op op, DType t) {
       simd_matrix_sample(b, op, x, index);
       return b.finish();
     case Shape::Atomic:
-      v = b.atomic(op, x, index, std::span(operands).subspan(2), MemoryOrder::AcqRel)
+      v = b.atomic(op, x, index, std::span(operands).subspan(2),
+                   op == Op::AtomicLoad    ? MemoryOrder::Acquire
+                   : op == Op::AtomicStore ? MemoryOrder::Release
+                                           : MemoryOrder::AcqRel)
               .value_or(ValueId{});
       break;
     default:
@@ -123,13 +136,18 @@ inline Module sample(Op op, DType t) {
   return b.finish();
 }
 
-/// Whether the builder takes the row on this type; as_type has no bool, atomics two types only.
+/// Whether the builder takes the row on this type; as_type has no bool, atomics few types.
 inline bool takes_sample(Op op, DType t) {
   const OpInfo& row = info(op);
   if (row.shape == Shape::Region || row.shape == Shape::Yield) return false;
+  if (row.shape == Shape::Atomic) {
+    return t == DType::I32 || t == DType::U32 || (t == DType::F32 && !row.has(flag::WORDS));
+  }
   if (row.shape == Shape::SimdMatrix) return is_float(t);
-  if (row.shape == Shape::Atomic) return t == DType::I32 || t == DType::U32;
   if (op == Op::AsType) return t != DType::B1;
+  const std::string_view composed = row.shape == Shape::Composed ? row.operands : "";
+  if (composed == "4" || composed == "2") return is_float(t);
+  if (composed == "q" || composed == "d") return is_integer(t);
   for (char letter : row.operands) {
     if (letter < 'A' || letter > 'Z') continue;
     for (DType u : types_of(letter)) {

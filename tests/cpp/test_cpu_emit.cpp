@@ -18,6 +18,7 @@ namespace {
 constexpr CpuVariant kWhole{{256, 1, 1}, false};
 constexpr CpuVariant kEdges{{256, 1, 1}, true};
 constexpr CpuVariant kStreams{{256, 1, 1}, true, true};
+constexpr CpuVariant kInStep{{256, 1, 1}, false, false, 16};
 
 CpuCode emit(const Module& m, const CpuVariant& v = kWhole) { return emit_cpu(verify(m), v); }
 
@@ -92,7 +93,8 @@ ValueId apply(Builder& b, const char* name, Operand x, Operand y) {
 }  // namespace
 
 TEST_CASE("every row and type gives sound text in every kind of body") {
-  const CpuVariant variants[] = {kWhole, kEdges, kStreams, {{8, 4, 2}, true}, {{10, 1, 1}, false}};
+  const CpuVariant variants[] = {
+      kWhole, kEdges, kStreams, kInStep, {{8, 4, 2}, true}, {{10, 1, 1}, false}};
   for (const OpInfo& row : all_ops()) {
     for (const DTypeInfo& t : kDTypes) {
       if (!takes_sample(row.op, t.dtype)) continue;
@@ -141,6 +143,22 @@ TEST_CASE("what is written once goes past the caches when it is large") {
   b.store(moving, apply(b, "+", i, turn), turn);
   b.end_for();
   CHECK(count(emit(b.finish(), kStreams).llvm_ir, "!nontemporal") == 1);
+}
+
+TEST_CASE("loops are run for several SIMD-groups in step, with one check for all of them") {
+  Builder b("k");
+  ValueId x = b.buffer("X", DType::F32), n = b.scalar("n", DType::U32);
+  ValueId i = b.query(Op::ThreadPositionInThreadgroup);
+  Builder::Loop loop =
+      b.begin_for(i, n, Literal(256), DType::U32, std::array<Operand, 1>{Literal(0.0)});
+  ValueId sum = apply(b, "+", loop.args[0], b.load(x, loop.index));
+  ValueId total = b.end_for(std::array<Operand, 1>{sum})[0];
+  b.store(x, i, total);
+  Module m = b.finish();
+  std::string ir = emit(m, kInStep).llvm_ir;
+  CHECK(problems(ir) == "");
+  CHECK(count(ir, "load <32 x float>") > count(emit(m, kWhole).llvm_ir, "load <32 x float>"));
+  CHECK(count(ir, "label %fault") == 3);  // of the loop in step, its rest, the store
 }
 
 TEST_CASE("edges are a function of their own; without a full SIMD-group there is nothing else") {

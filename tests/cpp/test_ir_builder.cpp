@@ -211,8 +211,19 @@ TEST_CASE("what operations refuse") {
         "such as \"int\"");
   CHECK(error_of([&] { f.b.begin_for(lit(0), f[F32], lit(1), I32, {}); }) ==
         "the end of a loop is an integer, f32 (f32) was given; write metal_cast(x, \"int\")");
-  CHECK(error_of([&] { f.b.atomic(Op::AtomicAdd, buf, lit(0), {}); }) ==
-        "atomic_fetch_add works on memory of i32 or u32, A (memref<f32, device>) was given");
+  const std::vector<Operand> value{lit(1)};
+  CHECK(error_of([&] { f.b.atomic(Op::AtomicAnd, buf, lit(0), value); }) ==
+        "atomic_fetch_and works on memory of int or uint, A (memref<f32, device>) was given; Metal "
+        "has no such atomics of other types");
+  ValueId half = f.b.buffer("H", DType::F16);
+  CHECK(
+      error_of([&] { f.b.atomic(Op::AtomicAdd, half, lit(0), value); }) ==
+      "atomic_fetch_add works on memory of int, uint or float, H (memref<f16, device>) was given; "
+      "Metal has no such atomics of other types");
+  CHECK(error_of([&] { f.b.atomic(Op::AtomicLoad, buf, lit(0), {}, MemoryOrder::AcqRel); }) ==
+        "atomic_load cannot have the order acq_rel: it is one of relaxed, acquire and seq_cst");
+  CHECK(error_of([&] { f.b.atomic(Op::AtomicStore, buf, lit(0), value, MemoryOrder::Acquire); }) ==
+        "atomic_store cannot have the order acquire: it is one of relaxed, release and seq_cst");
   ValueId shared = f.b.threadgroup_alloc(F32, 8000);
   f.b.set_name(shared, "tile");
   CHECK(error_of([&] { f.b.threadgroup_alloc(F32, 193); }) ==

@@ -72,7 +72,7 @@ TEST_CASE("a load does not pass a store, a barrier or an atomic") {
         "    A[tid] = A_value + B[tid];\n");
 }
 
-TEST_CASE("masked loads read the first element where the mask does not hold") {
+TEST_CASE("masked loads read nothing where the mask does not hold") {
   Kernel k;
   ValueId a = k.b.buffer("A", DType::F16), m = k.b.buffer("M", DType::B1),
           out = k.b.buffer("Out", DType::F16);
@@ -85,9 +85,8 @@ TEST_CASE("masked loads read the first element where the mask does not hold") {
   CHECK(k.body() ==
         "    const uint tid = thread_position_in_grid.x;\n"
         "    const bool mask = tid < n;\n"
-        "    const half x = select(0.5h, A[mask ? tid : 0u], mask);\n"
-        "    const bool test = tid != n;\n"
-        "    if (mask && (test ? M[test ? tid : 0u] != 0 : true)) {\n"
+        "    const half x = mask ? A[tid] : 0.5h;\n"
+        "    if (mask && (tid != n ? M[tid] != 0 : true)) {\n"
         "        Out[tid] = x;\n"
         "    }\n");
 }
@@ -107,8 +106,9 @@ TEST_CASE("atomics: the buffer is atomic when nothing else uses it, and cast at 
   k.b.store(out, tid, *k.b.atomic(Op::AtomicCas, c, tid, pair, MemoryOrder::Acquire));
   MslCode code = k.code();
   CHECK(code.version == 320);  // for the fence
-  CHECK(code.text.find("kernel void k(device atomic_uint* H [[buffer(0)]],\n"
-                       "              device int* C [[buffer(1)]],\n") != std::string::npos);
+  CHECK(code.text.find("kernel void k(coherent(device) device atomic_uint* H [[buffer(0)]],\n"
+                       "              coherent(device) device int* C [[buffer(1)]],\n") !=
+        std::string::npos);
   CHECK(code.text.substr(code.text.find(" {\n") + 3) ==
         "    threadgroup uint shared[4];\n"
         "    const uint tid = thread_position_in_grid.x;\n"
@@ -118,13 +118,84 @@ TEST_CASE("atomics: the buffer is atomic when nothing else uses it, and cast at 
         "memory_order_relaxed);\n"
         "    C[1] = int(old);\n"
         "    int expected = -1;\n"
-        "    const bool exchanged = atomic_compare_exchange_weak_explicit((device "
-        "atomic_int*)&C[tid], "
-        "&expected, 2, memory_order_relaxed, memory_order_relaxed);\n"
+        "    const bool exchanged = atomic_compare_exchange_weak_explicit("
+        "(coherent(device) device atomic_int*)&C[tid], &expected, 2, memory_order_relaxed, "
+        "memory_order_relaxed);\n"
         "    atomic_thread_fence(mem_flags::mem_device | mem_flags::mem_threadgroup, "
         "memory_order_seq_cst, thread_scope_device);\n"
         "    Out[tid] = uchar(exchanged);\n"
         "}\n");
+}
+
+TEST_CASE("atomics of float: Metal's own where it has them, on the bits elsewhere") {
+  Kernel k;
+  ValueId x = k.b.buffer("X", DType::F32), y = k.b.buffer("Y", DType::F32);
+  ValueId shared = k.named("shared", k.b.threadgroup_alloc(DType::F32, 4));
+  std::vector<Operand> one{number(1.0)}, pair{number(0.0), number(1.0)};
+  auto all = [&](ValueId memory) {
+    k.b.atomic(Op::AtomicStore, memory, number(0), one);
+    k.b.atomic(Op::AtomicAdd, memory, number(0), one);
+    k.b.atomic(Op::AtomicMin, memory, number(1), one);
+    k.b.atomic(Op::AtomicCas, memory, number(2), pair);
+  };
+  all(x);
+  all(shared);
+  k.b.store(y, number(0), *k.b.atomic(Op::AtomicLoad, shared, number(0), {}));
+  MslCode code = k.code();
+  CHECK(code.version == 310);
+  CHECK(code.text.find("inline float enigma_atomic_fetch_min_device(device atomic_uint* object, "
+                       "float x) {\n") != std::string::npos);
+  CHECK(code.text.find("inline float enigma_atomic_fetch_min_threadgroup(threadgroup atomic_uint* "
+                       "object, float x) {\n") != std::string::npos);
+  CHECK(code.text.find("enigma_atomic_fetch_add_device") == std::string::npos);
+  CHECK(code.text.find("kernel void k(device atomic_float* X [[buffer(0)]],\n") !=
+        std::string::npos);
+  CHECK(code.text.substr(code.text.find("    threadgroup float")) ==
+        "    threadgroup float shared[4];\n"
+        "    atomic_store_explicit(&X[0], 1.0f, memory_order_relaxed);\n"
+        "    atomic_fetch_add_explicit(&X[0], 1.0f, memory_order_relaxed);\n"
+        "    enigma_atomic_fetch_min_device((device atomic_uint*)&X[1], 1.0f);\n"
+        "    uint expected = as_type<uint>(0.0f);\n"
+        "    atomic_compare_exchange_weak_explicit((device atomic_uint*)&X[2], &expected, "
+        "as_type<uint>(1.0f), memory_order_relaxed, memory_order_relaxed);\n"
+        "    atomic_store_explicit((threadgroup atomic_uint*)&shared[0], as_type<uint>(1.0f), "
+        "memory_order_relaxed);\n"
+        "    enigma_atomic_fetch_add_threadgroup((threadgroup atomic_uint*)&shared[0], 1.0f);\n"
+        "    enigma_atomic_fetch_min_threadgroup((threadgroup atomic_uint*)&shared[1], 1.0f);\n"
+        "    uint expected_1 = as_type<uint>(0.0f);\n"
+        "    atomic_compare_exchange_weak_explicit((threadgroup atomic_uint*)&shared[2], "
+        "&expected_1, as_type<uint>(1.0f), memory_order_relaxed, memory_order_relaxed);\n"
+        "    const float shared_value = as_type<float>(atomic_load_explicit((threadgroup "
+        "atomic_uint*)&shared[0], memory_order_relaxed));\n"
+        "    Y[0] = shared_value;\n"
+        "}\n");
+}
+
+TEST_CASE("orders are fences on the sides that need them") {
+  auto text = [](Op op, AddressSpace space, MemoryOrder order) {
+    Kernel k;
+    ValueId x = k.b.buffer("X", DType::U32);
+    if (space == AddressSpace::Threadgroup) x = k.b.threadgroup_alloc(DType::U32, 4);
+    std::vector<Operand> one{number(1)};
+    k.b.atomic(op, x, number(0), op == Op::AtomicLoad ? Operands{} : Operands{one}, order);
+    std::string t = k.code().text, out;
+    for (size_t at = 0; (at = t.find("atomic_", at)) != std::string::npos; ++at) {
+      if (t.compare(at, 19, "atomic_thread_fence") == 0) {
+        out += t.find("thread_scope_device", at) < t.find('\n', at) ? "D" : "G";
+      } else if (t.find("_explicit(", at) < t.find('\n', at)) {
+        out += "a";
+        at = t.find('\n', at);
+      }
+    }
+    return out;
+  };
+  constexpr auto kDevice = AddressSpace::Device, kGroup = AddressSpace::Threadgroup;
+  CHECK(text(Op::AtomicLoad, kDevice, MemoryOrder::Acquire) == "aD");
+  CHECK(text(Op::AtomicStore, kDevice, MemoryOrder::Release) == "Da");
+  CHECK(text(Op::AtomicAdd, kDevice, MemoryOrder::Relaxed) == "a");
+  CHECK(text(Op::AtomicAdd, kDevice, MemoryOrder::AcqRel) == "DaD");
+  CHECK(text(Op::AtomicAdd, kGroup, MemoryOrder::SeqCst) == "GaG");
+  CHECK(text(Op::AtomicLoad, kGroup, MemoryOrder::SeqCst) == "GaG");
 }
 
 TEST_CASE("operations across lanes are statements of their own") {

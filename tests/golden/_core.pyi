@@ -1027,10 +1027,14 @@ class TracingTensor:
         """subtract, give the old value"""
 
     def atomic_fetch_min(self, index: IRValue | int | tuple[IRValue | int, ...], value: IRValue | float | numpy.generic, order: str = 'relaxed', memory_order: str | None = None) -> IRValue:
-        """minimum, give the old value"""
+        """
+        store the lesser of the two, give the old value; of floats a NaN is ignored
+        """
 
     def atomic_fetch_max(self, index: IRValue | int | tuple[IRValue | int, ...], value: IRValue | float | numpy.generic, order: str = 'relaxed', memory_order: str | None = None) -> IRValue:
-        """maximum, give the old value"""
+        """
+        store the greater of the two, give the old value; of floats a NaN is ignored
+        """
 
     def atomic_fetch_and(self, index: IRValue | int | tuple[IRValue | int, ...], value: IRValue | float | numpy.generic, order: str = 'relaxed', memory_order: str | None = None) -> IRValue:
         """bitwise and, give the old value"""
@@ -1043,7 +1047,7 @@ class TracingTensor:
 
     def atomic_compare_exchange_weak(self, index: IRValue | int | tuple[IRValue | int, ...], expected: IRValue | float | numpy.generic, desired: IRValue | float | numpy.generic, success_order: str = 'relaxed', failure_order: str = 'relaxed', memory_order: str | None = None) -> IRValue:
         """
-        compare_exchange(memory, index, expected, desired): whether it was exchanged
+        write desired where the element has the bits of expected, give whether it did; it may fail for no reason, so it stands in a loop
         """
 
 def threadgroup_alloc(dtype: DType | str | type, size: int | tuple[int, ...] | Layout | SwizzledLayout) -> Any:
@@ -1281,10 +1285,14 @@ def atomic_fetch_sub(buf: TracingTensor, index: IRValue | int | tuple[IRValue | 
     """subtract, give the old value"""
 
 def atomic_fetch_min(buf: TracingTensor, index: IRValue | int | tuple[IRValue | int, ...], value: IRValue | float | numpy.generic, order: str = 'relaxed', memory_order: str | None = None) -> IRValue:
-    """minimum, give the old value"""
+    """
+    store the lesser of the two, give the old value; of floats a NaN is ignored
+    """
 
 def atomic_fetch_max(buf: TracingTensor, index: IRValue | int | tuple[IRValue | int, ...], value: IRValue | float | numpy.generic, order: str = 'relaxed', memory_order: str | None = None) -> IRValue:
-    """maximum, give the old value"""
+    """
+    store the greater of the two, give the old value; of floats a NaN is ignored
+    """
 
 def atomic_fetch_and(buf: TracingTensor, index: IRValue | int | tuple[IRValue | int, ...], value: IRValue | float | numpy.generic, order: str = 'relaxed', memory_order: str | None = None) -> IRValue:
     """bitwise and, give the old value"""
@@ -1297,7 +1305,7 @@ def atomic_fetch_xor(buf: TracingTensor, index: IRValue | int | tuple[IRValue | 
 
 def atomic_compare_exchange_weak(buf: TracingTensor, index: IRValue | int | tuple[IRValue | int, ...], expected: IRValue | float | numpy.generic, desired: IRValue | float | numpy.generic, success_order: str = 'relaxed', failure_order: str = 'relaxed', memory_order: str | None = None) -> IRValue:
     """
-    compare_exchange(memory, index, expected, desired): whether it was exchanged
+    write desired where the element has the bits of expected, give whether it did; it may fail for no reason, so it stands in a loop
     """
 
 class Ring:
@@ -1320,6 +1328,12 @@ class Ring:
 
     @name.setter
     def name(self, arg: str, /) -> None: ...
+
+def gemm_shared(A: TracingTensor, B: TracingTensor, C: TracingTensor, M: int, N: int, K: int, transpose_A: bool, transpose_B: bool, accum_dtype: DType | str | type, use_simdgroup: bool | None) -> None:
+    """C += A @ B, by the whole threadgroup."""
+
+def gemm_own(A: TracingTensor, B: TracingTensor, sums: list[IRValue], M: int, N: int, K: int, transpose_A: bool, transpose_B: bool, accum_dtype: DType | str | type) -> list[IRValue]:
+    """sums + A @ B, by each thread."""
 
 def function_constant(dtype: DType | str | type, index: int) -> IRValue:
     """
@@ -2299,7 +2313,8 @@ def simd_and(x: IRValue | float | numpy.generic) -> IRValue:
     bitwise and over the SIMD-group
 
     simd_and(integer) -> integer, in MSL simd_and(x).
-    Here integer is i8 to i64 or u8 to u64.
+    simd_and(bool) -> bool, in MSL simd_and(x): whether it holds in all lanes of the SIMD-group.
+    Here integer is i8 to i64 or u8 to u64; bool is b1.
 
     Errors: EnigmaError, with the signature, for operands of other types.
     """
@@ -2309,7 +2324,8 @@ def simd_or(x: IRValue | float | numpy.generic) -> IRValue:
     bitwise or over the SIMD-group
 
     simd_or(integer) -> integer, in MSL simd_or(x).
-    Here integer is i8 to i64 or u8 to u64.
+    simd_or(bool) -> bool, in MSL simd_or(x): whether it holds in a lane of the SIMD-group.
+    Here integer is i8 to i64 or u8 to u64; bool is b1.
 
     Errors: EnigmaError, with the signature, for operands of other types.
     """
@@ -2319,56 +2335,272 @@ def simd_xor(x: IRValue | float | numpy.generic) -> IRValue:
     bitwise exclusive or over the SIMD-group
 
     simd_xor(integer) -> integer, in MSL simd_xor(x).
-    Here integer is i8 to i64 or u8 to u64.
+    simd_xor(bool) -> bool, in MSL simd_xor(x): whether it holds in an odd number of lanes of the SIMD-group.
+    Here integer is i8 to i64 or u8 to u64; bool is b1.
 
     Errors: EnigmaError, with the signature, for operands of other types.
     """
 
-def simd_shuffle(x: IRValue | float | numpy.generic, y: IRValue | float | numpy.generic) -> IRValue:
+def simd_prefix_inclusive_sum(x: IRValue | float | numpy.generic) -> IRValue:
     """
-    the value of lane $1
+    sum over the SIMD-group's lanes up to this one
 
-    simd_shuffle(any, uint) -> any, in MSL simd_shuffle(x, y).
+    simd_prefix_inclusive_sum(float) -> float, in MSL simd_prefix_inclusive_sum(x).
+    simd_prefix_inclusive_sum(integer) -> integer, in MSL simd_prefix_inclusive_sum(x): sum over the SIMD-group's lanes up to this one, wrapping.
+    Here float is f32, f16 or bf16; integer is i8 to i64 or u8 to u64.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
+
+def simd_prefix_exclusive_sum(x: IRValue | float | numpy.generic) -> IRValue:
+    """
+    sum over the SIMD-group's lanes below this one; 0 in the first
+
+    simd_prefix_exclusive_sum(float) -> float, in MSL simd_prefix_exclusive_sum(x).
+    simd_prefix_exclusive_sum(integer) -> integer, in MSL simd_prefix_exclusive_sum(x): sum over the SIMD-group's lanes below this one, wrapping; 0 in the first.
+    Here float is f32, f16 or bf16; integer is i8 to i64 or u8 to u64.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
+
+def simd_prefix_inclusive_product(x: IRValue | float | numpy.generic) -> IRValue:
+    """
+    product over the SIMD-group's lanes up to this one
+
+    simd_prefix_inclusive_product(float) -> float, in MSL simd_prefix_inclusive_product(x).
+    simd_prefix_inclusive_product(integer) -> integer, in MSL simd_prefix_inclusive_product(x): product over the SIMD-group's lanes up to this one, wrapping.
+    Here float is f32, f16 or bf16; integer is i8 to i64 or u8 to u64.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
+
+def simd_prefix_exclusive_product(x: IRValue | float | numpy.generic) -> IRValue:
+    """
+    product over the SIMD-group's lanes below this one; 1 in the first
+
+    simd_prefix_exclusive_product(float) -> float, in MSL simd_prefix_exclusive_product(x).
+    simd_prefix_exclusive_product(integer) -> integer, in MSL simd_prefix_exclusive_product(x): product over the SIMD-group's lanes below this one, wrapping; 1 in the first.
+    Here float is f32, f16 or bf16; integer is i8 to i64 or u8 to u64.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
+
+def simd_shuffle(x: IRValue | float | numpy.generic, lane: IRValue | float | numpy.generic) -> IRValue:
+    """
+    simd_shuffle(x, lane): the value of that lane of the SIMD-group, whose number is taken modulo its width
+
+    simd_shuffle(any, uint) -> any, in MSL simd_shuffle(x, lane).
     Here any is a float, an integer or b1.
 
     Errors: EnigmaError, with the signature, for operands of other types.
     """
 
-def simd_shuffle_up(x: IRValue | float | numpy.generic, y: IRValue | float | numpy.generic) -> IRValue:
+def simd_shuffle_up(x: IRValue | float | numpy.generic, delta: IRValue | float | numpy.generic) -> IRValue:
     """
-    the value of the lane $1 below; the lowest lanes keep theirs
+    simd_shuffle_up(x, delta): the value of the lane that far below; the SIMD-group's lowest lanes keep theirs
 
-    simd_shuffle_up(any, uint) -> any, in MSL simd_shuffle_up(x, y).
+    simd_shuffle_up(any, uint) -> any, in MSL simd_shuffle_up(x, delta).
     Here any is a float, an integer or b1.
 
     Errors: EnigmaError, with the signature, for operands of other types.
     """
 
-def simd_shuffle_down(x: IRValue | float | numpy.generic, y: IRValue | float | numpy.generic) -> IRValue:
+def simd_shuffle_down(x: IRValue | float | numpy.generic, delta: IRValue | float | numpy.generic) -> IRValue:
     """
-    the value of the lane $1 above; the highest lanes keep theirs
+    simd_shuffle_down(x, delta): the value of the lane that far above; the SIMD-group's highest lanes keep theirs
 
-    simd_shuffle_down(any, uint) -> any, in MSL simd_shuffle_down(x, y).
+    simd_shuffle_down(any, uint) -> any, in MSL simd_shuffle_down(x, delta).
     Here any is a float, an integer or b1.
 
     Errors: EnigmaError, with the signature, for operands of other types.
     """
 
-def simd_shuffle_xor(x: IRValue | float | numpy.generic, y: IRValue | float | numpy.generic) -> IRValue:
+def simd_shuffle_xor(x: IRValue | float | numpy.generic, mask: IRValue | float | numpy.generic) -> IRValue:
     """
-    the value of the lane whose number differs in the bits of $1
+    simd_shuffle_xor(x, mask): the value of the SIMD-group's lane whose number differs in the bits of mask
 
-    simd_shuffle_xor(any, uint) -> any, in MSL simd_shuffle_xor(x, y).
+    simd_shuffle_xor(any, uint) -> any, in MSL simd_shuffle_xor(x, mask).
     Here any is a float, an integer or b1.
 
     Errors: EnigmaError, with the signature, for operands of other types.
     """
 
-def simd_broadcast(x: IRValue | float | numpy.generic, y: IRValue | float | numpy.generic) -> IRValue:
+def simd_broadcast(x: IRValue | float | numpy.generic, lane: IRValue | float | numpy.generic) -> IRValue:
     """
-    the value of lane $1, for all
+    simd_broadcast(x, lane): the value of that lane, for all of the SIMD-group
 
-    simd_broadcast(any, uint) -> any, in MSL simd_broadcast(x, y).
+    simd_broadcast(any, uint) -> any, in MSL simd_broadcast(x, lane).
+    Here any is a float, an integer or b1.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
+
+def quad_sum(x: IRValue | float | numpy.generic) -> IRValue:
+    """
+    sum over the quad-group
+
+    quad_sum(float) -> float, in MSL quad_sum(x).
+    quad_sum(integer) -> integer, in MSL quad_sum(x): sum over the quad-group, wrapping.
+    Here float is f32, f16 or bf16; integer is i8 to i64 or u8 to u64.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
+
+def quad_product(x: IRValue | float | numpy.generic) -> IRValue:
+    """
+    product over the quad-group
+
+    quad_product(float) -> float, in MSL quad_product(x).
+    quad_product(integer) -> integer, in MSL quad_product(x): product over the quad-group, wrapping.
+    Here float is f32, f16 or bf16; integer is i8 to i64 or u8 to u64.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
+
+def quad_min(x: IRValue | float | numpy.generic) -> IRValue:
+    """
+    least over the quad-group; ignores NaN
+
+    quad_min(float) -> float, in MSL quad_min(x).
+    quad_min(integer) -> integer, in MSL quad_min(x): least over the quad-group.
+    Here float is f32, f16 or bf16; integer is i8 to i64 or u8 to u64.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
+
+def quad_max(x: IRValue | float | numpy.generic) -> IRValue:
+    """
+    greatest over the quad-group; ignores NaN
+
+    quad_max(float) -> float, in MSL quad_max(x).
+    quad_max(integer) -> integer, in MSL quad_max(x): greatest over the quad-group.
+    Here float is f32, f16 or bf16; integer is i8 to i64 or u8 to u64.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
+
+def quad_and(x: IRValue | float | numpy.generic) -> IRValue:
+    """
+    bitwise and over the quad-group
+
+    quad_and(integer) -> integer, in MSL quad_and(x).
+    quad_and(bool) -> bool, in MSL quad_and(x): whether it holds in all lanes of the quad-group.
+    Here integer is i8 to i64 or u8 to u64; bool is b1.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
+
+def quad_or(x: IRValue | float | numpy.generic) -> IRValue:
+    """
+    bitwise or over the quad-group
+
+    quad_or(integer) -> integer, in MSL quad_or(x).
+    quad_or(bool) -> bool, in MSL quad_or(x): whether it holds in a lane of the quad-group.
+    Here integer is i8 to i64 or u8 to u64; bool is b1.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
+
+def quad_xor(x: IRValue | float | numpy.generic) -> IRValue:
+    """
+    bitwise exclusive or over the quad-group
+
+    quad_xor(integer) -> integer, in MSL quad_xor(x).
+    quad_xor(bool) -> bool, in MSL quad_xor(x): whether it holds in an odd number of lanes of the quad-group.
+    Here integer is i8 to i64 or u8 to u64; bool is b1.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
+
+def quad_prefix_inclusive_sum(x: IRValue | float | numpy.generic) -> IRValue:
+    """
+    sum over the quad-group's lanes up to this one
+
+    quad_prefix_inclusive_sum(float) -> float, in MSL quad_prefix_inclusive_sum(x).
+    quad_prefix_inclusive_sum(integer) -> integer, in MSL quad_prefix_inclusive_sum(x): sum over the quad-group's lanes up to this one, wrapping.
+    Here float is f32, f16 or bf16; integer is i8 to i64 or u8 to u64.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
+
+def quad_prefix_exclusive_sum(x: IRValue | float | numpy.generic) -> IRValue:
+    """
+    sum over the quad-group's lanes below this one; 0 in the first
+
+    quad_prefix_exclusive_sum(float) -> float, in MSL quad_prefix_exclusive_sum(x).
+    quad_prefix_exclusive_sum(integer) -> integer, in MSL quad_prefix_exclusive_sum(x): sum over the quad-group's lanes below this one, wrapping; 0 in the first.
+    Here float is f32, f16 or bf16; integer is i8 to i64 or u8 to u64.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
+
+def quad_prefix_inclusive_product(x: IRValue | float | numpy.generic) -> IRValue:
+    """
+    product over the quad-group's lanes up to this one
+
+    quad_prefix_inclusive_product(float) -> float, in MSL quad_prefix_inclusive_product(x).
+    quad_prefix_inclusive_product(integer) -> integer, in MSL quad_prefix_inclusive_product(x): product over the quad-group's lanes up to this one, wrapping.
+    Here float is f32, f16 or bf16; integer is i8 to i64 or u8 to u64.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
+
+def quad_prefix_exclusive_product(x: IRValue | float | numpy.generic) -> IRValue:
+    """
+    product over the quad-group's lanes below this one; 1 in the first
+
+    quad_prefix_exclusive_product(float) -> float, in MSL quad_prefix_exclusive_product(x).
+    quad_prefix_exclusive_product(integer) -> integer, in MSL quad_prefix_exclusive_product(x): product over the quad-group's lanes below this one, wrapping; 1 in the first.
+    Here float is f32, f16 or bf16; integer is i8 to i64 or u8 to u64.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
+
+def quad_shuffle(x: IRValue | float | numpy.generic, lane: IRValue | float | numpy.generic) -> IRValue:
+    """
+    quad_shuffle(x, lane): the value of that lane of the quad-group, whose number is taken modulo its width
+
+    quad_shuffle(any, uint) -> any, in MSL quad_shuffle(x, lane).
+    Here any is a float, an integer or b1.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
+
+def quad_shuffle_up(x: IRValue | float | numpy.generic, delta: IRValue | float | numpy.generic) -> IRValue:
+    """
+    quad_shuffle_up(x, delta): the value of the lane that far below; the quad-group's lowest lanes keep theirs
+
+    quad_shuffle_up(any, uint) -> any, in MSL quad_shuffle_up(x, delta).
+    Here any is a float, an integer or b1.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
+
+def quad_shuffle_down(x: IRValue | float | numpy.generic, delta: IRValue | float | numpy.generic) -> IRValue:
+    """
+    quad_shuffle_down(x, delta): the value of the lane that far above; the quad-group's highest lanes keep theirs
+
+    quad_shuffle_down(any, uint) -> any, in MSL quad_shuffle_down(x, delta).
+    Here any is a float, an integer or b1.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
+
+def quad_shuffle_xor(x: IRValue | float | numpy.generic, mask: IRValue | float | numpy.generic) -> IRValue:
+    """
+    quad_shuffle_xor(x, mask): the value of the quad-group's lane whose number differs in the bits of mask
+
+    quad_shuffle_xor(any, uint) -> any, in MSL quad_shuffle_xor(x, mask).
+    Here any is a float, an integer or b1.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
+
+def quad_broadcast(x: IRValue | float | numpy.generic, lane: IRValue | float | numpy.generic) -> IRValue:
+    """
+    quad_broadcast(x, lane): the value of that lane, for all of the quad-group
+
+    quad_broadcast(any, uint) -> any, in MSL quad_broadcast(x, lane).
     Here any is a float, an integer or b1.
 
     Errors: EnigmaError, with the signature, for operands of other types.
@@ -2402,6 +2634,72 @@ def make_float4(*parts: IRValue | float | numpy.generic) -> IRValue:
     """
     A vector of 4 floats, which are numbers or the components of vectors; one number alone is all of them.
     """
+
+def pack_float_to_snorm4x8(*parts: IRValue | float | numpy.generic) -> IRValue:
+    """
+    each component, clamped to [-1, 1], times 127 and rounded to nearest even, in 8 bits
+    """
+
+def pack_float_to_unorm4x8(*parts: IRValue | float | numpy.generic) -> IRValue:
+    """
+    each component, clamped to [0, 1], times 255 and rounded to nearest even, in 8 bits
+    """
+
+def pack_float_to_snorm2x16(*parts: IRValue | float | numpy.generic) -> IRValue:
+    """
+    each component, clamped to [-1, 1], times 32767 and rounded to nearest even, in 16 bits
+    """
+
+def pack_float_to_unorm2x16(*parts: IRValue | float | numpy.generic) -> IRValue:
+    """
+    each component, clamped to [0, 1], times 65535 and rounded to nearest even, in 16 bits
+    """
+
+def pack_float_to_srgb_unorm4x8(*parts: IRValue | float | numpy.generic) -> IRValue:
+    """
+    linear red, green and blue as sRGB and the last component as it is, clamped to [0, 1], in 8 bits each
+    """
+
+def pack_float_to_unorm10a2(*parts: IRValue | float | numpy.generic) -> IRValue:
+    """
+    each component, clamped to [0, 1] and rounded to nearest even, three in 10 bits each and the last in 2
+    """
+
+def unpack_snorm4x8_to_float(x: IRValue | float | numpy.generic) -> IRValue:
+    """four signed numbers of 8 bits, divided by 127, at least -1"""
+
+def unpack_unorm4x8_to_float(x: IRValue | float | numpy.generic) -> IRValue:
+    """four numbers of 8 bits, divided by 255"""
+
+def unpack_snorm2x16_to_float(x: IRValue | float | numpy.generic) -> IRValue:
+    """two signed numbers of 16 bits, divided by 32767, at least -1"""
+
+def unpack_unorm2x16_to_float(x: IRValue | float | numpy.generic) -> IRValue:
+    """two numbers of 16 bits, divided by 65535"""
+
+def unpack_srgb_unorm4x8_to_float(x: IRValue | float | numpy.generic) -> IRValue:
+    """
+    four numbers of 8 bits, divided by 255, and the first three from sRGB to linear, within 8 ulp
+    """
+
+def unpack_unorm10a2_to_float(x: IRValue | float | numpy.generic) -> IRValue:
+    """
+    three numbers of 10 bits, divided by 1023, and one of 2 bits, divided by 3
+    """
+
+def pack_uint8x4(*parts: IRValue | float | numpy.generic) -> IRValue:
+    """the low 8 bits of each component"""
+
+def unpack_uint8x4(x: IRValue | float | numpy.generic) -> IRValue:
+    """four numbers of 8 bits"""
+
+def pack_int4x2(*parts: IRValue | float | numpy.generic) -> IRValue:
+    """the low 4 bits of each component, in the low 8 bits"""
+
+def unpack_int4x2(x: IRValue | float | numpy.generic) -> IRValue:
+    """two signed numbers of 4 bits, from the low 8 bits"""
+
+unpack_unorm4x8_srgb_to_float = unpack_srgb_unorm4x8_to_float
 
 def vec_extract(v: IRValue, index: IRValue | float | numpy.generic) -> IRValue:
     """
@@ -2675,8 +2973,10 @@ class Prepared:
     def read(self, param: int) -> bytes:
         """A copy of a parameter's memory, after all dispatches so far."""
 
-    def read_array(self, param: int) -> Any:
-        """The same as a one-dimensional array of the parameter's dtype."""
+    def output(self, param: int) -> Any:
+        """
+        The memory bound to a parameter as a numpy array that cannot be written.
+        """
 
     def set_input(self, param: int, array: object) -> None:
         """Binds a parameter to another array or number."""

@@ -35,6 +35,7 @@ _FORBIDDEN = {
     r"\b\d*\.\d*(?:e[+-]?\d+)?L\b": "there is no long double in Metal",
     r"(?<![\w.+-])\d+f\b": "a float literal needs a point or an exponent",
     r"\bmemory_order_(?:acquire|release|acq_rel|consume)\b": "only relaxed order before MSL 4.1",
+    r"\bcoherent\b(?!\(device\))": "memory is coherent(device); other scopes are Metal's own",
     r"\batomic_compare_exchange_strong": "there is no strong compare-exchange in Metal",
     r"\batomic_(?:load|store|exchange|fetch_(?:add|sub|min|max|and|or|xor))\s*\(": (
         "only the _explicit atomic functions exist"
@@ -238,7 +239,7 @@ def check_address_spaces(text: str) -> list[str]:
     code = re.sub(r"#\s*pragma[^\n]*", "", code)
     code = re.sub(r"\[\[(?:[^\[\]]|\[[^\]]*\])*\]\]", " ", code)
     code = _OPENCL.sub(r"\1__", msl.vector_declarations(code))
-    code = re.sub(r"\bsimd_vote::vote_t\b", "ulong", code)
+    code = re.sub(r"\b(?:simd|quad)_vote::vote_t\b", "ulong", code)
     code = re.sub(r"(?<=[\d.])bf\b", "h", code)
     command = [compiler(), *_CHECK, "-"]
     dump = ["-Xclang", "-ast-dump"] if "?" in code and re.search(r"\w[234]\(", code) else []

@@ -43,7 +43,9 @@ _OF_ONE_TYPE = (
 )
 FUNCTION_ATTRIBUTES = ("kernel", "max_total_threads_per_threadgroup", "host_name", "unroll")
 _FLOATS = re.compile(r"\b(?:float|half|bfloat)[234]?\b")
-_MEET = re.compile(r"\b(?:simd_|quad_|simdgroup_|threadgroup_barrier|atomic_load|__asm)")
+_MEET = re.compile(
+    r"\b(?:simd_|quad_|simdgroup_|threadgroup_barrier|atomic_(?:load|exchange|compare)|__asm)"
+)
 _CROSS_LANE = re.compile(r"\b(?:simd_|quad_|simdgroup_|__asm)")
 
 

@@ -102,6 +102,60 @@ def test_barrier_orders_only_the_memory_it_names(lab: msl.Lab) -> None:
     assert fault(lab, body, np.zeros(64, np.float32), checked=True).kind == "race"
 
 
+PUBLISH = """kernel void f(coherent(device) device uint* Row [[buffer(0)]],
+    coherent(device) device atomic_uint* Flag [[buffer(1)]], device uint* Out [[buffer(2)]],
+    uint3 g [[threadgroup_position_in_grid]], uint3 t [[thread_position_in_threadgroup]]) {
+    threadgroup uint seen;
+    Row[g.x * 16u + t.x] = g.x + 1u;
+    threadgroup_barrier(mem_flags::mem_device);
+    if (t.x == 0u) {
+        RELEASE
+        atomic_store_explicit(&Flag[g.x], 1u, memory_order_relaxed);
+        seen = atomic_load_explicit(&Flag[g.x ^ 1u], memory_order_relaxed);
+        ACQUIRE
+    }
+    MEET
+    if (seen == 1u) Out[g.x * 16u + t.x] = Row[(g.x ^ 1u) * 16u + 15u - t.x];
+}
+"""
+FENCE = "atomic_thread_fence(mem_flags::mem_device, memory_order_seq_cst, thread_scope_device);"
+MEET = "threadgroup_barrier(mem_flags::mem_device | mem_flags::mem_threadgroup);"
+
+
+def publish(lab: msl.Lab, release: str, acquire: str, meet: str, schedule: str) -> np.ndarray:
+    body = PUBLISH.replace("RELEASE", release).replace("ACQUIRE", acquire).replace("MEET", meet)
+    arrays = [np.zeros(k, np.uint32) for k in (64, 4, 64)]
+    return lab.run(HEAD + body, arrays, 64, 16, checked=True, schedule=schedule).arrays[2]
+
+
+def test_fences_publish_to_other_threadgroups(lab: msl.Lab, schedule: str) -> None:
+    """Thread 0 hands on what its group wrote, and its group reads what it was handed."""
+    out = publish(lab, FENCE, FENCE, MEET, schedule).reshape(4, 16)
+    seen = out.any(axis=1)
+    assert seen.sum() == 2  # of each pair the group that ran later
+    np.testing.assert_array_equal(out[seen], np.array([2, 1, 4, 3])[seen, None] + [0] * 16)
+
+
+@pytest.mark.parametrize(
+    ("release", "acquire", "meet"),
+    [
+        ("", FENCE, MEET),
+        (FENCE, "", MEET),
+        (FENCE.replace("seq_cst", "relaxed"), FENCE, MEET),
+        (FENCE, FENCE.replace("scope_device", "scope_threadgroup"), MEET),
+        (FENCE.replace("scope_device", "scope_threadgroup"), FENCE, MEET),
+        (FENCE.replace("mem_device", "mem_threadgroup"), FENCE, MEET),
+        (FENCE, FENCE, "threadgroup_barrier(mem_flags::mem_threadgroup);"),
+    ],
+    ids=["no_release", "no_acquire", "relaxed", "acquire_scope", "scope", "memory", "barrier"],
+)
+def test_what_is_not_published_races(lab: msl.Lab, release: str, acquire: str, meet: str) -> None:
+    with pytest.raises(msl.KernelFault) as caught:
+        publish(lab, release, acquire, meet, "forward")
+    found = caught.value.findings[0]
+    assert found.kind == "race" and "read of Row[" in found.text
+
+
 @pytest.mark.parametrize("checked", [False, True])
 def test_stores_out_of_bounds_are_named(lab: msl.Lab, checked: bool) -> None:
     body = """kernel void f(device float* Out [[buffer(0)]], uint3 t [[thread_position_in_grid]]) {

@@ -28,7 +28,16 @@ import enigma
 from enigma import _core
 
 # Rows that this cannot judge, by the beginning of their mnemonics, and the tests that do.
-ELSEWHERE = {"simd.": "test_algorithms.py"}
+ELSEWHERE = {
+    "simd.": ["test_lanes.py"],
+    "quad.": ["test_lanes.py"],
+    "vector.": ["test_vectors.py"],
+    "pack.": ["test_pack.py"],
+    "unpack.": ["test_pack.py"],
+    "simdgroup.": ["test_simdgroup_matrix.py"],
+    "atomic.": ["test_algorithms.py"],
+    "gpu.": ["test_tracing_pages.py", "test_function_constants.py"],
+}
 
 ROWS = {row.mnemonic: row for row in _core.operations()}
 CLASSES = {"F": FLOATS, "I": INTEGERS, "B": ("b1",), "A": tuple(NUMPY), "v": tuple(NUMPY)}
@@ -51,7 +60,7 @@ RANDOM = 10_000
 
 def is_value_row(row: Any) -> bool:
     """Whether a row computes values from values and can be written in Python."""
-    return row.shape in ("Map", "Cast", "Lane") and bool(row.python)
+    return row.shape in ("Map", "Whole", "Cast", "Lane") and bool(row.python)
 
 
 def is_elsewhere(row: Any) -> bool:
@@ -63,15 +72,15 @@ def function_of(row: Any) -> Callable[..., Any]:
 
 
 def class_of(row: Any) -> str:
-    """The letter of the row's signature that stands for its types."""
-    return next(letter for letter in row.operands if letter in CLASSES)
+    """The letter of the row's signature that stands for its types, nothing for vectors."""
+    return next((letter for letter in row.operands if letter in CLASSES), "")
 
 
 def dtypes_of(row: Any) -> tuple[str, ...]:
     """The types for which this row is chosen among those of its Python name."""
     before = itertools.takewhile(lambda r: r.mnemonic != row.mnemonic, ROWS.values())
-    taken = {t for r in before if r.python == row.python for t in CLASSES[class_of(r)]}
-    return tuple(t for t in CLASSES[class_of(row)] if t not in taken)
+    taken = {t for r in before if r.python == row.python for t in CLASSES.get(class_of(r), ())}
+    return tuple(t for t in CLASSES.get(class_of(row), ()) if t not in taken)
 
 
 def result_dtype(row: Any, dtype: str) -> str:

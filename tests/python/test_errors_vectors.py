@@ -77,6 +77,12 @@ def refusal(body: Body) -> str:
             "write make_vec(...), which takes the components",
         ),
         (
+            lambda X, I, Out: enigma.refract(*(enigma.make_float2(1, 2),) * 3),
+            "refract takes float vectors, not vector<2xf32> and vector<2xf32> and vector<2xf32>: "
+            "refract(float vector, float vector, float) -> float vector; "
+            "write v.x, one component, for the operand that is no vector",
+        ),
+        (
             lambda X, I, Out: enigma.if_(enigma.make_float2(1, 2) < 0).__enter__(),
             "if_ takes one condition, vector<2xb1> was given",
         ),
@@ -88,6 +94,18 @@ def refusal(body: Body) -> str:
             lambda X, I, Out: enigma.as_type(enigma.make_float2(1, 2), "half"),
             "as_type keeps the bits, so both types have the same width; vector<2xf32> has 32 bits "
             "and f16 has 16: as_type(any, dtype) -> dtype; metal_cast(x, dtype) converts the value",
+        ),
+        (
+            lambda X, I, Out: enigma.pack_float_to_unorm4x8(X[0], X[1]),
+            "pack_float_to_unorm4x8 takes vector<4xf32> or 4 numbers, f32 and f32 was given",
+        ),
+        (
+            lambda X, I, Out: enigma.pack_uint8x4(enigma.make_float4(1)),
+            "pack_uint8x4 takes vector<4xu32> or 4 numbers, vector<4xf32> was given",
+        ),
+        (
+            lambda X, I, Out: enigma.unpack_unorm4x8_to_float(X[0]),
+            "unpack_unorm4x8_to_float takes a uint here, f32 was given",
         ),
     ],
 )

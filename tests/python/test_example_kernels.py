@@ -10,14 +10,23 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "examples"))
 
+import attention
+import decoder
+import dequantize
 import layernorm
+import matmul
+import rmsnorm
 import rope
+import softmax
 import stencil
 
 # Sums that cancel: two devices are near the reference, but not near each other by their own size.
 pytestmark = [pytest.mark.usefixtures("device"), pytest.mark.reference_only]
 
-KERNELS = [layernorm.kernel, rope.kernel, stencil.kernel_1d, stencil.kernel_2d]
+KERNELS = [
+    *(m.kernel for m in (attention, dequantize, layernorm, matmul, rmsnorm, rope, softmax)),
+    decoder.kernels, stencil.kernel_1d, stencil.kernel_2d,
+]  # fmt: skip
 TYPES = {"f32": np.float32, "f16": np.float16, "bf16": ml_dtypes.bfloat16}
 
 
@@ -70,3 +79,48 @@ def test_rope(shape: tuple[int, int, int], first: int, dtype: type) -> None:
 def test_stencil(shape: tuple[int, ...], side: int, dtype: type) -> None:
     x, weights = normal(shape, dtype), normal((side,) * len(shape), dtype, 1)
     assert_near(stencil.stencil(x, weights), stencil.reference(x, weights), weights.size)
+
+
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize(
+    ("queries", "keys", "heads", "kv_heads", "size"),
+    [(1, 1, 1, 1, 8), (5, 77, 4, 2, 16), (40, 33, 2, 1, 20), (33, 64, 1, 1, 80)],
+)
+def test_attention(
+    queries: int, keys: int, heads: int, kv_heads: int, size: int, causal: bool, dtype: type
+) -> None:
+    q = normal((queries, heads, size), dtype)
+    k, v = normal((2, keys, kv_heads, size), dtype, 1)
+    exact = attention.reference(q, k, v, causal)
+    assert_near(attention.attention(q, k, v, causal), exact, keys + size)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (3, 31), (2, 256), (5, 777)])
+def test_rows(shape: tuple[int, int], dtype: type) -> None:
+    x, weight = normal(shape, dtype), normal((shape[1],), dtype, 1)
+    exact = rmsnorm.reference(x.astype(float), weight.astype(float), 1e-6)
+    assert_near(rmsnorm.normalize(x, weight), exact, shape[1])
+    assert_near(softmax.probabilities(x), softmax.reference(x.astype(float)), shape[1])
+
+
+@pytest.mark.parametrize("bits", [8, 4])
+@pytest.mark.parametrize(("m", "n", "k"), [(1, 1, 1), (3, 70, 33), (40, 17, 96)])
+def test_quantized_matmul(m: int, n: int, k: int, bits: int, dtype: type) -> None:
+    x, weights = normal((m, k), dtype), normal((n, k), dtype, 1)
+    q, scales = dequantize.quantize(weights, bits)
+    exact = x.astype(float) @ dequantize.dequantize(q, scales, bits, k).T
+    assert np.abs(exact - x.astype(float) @ weights.astype(float).T).max() < k * 2.0 ** (2 - bits)
+    assert_near(dequantize.matmul(x, q, scales, bits), exact, k)
+
+
+def test_decoder_layer(dtype: type) -> None:
+    heads, kv_heads, tokens, steps = 4, 2, 3, 3
+    weights = decoder.random_weights(48, heads, kv_heads, 16, 100, dtype)
+    x = normal((tokens * steps, 48), dtype)
+    layer = decoder.DecoderLayer(weights, heads, kv_heads, tokens, 16)
+    got = np.concatenate([layer.step(part) for part in np.split(x, steps)])
+    layer.release()
+    exact = decoder.reference(x, weights, heads, kv_heads)
+    # Each of the chain's twenty results is rounded to the type once.
+    tolerance = 20 * float(ml_dtypes.finfo(dtype).eps) * np.abs(exact).max()
+    assert np.abs(got.astype(float) - exact).max() < max(tolerance, 2e-5)

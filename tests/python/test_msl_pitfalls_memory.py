@@ -300,11 +300,13 @@ def test_atomics(pitfalls: Pitfalls) -> None:
     assert count[0] == 64 and x[0] == -63 and (count[1:] == 4).all() and (x[1:] == 7).all()
 
     @enigma.kernel
-    def floats(X: enigma.f32):
-        enigma.atomic_compare_exchange_weak(X, 0, 1.0, 2.0)
+    def floats(X: enigma.f32, Out: enigma.u32):
+        done = enigma.atomic_compare_exchange_weak(X, 0, X[1], 2.0)
+        Out[0] = enigma.where(enigma.u32(0), enigma.u32(1), done)
 
-    with pytest.raises(enigma.EnigmaError, match="works on memory of i32 or u32"):
-        enigma.compile(floats)
+    compared = r"uint expected = as_type<uint>\(X\[1\]\);.*\n.*atomic_uint\*\)&X\[0\], &expec"
+    assert re.search(compared, text_of(floats))
+    pitfalls.run(floats, np.full(2, np.nan, np.float32), np.zeros(1, np.uint32), grid=1)
 
 
 @covers("15: an order that is not relaxed needs MSL 4.1; fences need 3.2")

@@ -22,10 +22,11 @@ true.
 
 * **Types.** *float* is f32, f16 or bf16, *integer* is i8 to i64 or u8 to u64, *bool* is b1, *any*
   is all of these. Operands of one operation meet in one type before it is chosen, and numbers take
-  the type beside them. An operation on vectors works on each component.
+  the type beside them. On vectors an operation works on each component, a scalar beside a vector
+  counts for all of them.
 * **Floats.** f16 and bf16 are computed as f32 and rounded once. Denormals of f32 and bf16 may be
   flushed to zero, those of f16 are kept. The least and greatest do not promise the sign of a zero.
-* **Grid queries** are of one dimension, `dim="x"`, `"y"` or `"z"`.
+* **Positions and sizes** are of one dimension, `dim="x"`, `"y"` or `"z"`; indices have none.
 * **MSL** is what the generated text calls, with the operands x, y, z; T is their type, U the
   unsigned type of its width. `enigma_...` are functions of ours, which the text brings along. Metal
   has no library for bfloat: its values go through float.
@@ -37,15 +38,33 @@ true.
 """
 
 
+# How Python calls what is made by a function of its own.
+ROWS_OF_OWN_ARGUMENTS = {
+    "FunctionConstant": "{}(dtype, index) -> dtype",
+    "XYZ": "{}(dim) -> uint",
+    "Barrier": "{}(mem_flags)",
+    "Make": "{}(part, part, ...) -> whole",
+    "Extract": "{}(whole, index) -> part",
+}
+
+
 def sections() -> list[tuple[str, list[Any]]]:
     """The rows that Python names, under the headings of ops.def."""
+    table = ROOT.joinpath("include", "enigma", "ops.def").read_text()
+    written = set(re.findall(r"^OP\((\w+),", table, re.M))
     rows = {row.name: row for row in every_row.ROWS.values() if row.python}
     found: list[tuple[str, list[Any]]] = []
-    for line in ROOT.joinpath("include", "enigma", "ops.def").read_text().splitlines():
+    for line in table.splitlines():
         if heading := re.fullmatch(r"// ---- (.*?) -+", line):
             found.append((heading[1], []))
-        elif (row := re.match(r"OP\((\w+),", line)) and row[1] in rows:
-            found[-1][1].append(rows.pop(row[1]))
+        elif row := re.match(r"OP\((\w+),", line):
+            names = [row[1]]
+        elif macro := re.match(r"[A-Z]+\(\w+, (\w+),", line):  # of rows whose names begin so
+            names = [n for n in rows if n not in written and n.startswith(macro[1])]
+        else:
+            continue
+        if not heading:
+            found[-1][1].extend(rows.pop(name) for name in names if name in rows)
     assert not rows, f"these rows stand under no heading: {list(rows)}"
     return [(heading, there) for heading, there in found if there]
 
@@ -53,11 +72,8 @@ def sections() -> list[tuple[str, list[Any]]]:
 def signature(row: Any) -> str:
     """As a call, or around its symbol."""
     if row.python not in every_row.OPERATORS:
-        given = {"Barrier": "(mem_flags)", "FunctionConstant": "(dtype, index)"}.get(
-            row.shape, "()"
-        )
-        given = "(dim)" if "XYZ" in row.flags else given
-        return row.signature.replace("()", given).replace("given type", "dtype")
+        kind = "XYZ" if "XYZ" in row.flags else row.shape
+        return ROWS_OF_OWN_ARGUMENTS.get(kind, row.signature).format(row.python)
     operands, result = re.fullmatch(r"\S+\((.*)\) -> (.*)", row.signature).groups()
     left, _, right = operands.partition(", ")
     return (
@@ -96,9 +112,12 @@ def accuracy(row: Any, ulps: dict[str, dict[str, float]]) -> str:
     return "exact" if reference or row.mnemonic in CONVERSIONS else ""
 
 
-def cell(text: str, code: bool = False) -> str:
-    text = text.replace("|", "\\|")
-    return f"`{text}`" if code and text else text
+def prose(text: str) -> str:
+    return re.sub(r"([|*])", r"\\\1", text)
+
+
+def code(text: str) -> str:
+    return f"`{text}`".replace("|", "\\|") if text else ""
 
 
 def measured() -> dict[str, dict[str, float]]:
@@ -122,6 +141,6 @@ def test_page(golden, monkeypatch: pytest.MonkeyPatch) -> None:
         page += f"{remark[0].upper()}{remark[1:]}.\n\n" if remark else ""
         page += "| operation | gives | MSL | accuracy |\n|---|---|---|---|\n"
         for row in rows:
-            cells = [cell(signature(row), True), cell(row.doc), cell(msl(row), True)]
+            cells = [code(signature(row)), prose(row.doc), code(msl(row))]
             page += f"| {' | '.join([*cells, accuracy(row, ulps)])} |\n"
     golden("ops.md", page, folder=ROOT / "docs")

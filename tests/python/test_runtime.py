@@ -22,6 +22,12 @@ def increment(X: enigma.i32):
     X[tid] = X[tid] + 1
 
 
+@enigma.kernel
+def double(X: enigma.i32, Out: enigma.i32):
+    tid = enigma.thread_position_in_grid
+    Out[tid] = X[tid] * 2
+
+
 @pytest.fixture
 def arrays() -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(0)
@@ -243,3 +249,41 @@ def test_nothing_traps() -> None:
     f = np.array([np.nan, np.inf, -np.inf, 1e30] * 8, np.float32)
     out = np.empty(32, np.int32)
     enigma.compile(wild)(x, y, f, out, grid=32, threads=32)
+
+
+@pytest.mark.parametrize("n", [1000, 40_000])
+def test_an_output_is_another_kernels_input(n: int) -> None:
+    """Without a copy: what the first kernel writes next is what the second one reads next."""
+    rt = enigma.default_runtime()
+    x, grid = np.arange(n, dtype=np.int32), (n, 1, 1)
+    counter = rt.prepare(enigma.compile(increment), inputs=[x])
+    twice = rt.prepare(enigma.compile(double), inputs=[counter.output()], output_size=4 * n)
+    four = rt.prepare(enigma.compile(double), inputs=[twice.output()], output_size=4 * n)
+    chain = [(k, grid, (64, 1, 1)) for k in (counter, twice, four)]
+    for round in range(1, 4):
+        rt.dispatch_batch(chain)
+        np.testing.assert_array_equal(four.read_output(dtype=np.int32), 4 * (x + round))
+    result = four.output()
+    assert result.dtype == np.int32 and result.shape == (n,) and not result.flags.writeable
+    for kernel in (counter, twice, four):
+        kernel.release()
+    np.testing.assert_array_equal(result, 4 * (x + 3))  # the memory lives as long as its array
+
+
+def test_an_output_of_another_type_keeps_it() -> None:
+    import ml_dtypes
+
+    @enigma.kernel
+    def narrow(X: enigma.f32, Out: enigma.bf16):
+        i = enigma.thread_position_in_grid
+        Out[i] = X[i]
+
+    x = np.arange(10, dtype=np.float32)
+    with enigma.default_runtime().prepare(
+        enigma.compile(narrow), inputs=[x], output_size=20
+    ) as prepared:
+        prepared.dispatch(10, 10)
+        assert prepared.output().dtype == ml_dtypes.bfloat16
+        np.testing.assert_array_equal(prepared.output().astype(np.float32), x)
+        with pytest.raises(enigma.EnigmaError, match="none has the number 1"):
+            prepared.output(1)

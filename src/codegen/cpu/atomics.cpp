@@ -1,5 +1,6 @@
 // Atomic operations: lane after lane, as each thread's takes effect by itself.
 #include <algorithm>
+#include <optional>
 
 #include "codegen/cpu/body.h"
 
@@ -22,33 +23,43 @@ const char* ordering(MemoryOrder order) {
   return "seq_cst";
 }
 
-// A load releases nothing and a store acquires nothing.
-MemoryOrder of_load(MemoryOrder order) {
+// An exchange that fails writes nothing, so it has nothing to release.
+MemoryOrder of_failure(MemoryOrder order) {
   if (order == MemoryOrder::AcqRel) return MemoryOrder::Acquire;
   return order == MemoryOrder::Release ? MemoryOrder::Relaxed : order;
 }
-MemoryOrder of_store(MemoryOrder order) {
-  if (order == MemoryOrder::AcqRel) return MemoryOrder::Release;
-  return order == MemoryOrder::Acquire ? MemoryOrder::Relaxed : order;
+
+// Moves or compares bits, whatever they mean.
+bool is_plain(Op op) {
+  return op == Op::AtomicLoad || op == Op::AtomicStore || op == Op::AtomicExchange ||
+         op == Op::AtomicCas;
 }
 
-// The name in atomicrmw, and the lane operation that joins the lanes' operands beforehand.
+// The element that LLVM works on.
+Elem atomic_elem(Op op, DType t) { return is_plain(op) ? int_elem(info(t).bits) : storage_elem(t); }
+
+// The name in atomicrmw, and the lane operation that joins the lanes' operands beforehand: none
+// where that would round otherwise.
 struct Rmw {
   const char* name;
-  Op reduction;
+  std::optional<Op> reduction;
 };
 Rmw read_modify_write(Op op, DType t) {
-  bool s = is_signed(t);
+  const bool s = is_signed(t), f = is_float(t);
   switch (op) {
     case Op::AtomicExchange:
-      return {"xchg", Op::Yield};
+      return {"xchg", {}};
     case Op::AtomicAdd:
+      if (f) return {"fadd", {}};
       return {"add", Op::SimdSumI};
     case Op::AtomicSub:
+      if (f) return {"fsub", {}};
       return {"sub", Op::SimdSumI};
     case Op::AtomicMin:
+      if (f) return {"fmin", Op::SimdMinF};
       return {s ? "min" : "umin", Op::SimdMinI};
     case Op::AtomicMax:
+      if (f) return {"fmax", Op::SimdMaxF};
       return {s ? "max" : "umax", Op::SimdMaxI};
     case Op::AtomicAnd:
       return {"and", Op::SimdAnd};
@@ -63,27 +74,27 @@ Rmw read_modify_write(Op op, DType t) {
 
 }  // namespace
 
-// One thread's; values and the result are in their storage form, as integers.
+// One thread's; values and the result are of the element that atomic_elem says.
 V Body::atomic_one(const Instruction& inst, const V& pointer, const V& x, const V& desired) {
   DType dtype = m_.type(inst.operands[0]).dtype;
   auto order = static_cast<MemoryOrder>(inst.attr & 0xFF);
-  Elem elem = int_elem(info(dtype).bits);
+  Elem elem = atomic_elem(inst.op, dtype);
   std::string type = llvm_type(elem, 1);
   int align = byte_size(dtype);
   switch (inst.op) {
     case Op::AtomicLoad:
       return e_.emit(elem, 1,
-                     concat("load atomic ", type, ", ", pointer.typed(), " ",
-                            ordering(of_load(order)), ", align ", align));
+                     concat("load atomic ", type, ", ", pointer.typed(), " ", ordering(order),
+                            ", align ", align));
     case Op::AtomicStore:
-      e_.stmt(concat("store atomic ", x.typed(), ", ", pointer.typed(), " ",
-                     ordering(of_store(order)), ", align ", align));
+      e_.stmt(concat("store atomic ", x.typed(), ", ", pointer.typed(), " ", ordering(order),
+                     ", align ", align));
       return {};
     case Op::AtomicCas: {
       V pair =
           e_.emit(elem, 1,
                   concat("cmpxchg ", pointer.typed(), ", ", x.typed(), ", ", desired.typed(), " ",
-                         ordering(order), " ", ordering(of_load(order)), ", align ", align));
+                         ordering(order), " ", ordering(of_failure(order)), ", align ", align));
       V done = e_.emit(Elem::I1, 1, concat("extractvalue { ", type, ", i1 } ", pair.text, ", 1"));
       return e_.convert("zext", done, Elem::I8);
     }
@@ -98,13 +109,8 @@ V Body::atomic_one(const Instruction& inst, const V& pointer, const V& x, const 
 void Body::atomic(InstId id, const Mask& mask) {
   const Instruction& inst = m_[id];
   DType dtype = m_.type(inst.operands[0]).dtype;
-  bool plain = inst.op == Op::AtomicLoad || inst.op == Op::AtomicStore ||
-               inst.op == Op::AtomicExchange || inst.op == Op::AtomicCas;
-  if (!plain && !is_integer(dtype)) {
-    throw InternalError(concat(info(inst.op).mnemonic, " of ", info(dtype).mnemonic));
-  }
   Place p = place(inst.operands[0], inst.operands[1], mask, id);
-  Elem elem = int_elem(info(dtype).bits);
+  Elem elem = atomic_elem(inst.op, dtype);
   bool wanted = !inst.results.empty() && used_[inst.results[0].index];
   bool one = p.kind == Place::One;
 
@@ -125,11 +131,12 @@ void Body::atomic(InstId id, const Mask& mask) {
 
   bool together =
       one && (inst.op == Op::AtomicLoad || (inst.op == Op::AtomicStore && xs[1].lanes == 1));
-  if (!plain && one && !wanted) {
+  if (one && !wanted && !is_plain(inst.op)) {
     // Nobody asks in which order the lanes came: one operation does for all.
-    Rmw rmw = read_modify_write(inst.op, dtype);
-    xs[1] = reduce(rmw.reduction, e_.splat(xs[1], kLanes), dtype, mask);
-    together = true;
+    if (std::optional<Op> join = read_modify_write(inst.op, dtype).reduction) {
+      xs[1] = reduce(*join, e_.splat(xs[1], kLanes), dtype, mask);
+      together = true;
+    }
   }
   if (together) {
     V old = atomic_one(inst, xs[0], xs[1], xs[2]);

@@ -15,6 +15,7 @@
 #include "codegen/cpu/expr.h"
 #include "codegen/cpu/lanes.h"
 #include "codegen/cpu/phases.h"
+#include "ir/lane_op.h"
 #include "ir/locations.h"
 #include "ir/verify.h"
 #include "support/cpu_abi.h"
@@ -48,8 +49,8 @@ class Body {
  public:
   /// `symbol`.fault is the function that fills the fault record.
   /// The code takes %args, %scratch, and the i32 %gx, %gy, %gz and, at an edge, %ex, %ey, %ez.
-  Body(const Verified& kernel, const GroupShape& shape, bool streams, const ScratchLayout& scratch,
-       std::string symbol);
+  Body(const Verified& kernel, const GroupShape& shape, const CpuVariant& variant,
+       const ScratchLayout& scratch, std::string symbol);
 
   /// The code; it starts with the block `first` and goes on to the block `then`, or, after a fault,
   /// to the block `failed`.
@@ -85,6 +86,33 @@ class Body {
   std::vector<V> group_values(std::span<const ValueId> values, std::span<const ValueId> as);
   void set_group(std::span<const ValueId> values, std::span<const V> xs);
 
+  // ---- jam.cpp: several SIMD-groups in step ----
+  /// How many go together in this phase; 1 where that does not pay.
+  int in_step(const Phase& p) const;
+  /// Writes for one after the other of the SIMD-groups that go together.
+  void each(const std::function<void()>& write);
+  /// Writes what they share.
+  void once(const std::function<void()>& write);
+  /// Whichever of the two the value asks for.
+  void for_copies(ValueId v, const std::function<void()>& write);
+  bool group_uniform(ValueId v) const;
+  bool is_shared(ValueId v) const;
+  bool same_for_all(const Instruction& inst) const;
+  void loop_for_in_step(InstId id);
+  void one_by_one(const Instruction& inst, const V& common);
+  struct Turns {
+    V common;  ///< that all lanes make
+    V more;    ///< whether a lane makes more
+  };
+  Turns count_in_step(const Instruction& loop);
+  std::optional<int64_t> stride(ValueId v) const;
+  std::optional<int64_t> stride_of_result(const Instruction& inst) const;
+  std::vector<ValueId> own_values(RegionId r) const;
+  std::string stack(int bytes);
+  int stack_bytes(const V& x) const;
+  void put(const V& pointer, const V& x);
+  V get(const V& pointer, const V& like);
+
   // ---- control.cpp: regions inside a phase ----
   void region(RegionId r, const Mask& mask);
   void loop_for(InstId id, const Mask& mask);
@@ -95,15 +123,21 @@ class Body {
   std::vector<V> branch_masked(const Instruction& inst, const V& cond, const Mask& mask);
   bool is_cheap(RegionId r) const;
   bool worth_two_copies(const Instruction& inst) const;
+  std::vector<V> first_index(const Instruction& inst);
+  size_t set_index(const Instruction& inst, const std::vector<V>& now);
   void turns(const Instruction& inst, const V& count, std::vector<V>& state, const Mask& mask);
+  std::vector<V> turns_apart(const Instruction& inst, const V& trips, const V& turn,
+                             std::vector<V> start, const Mask& mask);
   /// Iterations of lo, lo+step, ... before hi, as an unsigned number of the same width.
   V trip_count(const V& lo, const V& hi, const V& step, DType dtype, std::optional<int64_t> known);
   V trip_count(const Instruction& loop, bool wide);
 
   // ---- values.cpp ----
   void instruction(InstId id, const Mask& mask);
+  void write_instruction(InstId id, const Mask& mask);
   void query(const Instruction& inst);
   V position(int dim);
+  bool position_is_shared(int dim) const;
   V group_size(int dim);
   V group_origin(int dim);
   void map(const Instruction& inst);
@@ -146,6 +180,8 @@ class Body {
     std::string base;
     int64_t stride;
     std::string size, mask, simd;
+    // Of SIMD-groups in step: how far they are apart, and how many follow the first one.
+    int64_t distance = 0, groups = 0;
   };
   struct Rows {
     V first, length;  ///< i64: index of the first element, elements from one row to the next
@@ -154,30 +190,32 @@ class Body {
     enum Kind { One, Run, Reversed, Each } kind;
     V pointer;  ///< of the one element, of lane 0's (of lane 31's when Reversed), or of each lane's
   };
-  /// `part`: of a vector of `parts` elements, the last of which is checked for all of them.
-  Place place(ValueId memory, ValueId index, const Mask& mask, InstId at, int part = 0,
-              int parts = 1);
-  Place place_one(ValueId memory, ValueId index, const Mask& mask, InstId at, int part, bool check);
+  Place place(ValueId memory, ValueId index, const Mask& mask, InstId at);
+  std::vector<Place> places_in_step(ValueId memory, ValueId index, InstId at);
+  Place place_one(ValueId memory, ValueId index, const Mask& mask, InstId at);
   Place place_run(ValueId memory, ValueId index, const Mask& mask, InstId at);
-  Place place_each(ValueId memory, ValueId index, const Mask& mask, InstId at, int part,
-                   bool check);
+  Place place_each(ValueId memory, ValueId index, const Mask& mask, InstId at);
   void load(InstId id, const Mask& mask);
   void load_if(InstId id, const Mask& mask);
   V load_from(const Place& p, DType dtype, const Mask& mask);
   void store(InstId id, const Mask& mask);
-  void store_to(const Place& p, ValueId memory, ValueId value, int component, const Mask& mask);
-  void store_runs(const std::vector<V>& pointers, const std::vector<V>& values, int align,
-                  bool streamed);
+  struct Runs {
+    std::vector<V> pointers, values;
+  };
+  void store_one(InstId id, const Place& p, const Mask& mask, Runs& runs);
+  void store_runs(const Runs& runs, int align, bool streamed);
   void scatter(const V& pointers, const V& value, const Mask& mask, int align);
   V extend_index(const V& index, DType dtype);
   V memory_pointer(ValueId memory);
   V memory_size(ValueId memory);
-  V memory_limit(ValueId memory, DType index, bool full_run);
+  V memory_limit(ValueId memory, DType index, int64_t further);
   V buffer(int k);
+  V stack_memory(const std::string& name);  ///< 256 bytes
   V memory_limit_32(ValueId memory, DType index);
   bool first_use(ValueId memory, ValueId index);
   void forget_checks(size_t since);
   void guard(const V& ok, ValueId memory, ValueId index, const Mask& mask, InstId at);
+
   void guard(const V& ok, ValueId memory, InstId at,
              const std::function<void(FaultSite& site)>& ask);
   V element(const V& base, DType dtype, const V& index);
@@ -196,6 +234,7 @@ class Body {
   void store_matrix(InstId id, const Mask& mask);
   void multiply_pending();
   void multiply(std::span<const InstId> group);
+  V spilled(const std::array<V, 2>& parts, size_t number);
   bool awaits_product(const Instruction& inst) const;
 
   // ---- atomics.cpp ----
@@ -206,6 +245,8 @@ class Body {
   void lane_op(const Instruction& inst, const Mask& mask);
   V reduce(Op op, V x, DType dtype, const Mask& mask);
   V permute(const V& x, const V& from);
+  V first_of_quads(const V& n, const Mask& mask);
+  V moved(const Instruction& inst, const LaneOp& op, const V& x, const Mask& mask);
 
   const Verified& kernel_;
   const Module& m_;
@@ -213,6 +254,7 @@ class Body {
   const ScratchLayout& scratch_;
   const std::string symbol_;
   const std::vector<LaneForm> forms_;
+  const int vectors_;                 // see CpuVariant
   const std::vector<bool> streamed_;  // by value: memory that is written past the caches
   Plan plan_;
   const LocationTable locations_;
@@ -230,15 +272,26 @@ class Body {
   std::vector<InstId> pending_;
   std::vector<bool> is_pending_;  // by value
 
-  struct Value {
+  // What a SIMD-group has for a value.
+  struct Held {
     std::vector<V> parts;
     std::vector<V> wide;     // the 32 lanes of a scalar part, if written in...
     std::string wide_block;  // ...this block
   };
+  struct Value {
+    std::vector<Held> groups;       // one for all, or one for each of those that go together
+    std::optional<int64_t> stride;  // from one of those to the next, where it is known
+  };
+  const Held& held(ValueId v) const;
   std::vector<Value> values_;
   std::vector<bool> used_;  // by value: some instruction takes it
   std::vector<V> agreed_;   // by instruction: what all threads agree on
   V simd_;                  // number of the SIMD-group; empty outside a phase
+  std::vector<V> simds_;    // of those that go together in this phase
+  size_t one_ = 0;          // which of them code is written for
+  bool all_ = false;        // instructions are written for all of them
+  bool shared_ = false;     // what is being written serves all of them
+  int stacks_ = 0;
   int copies_ = 0;          // how often the code being written is a second copy
   std::vector<V> turn_of_;  // by instruction: the turn of a loop whose index differs by thread
 };

@@ -173,6 +173,31 @@ V Body::trip_count(const Instruction& loop, bool wide) {
   return trip_count(x[0], x[1], x[2], m_.type(loop.operands[0]).dtype, known(loop.operands[2]));
 }
 
+// The index before the first turn: of each SIMD-group in step, or of the first of them where they
+// follow at a known distance.
+std::vector<V> Body::first_index(const Instruction& inst) {
+  ValueId index = m_[inst.regions[0]].args[0];
+  if (all_ && stride(inst.operands[0])) return {formed(inst.operands[0], index, 0)};
+  return all_formed(all(inst.operands).first(1), std::span(&index, 1));
+}
+
+// Takes it, for the turn to come, from the beginning of `now`; how many it was.
+size_t Body::set_index(const Instruction& inst, const std::vector<V>& now) {
+  ValueId index = m_[inst.regions[0]].args[0];
+  std::optional<int64_t> distance = all_ ? stride(inst.operands[0]) : std::nullopt;
+  size_t taken = 0;
+  if (!distance || group_uniform(index)) {
+    for_copies(index, [&] { set(index, now[taken++]); });
+    return taken;
+  }
+  each([&] {
+    auto further = static_cast<double>(*distance * static_cast<int64_t>(one_));
+    set(index, one_ == 0 ? now[0] : now[0] + further);
+  });
+  values_[index.index].stride = distance;
+  return 1;
+}
+
 // Turns that all lanes make together: `state` holds the index and the carried values, and comes
 // back as they are after the last turn.
 void Body::turns(const Instruction& inst, const V& count, std::vector<V>& state, const Mask& mask) {
@@ -186,13 +211,17 @@ void Body::turns(const Instruction& inst, const V& count, std::vector<V>& state,
   jump_if(e_.cmp("eq", count, 0), end, head);
   e_.begin_block(head);
   std::vector<V> now = phis(start, before, next, latch);
-  set_all(args, now);
+  V step = raw(inst.operands[2]);
+  size_t indices = set_index(inst, now);
+  set_all(args.subspan(1), {now.begin() + static_cast<ptrdiff_t>(indices), now.end()});
   region(body, mask);
   std::vector<V> values = all_formed(yielded(m_, body), args.subspan(1));
   jump(latch);
   e_.begin_block(latch);
   V left = now.back() - 1;
-  values.insert(values.begin(), now[0] + formed(inst.operands[2], args[0], 0));
+  std::vector<V> moved;
+  for (size_t k = 0; k < indices; ++k) moved.push_back(now[k] + step);
+  values.insert(values.begin(), moved.begin(), moved.end());
   values.push_back(left);
   keep(next, values);
   jump_if(e_.cmp("ne", left, 0), head, end);
@@ -203,11 +232,12 @@ void Body::turns(const Instruction& inst, const V& count, std::vector<V>& state,
 
 void Body::loop_for(InstId id, const Mask& mask) {
   const Instruction& inst = m_[id];
-  std::vector<V> state =
-      all_formed(all(inst.operands).subspan(3), all(m_[inst.regions[0]].args).subspan(1));
-  state.insert(state.begin(), raw(inst.operands[0]));
+  std::span<const ValueId> args = all(m_[inst.regions[0]].args);
+  std::vector<V> state = all_formed(all(inst.operands).subspan(3), args.subspan(1));
+  std::vector<V> first = first_index(inst);
+  state.insert(state.begin(), first.begin(), first.end());
   turns(inst, trip_count(inst, false), state, mask);
-  set_all(inst.results, {state.begin() + 1, state.end()});
+  set_all(inst.results, {state.begin() + static_cast<ptrdiff_t>(first.size()), state.end()});
 }
 
 // All lanes that are still active have made the same number of turns. Those that every lane makes
@@ -217,18 +247,26 @@ void Body::loop_for_apart(InstId id, const Mask& mask) {
   RegionId body = inst.regions[0];
   std::span<const ValueId> args = all(m_[body].args);
   V trips = trip_count(inst, true);
-  V step = formed(inst.operands[2], args[0], 0);
   V turn = e_.integer(trips.elem, 0);
   std::vector<V> start = all_formed(all(inst.operands).subspan(3), args.subspan(1));
   start.insert(start.begin(), formed(inst.operands[0], args[0], 0));
   bool two_copies = mask.all() && worth_two_copies(inst);
   if (two_copies) {
     ++copies_;
-    turn = e_.emit(trips.elem, 1,
-                   concat("call ", llvm_type(trips.elem, 1), " @llvm.vector.reduce.umin.v", kLanes,
-                          llvm_type(trips.elem, 1), "(", trips.typed(), ")"));
+    turn = e_.least(trips);
     turns(inst, turn, start, mask);
   }
+  std::vector<V> results = turns_apart(inst, trips, turn, std::move(start), mask);
+  set_all(inst.results, {results.begin() + 1, results.end()});
+  if (two_copies) --copies_;
+}
+
+// The turns after the first `turn` ones, of the lanes that make more: index and carried values.
+std::vector<V> Body::turns_apart(const Instruction& inst, const V& trips, const V& turn,
+                                 std::vector<V> start, const Mask& mask) {
+  RegionId body = inst.regions[0];
+  std::span<const ValueId> args = all(m_[body].args);
+  V step = formed(inst.operands[2], args[0], 0);
   Mask some = narrowed(mask, e_.cmp("ult", turn, trips));
   size_t last = start.size();
   start.insert(start.end(), {turn, some.v});
@@ -255,8 +293,8 @@ void Body::loop_for_apart(InstId id, const Mask& mask) {
   jump_if(e_.any(still), head, end);
   e_.begin_block(end);
   std::vector<V> results = phis(start, before, next, latch);
-  set_all(inst.results, {results.begin() + 1, results.begin() + static_cast<ptrdiff_t>(last)});
-  if (two_copies) --copies_;
+  results.resize(last);
+  return results;
 }
 
 // ---- while --------------------------------------------------------------------------------------

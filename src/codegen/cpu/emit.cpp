@@ -227,13 +227,13 @@ CpuCode emit_cpu(const Verified& kernel, const CpuVariant& variant) {
   bool edge = variant.edges && whole.whole;
 
   Text t(2);
-  Body main(kernel, whole, variant.streams, scratch, code.symbol);
+  Body main(kernel, whole, variant, scratch, code.symbol);
   main.write("whole", "advance");
   code.scratch_bytes = main.scratch_bytes();
   t.indent();
   kernel_function(t, code.symbol, variant, main, whole, edge);
   if (edge) {
-    Body part(kernel, GroupShape{variant.threads, false}, variant.streams, scratch, code.symbol);
+    Body part(kernel, GroupShape{variant.threads, false}, variant, scratch, code.symbol);
     part.write("part", "finished");
     code.scratch_bytes = std::max<size_t>(code.scratch_bytes, part.scratch_bytes());
     edge_function(t, code.symbol, part);

@@ -182,6 +182,22 @@ V Expr::extract(const V& x, int lane) {
   return emit(x.elem, 1, concat("extractelement ", x.typed(), ", i64 ", lane));
 }
 
+V Expr::half(const V& x, int which) {
+  int n = x.lanes / 2;
+  if (n == 1) return extract(x, which);
+  Text order;
+  for (int k = 0; k < n; ++k) order.add(k ? ", " : "", "i32 ", which * n + k);
+  return emit(x.elem, n,
+              concat("shufflevector ", x.typed(), ", ", x.type(), " poison, <", n, " x i32> <",
+                     order.str(), ">"));
+}
+
+V Expr::least(const V& x) {
+  return emit(x.elem, 1,
+              concat("call ", row(x.elem).type, " @llvm.vector.reduce.umin.v", x.lanes,
+                     row(x.elem).type, "(", x.typed(), ")"));
+}
+
 V Expr::any(const V& cond) {
   // Lanes that are not active may hold anything, poison too, and a branch on that is undefined.
   V c = emit(Elem::I1, cond.lanes, concat("freeze ", cond.typed()));

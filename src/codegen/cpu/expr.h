@@ -80,7 +80,9 @@ class Expr {
   /// zext sext trunc fpext fptrunc sitofp ...
   V convert(std::string_view opcode, const V& x, Elem to);
   V extract(const V& x, int lane);
-  V any(const V& cond);  ///< scalar i1: whether a lane of the i1 vector holds
+  V half(const V& x, int which);  ///< the first (0) or second (1) half of the lanes
+  V least(const V& x);            ///< of the lanes, as unsigned integers
+  V any(const V& cond);           ///< scalar i1: whether a lane of the i1 vector holds
 
   // ---- blocks ----
   /// A fresh basic block label, and the start of a block.

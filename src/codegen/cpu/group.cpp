@@ -8,7 +8,7 @@
 
 namespace enigma::cpu {
 
-Body::Body(const Verified& kernel, const GroupShape& shape, bool streams,
+Body::Body(const Verified& kernel, const GroupShape& shape, const CpuVariant& variant,
            const ScratchLayout& scratch, std::string symbol)
     : kernel_(kernel),
       m_(kernel.module()),
@@ -16,7 +16,8 @@ Body::Body(const Verified& kernel, const GroupShape& shape, bool streams,
       scratch_(scratch),
       symbol_(std::move(symbol)),
       forms_(analyse_lanes(kernel, shape_)),
-      streamed_(streams ? streamed_memories(m_) : std::vector<bool>(m_.values.size())),
+      vectors_(variant.vectors),
+      streamed_(variant.streams ? streamed_memories(m_) : std::vector<bool>(m_.values.size())),
       plan_(plan_phases(kernel, shape_, forms_, scratch.end)),
       locations_(m_),
       is_pending_(m_.values.size()),
@@ -136,10 +137,12 @@ void Body::import(ValueId v) {
   if (InstId loop = plan_.index_of[v.index]) {
     const Instruction& inst = m_[loop];
     V turn = turn_of_[loop.index];
-    V step = formed(inst.operands[2], v, 0);
-    set(v, formed(inst.operands[0], v, 0) + turn * step);
+    for_copies(
+        v, [&] { set(v, formed(inst.operands[0], v, 0) + turn * formed(inst.operands[2], v, 0)); });
   } else if (slot.kind) {
-    for (int c = 0; c < components(v); ++c) set(v, load_slot(v, slot, c), c);
+    for_copies(v, [&] {
+      for (int c = 0; c < components(v); ++c) set(v, load_slot(v, slot, c), c);
+    });
   } else {
     instruction(m_.values[v.index].def, Mask{});  // pure, so that the mask plays no part
   }
@@ -149,13 +152,14 @@ void Body::export_value(ValueId v) {
   const Slot& slot = plan_.slots[v.index];
   if (!slot.kind) return;
   if (is_pending_[v.index]) multiply_pending();
-  store_slot(v, v, slot);
+  for_copies(v, [&] { store_slot(v, v, slot); });
 }
 
 void Body::phase(Phase& p) {
   for (InstId i : p.scalars) instruction(i, Mask{});
   if (p.insts.empty() && p.copies.empty() && !p.agree) return;
-  bool loop = shape_.simdgroups() > 1;
+  const int width = in_step(p);
+  bool loop = shape_.simdgroups() > static_cast<uint32_t>(width);
   std::string head = e_.new_label("simd"), end = e_.new_label("phase"), before = e_.block();
   V next = e_.fresh(Elem::I32, 1);
   std::string latch = e_.new_label("nextsimd");
@@ -169,6 +173,9 @@ void Body::phase(Phase& p) {
   } else {
     simd_ = e_.i32(0);
   }
+  simds_ = {simd_};
+  for (int k = 1; k < width; ++k) simds_.push_back(loop ? simd_ + k : e_.i32(k));
+  all_ = width > 1;
   Mask mask;
   if (!shape_.whole) {
     V thread = e_.splat(simd_ * e_.i32(kLanes), kLanes) + e_.iota(Elem::I32, kLanes);
@@ -185,18 +192,22 @@ void Body::phase(Phase& p) {
   if (loop) {
     jump(latch);
     e_.begin_block(latch);
-    e_.stmt(concat(next.text, " = add i32 ", simd_.text, ", 1"));
+    e_.stmt(concat(next.text, " = add i32 ", simds_[0].text, ", ", width));
     jump_if(e_.cmp("ult", next, simdgroups()), head, end);
     e_.begin_block(end);
   }
   simd_ = V{};
+  simds_.clear();
+  all_ = false;
   if (p.agree) end_agreement(p.agree);
 }
 
 // Everything that is read has been imported, so it was read before anything is written here; what a
 // copy takes from this very phase is a register.
 void Body::copy(const std::vector<Copy>& copies) {
-  for (const Copy& c : copies) store_slot(c.from, c.to, plan_.slots[c.to.index]);
+  for (const Copy& c : copies) {
+    for_copies(c.to, [&] { store_slot(c.from, c.to, plan_.slots[c.to.index]); });
+  }
 }
 
 // ---- agreement ----------------------------------------------------------------------------------

@@ -1,70 +1,158 @@
-// Operations across the lanes of a SIMD-group.
+// Operations across the lanes of a SIMD-group or of its quads.
+#include "ir/lane_op.h"
+
 #include <algorithm>
 #include <limits>
+#include <optional>
 
 #include "codegen/cpu/body.h"
 
 namespace enigma::cpu {
 namespace {
 
-// The vector.reduce intrinsic, its start value where it takes one, and what an absent lane adds.
-struct Reduction {
-  const char* name;
-  bool starts;      // takes a start value; then the lanes may be joined in any order
-  double identity;  // but for the signed extremes, which reduce() knows
-};
-
-Reduction reduction(Op op, DType t) {
-  bool s = is_signed(t);
-  switch (op) {
-    case Op::SimdSumF:
-      return {"fadd", true, -0.0};
-    case Op::SimdProductF:
-      return {"fmul", true, 1};
-    case Op::SimdSumI:
-      return {"add", false, 0};
-    case Op::SimdProductI:
-      return {"mul", false, 1};
-    case Op::SimdMinF:
-      return {"fmin", false, std::numeric_limits<double>::quiet_NaN()};
-    case Op::SimdMaxF:
-      return {"fmax", false, std::numeric_limits<double>::quiet_NaN()};
-    case Op::SimdMinI:
-      return {s ? "smin" : "umin", false, -1};
-    case Op::SimdMaxI:
-      return {s ? "smax" : "umax", false, 0};
-    case Op::SimdAnd:
-      return {"and", false, -1};
-    case Op::SimdOr:
-      return {"or", false, 0};
-    case Op::SimdXor:
-      return {"xor", false, 0};
+// What a lane that takes no part adds.
+V identity(LaneOp::Kind kind, DType t, const V& x) {
+  Expr& e = *x.e;
+  const int unused = 64 - std::max(8, bits(x.elem));
+  const bool s = is_signed(t);
+  switch (kind) {
+    case LaneOp::Product:
+      return e.like(x, 1);
+    case LaneOp::Min:
+      if (is_float(t)) return e.like(x, std::numeric_limits<double>::quiet_NaN());
+      return e.integer(x.elem, s ? INT64_MAX >> unused : -1, x.lanes);
+    case LaneOp::Max:
+      if (is_float(t)) return e.like(x, std::numeric_limits<double>::quiet_NaN());
+      return e.integer(x.elem, s ? INT64_MIN >> unused : 0, x.lanes);
+    case LaneOp::And:
+      return e.like(x, -1);
     default:
-      throw InternalError(concat("no reduction ", info(op).mnemonic));
+      return e.like(x, 0);
+  }
+}
+
+V join(LaneOp::Kind kind, DType t, const V& a, const V& b) {
+  Expr& e = *a.e;
+  const bool f = is_float(t), s = is_signed(t);
+  switch (kind) {
+    case LaneOp::Sum:
+      return a + b;
+    case LaneOp::Product:
+      return a * b;
+    case LaneOp::Min:
+      return e.intrinsic(f ? "minnum" : s ? "smin" : "umin", {a, b});
+    case LaneOp::Max:
+      return e.intrinsic(f ? "maxnum" : s ? "smax" : "umax", {a, b});
+    case LaneOp::And:
+      return a & b;
+    case LaneOp::Or:
+      return a | b;
+    case LaneOp::Xor:
+      return a ^ b;
+    default:
+      throw InternalError("a lane operation that joins nothing");
+  }
+}
+
+const char* reduction(LaneOp::Kind kind, DType t) {
+  const bool f = is_float(t), s = is_signed(t);
+  switch (kind) {
+    case LaneOp::Sum:
+      return f ? "fadd" : "add";
+    case LaneOp::Product:
+      return f ? "fmul" : "mul";
+    case LaneOp::Min:
+      return s ? "smin" : "umin";
+    case LaneOp::Max:
+      return s ? "smax" : "umax";
+    case LaneOp::And:
+      return "and";
+    case LaneOp::Or:
+      return "or";
+    default:
+      return "xor";
+  }
+}
+
+// Lane k of the result is lane from(k) of x, or of `other` from 32 on.
+template <class From>
+V shuffled(const V& x, const V& other, From from) {
+  Text order;
+  for (int k = 0; k < kLanes; ++k) order.add(k ? ", " : "", "i32 ", from(k));
+  return x.e->emit(
+      x.elem, kLanes,
+      concat("shufflevector ", x.typed(), ", ", other.typed(), ", <32 x i32> <", order.str(), ">"));
+}
+
+// In every lane what its quad's lanes make together.
+V join_quads(LaneOp::Kind kind, DType t, V x) {
+  for (int d : {1, 2}) x = join(kind, t, x, shuffled(x, x, [d](int k) { return k ^ d; }));
+  return x;
+}
+
+// Each lane joins what lies 1, 2, 4, ... lanes below, so that log2(width) steps do for all.
+V scan(const LaneOp& op, DType t, V x) {
+  const V nothing = identity(op.kind, t, x);
+  auto from_below = [&](const V& y, int distance) {
+    return shuffled(y, nothing,
+                    [&](int k) { return k % op.width >= distance ? k - distance : 32; });
+  };
+  for (int d = 1; d < op.width; d *= 2) x = join(op.kind, t, from_below(x, d), x);
+  return op.form == LaneOp::Exclusive ? from_below(x, 1) : x;
+}
+
+// The lane that lane k reads by a number or distance n.
+int64_t source(const LaneOp& op, int64_t k, int64_t n) {
+  const int64_t last = op.width - 1, within = k & last, first = k - within;
+  switch (op.kind) {
+    case LaneOp::ShuffleUp:
+      return n <= within ? k - n : k;
+    case LaneOp::ShuffleDown:
+      return n <= last - within ? k + n : k;
+    case LaneOp::ShuffleXor:
+      return first + ((within ^ n) & last);
+    default:
+      return first + (n & last);
+  }
+}
+
+V source(const LaneOp& op, const V& n) {
+  Expr& e = *n.e;
+  const V k = e.iota(Elem::I32, kLanes), last = e.i32(op.width - 1, kLanes);
+  const V within = k & last, first = k - within;
+  switch (op.kind) {
+    case LaneOp::ShuffleUp:
+      return e.select(e.cmp("ule", n, within), k - n, k);
+    case LaneOp::ShuffleDown:
+      return e.select(e.cmp("ule", n, last - within), k + n, k);
+    case LaneOp::ShuffleXor:
+      return first | ((within ^ n) & last);
+    default:
+      return first | (n & last);
   }
 }
 
 }  // namespace
 
+// The same for all active lanes.
 V Body::reduce(Op op, V x, DType dtype, const Mask& mask) {
-  Reduction r = reduction(op, dtype);
-  V absent;
-  if (is_float(dtype)) {
-    absent = e_.f32(r.identity, kLanes);
-  } else if (op == Op::SimdMinI && is_signed(dtype)) {
-    absent = e_.integer(x.elem, INT64_MAX >> (64 - info(dtype).bits), kLanes);
-  } else if (op == Op::SimdMaxI && is_signed(dtype)) {
-    absent = e_.integer(x.elem, INT64_MIN >> (64 - info(dtype).bits), kLanes);
-  } else {
-    absent = e_.integer(x.elem, static_cast<int64_t>(r.identity), kLanes);
+  const LaneOp::Kind kind = enigma::lane_op(op).kind;
+  // Of sums -0 is the identity, which 0 is not for -0.
+  const bool is_sum = is_float(dtype) && kind == LaneOp::Sum;
+  const V start = is_sum ? e_.f32(-0.0) : identity(kind, dtype, V{&e_, "", x.elem, 1});
+  if (!mask.all()) x = e_.select(mask.v, x, e_.splat(start, kLanes));
+  // By halves: LLVM would take the lanes of these one after the other.
+  if (is_float(dtype) && (kind == LaneOp::Min || kind == LaneOp::Max)) {
+    while (x.lanes > 1) x = join(kind, dtype, e_.half(x, 0), e_.half(x, 1));
+    return x;
   }
-  if (!mask.all()) x = e_.select(mask.v, x, absent);
+  const bool starts = is_float(dtype) && (is_sum || kind == LaneOp::Product);
   std::string type = llvm_type(x.elem, 1);
   std::string suffix = concat("v", kLanes, is_float(x.elem) ? "f32" : type);
-  V start = r.starts ? e_.f32(r.identity) : V{};
   return e_.emit(x.elem, 1,
-                 concat("call ", r.starts ? "reassoc " : "", type, " @llvm.vector.reduce.", r.name,
-                        ".", suffix, "(", r.starts ? start.typed() + ", " : "", x.typed(), ")"));
+                 concat("call ", starts ? "reassoc " : "", type, " @llvm.vector.reduce.",
+                        reduction(kind, dtype), ".", suffix, "(",
+                        starts ? start.typed() + ", " : "", x.typed(), ")"));
 }
 
 // Lane k of the result is lane from[k] of x.
@@ -84,67 +172,47 @@ V Body::permute(const V& x, const V& from) {
   return bit ? e_.convert("trunc", y, Elem::I1) : y;
 }
 
+// In every lane the number that the first active one of its quad has.
+V Body::first_of_quads(const V& n, const Mask& mask) {
+  if (mask.all()) return shuffled(n, n, [](int k) { return k & ~3; });
+  V self = e_.iota(Elem::I32, kLanes);
+  V active = e_.select(mask.v, self, e_.i32(kLanes - 1, kLanes));
+  return permute(n, join_quads(LaneOp::Min, DType::U32, active));
+}
+
+V Body::moved(const Instruction& inst, const LaneOp& op, const V& x, const Mask& mask) {
+  ValueId which = inst.operands[1];
+  const bool broadcast = op.kind == LaneOp::Broadcast;
+  if (broadcast && op.width == kLanes) {
+    V lane =
+        uniform(which) ? raw(which) : lane_of(lanes(which), mask.all() ? e_.i32(0) : mask.first);
+    return lane_of(x, lane & e_.i32(kLanes - 1));
+  }
+  if (std::optional<int64_t> n = known(which)) {
+    return shuffled(x, x, [&](int k) { return source(op, k, *n); });
+  }
+  V n = lanes(which);
+  if (broadcast && !uniform(which)) n = first_of_quads(n, mask);
+  return permute(x, source(op, n));
+}
+
 void Body::lane_op(const Instruction& inst, const Mask& mask) {
   ValueId operand = inst.operands[0], result = inst.results[0];
-  DType dtype = m_.type(operand).dtype;
-  if (inst.operands.size() == 1) {
-    for (int c = 0; c < components(result); ++c) {
-      V x = reduce(inst.op, lanes(operand, c), dtype, mask);
-      set(result, is_float(dtype) ? round_to(dtype, x) : x, c);
-    }
-    return;
-  }
-  ValueId which = inst.operands[1];
-  std::optional<int64_t> amount = known(which);
-  V last = e_.i32(kLanes - 1);
-  auto source = [&](int64_t k, int64_t n) -> int64_t {
-    switch (inst.op) {
-      case Op::SimdShuffleUp:
-        return n <= k ? k - n : k;
-      case Op::SimdShuffleDown:
-        return n < kLanes - k ? k + n : k;
-      case Op::SimdShuffleXor:
-        return (k ^ n) & (kLanes - 1);
-      default:
-        return n & (kLanes - 1);
-    }
-  };
+  const DType dtype = m_.type(operand).dtype;
+  const LaneOp& op = enigma::lane_op(inst.op);
   for (int c = 0; c < components(result); ++c) {
-    if (uniform(operand)) {
-      set(result, raw(operand, c), c);
+    if (op.form == LaneOp::Move) {
+      set(result, uniform(operand) ? raw(operand, c) : moved(inst, op, lanes(operand, c), mask), c);
       continue;
     }
     V x = lanes(operand, c);
-    if (inst.op == Op::SimdBroadcast) {
-      V lane =
-          uniform(which) ? raw(which) : lane_of(lanes(which), mask.all() ? e_.i32(0) : mask.first);
-      set(result, lane_of(x, lane & last), c);
-    } else if (amount) {
-      Text order;
-      for (int k = 0; k < kLanes; ++k) order.add(k ? ", " : "", "i32 ", source(k, *amount));
-      set(result,
-          e_.emit(x.elem, kLanes,
-                  concat("shufflevector ", x.typed(), ", ", x.type(), " poison, <32 x i32> <",
-                         order.str(), ">")),
-          c);
+    if (op.form == LaneOp::Reduce && op.width == kLanes) {
+      x = reduce(inst.op, x, dtype, mask);
     } else {
-      V self = e_.iota(Elem::I32, kLanes), n = lanes(which), from;
-      switch (inst.op) {
-        case Op::SimdShuffleUp:
-          from = e_.select(e_.cmp("ule", n, self), self - n, self);
-          break;
-        case Op::SimdShuffleDown:
-          from = e_.select(e_.cmp("ule", n, e_.i32(kLanes - 1, kLanes) - self), self + n, self);
-          break;
-        case Op::SimdShuffleXor:
-          from = self ^ n;
-          break;
-        default:
-          from = n;
-          break;
-      }
-      set(result, permute(x, from & last), c);
+      if (!mask.all()) x = e_.select(mask.v, x, identity(op.kind, dtype, x));
+      x = op.form == LaneOp::Reduce ? join_quads(op.kind, dtype, x) : scan(op, dtype, x);
     }
+    set(result, is_float(dtype) ? round_to(dtype, x) : x, c);
   }
 }
 

@@ -5,6 +5,8 @@
 #include <optional>
 #include <span>
 
+#include "ir/lane_op.h"
+
 namespace enigma::cpu {
 namespace {
 
@@ -111,6 +113,13 @@ class Analysis {
     return def && info(def->op).shape == Shape::Query ? a : kVector;
   }
 
+  // Of one value for all lanes every lane gets that, but a quad's sum of it counts active lanes.
+  LaneForm lane(const Instruction& inst) const {
+    const bool moves = lane_op(inst.op).form == LaneOp::Move;
+    const bool same = moves && form(inst.operands[0]).kind == LaneForm::Uniform;
+    return info(inst.op).has(flag::SIMD) || same ? kUniform : kVector;
+  }
+
   LaneForm query(const Instruction& inst) const {
     switch (inst.op) {
       case Op::ThreadPositionInGrid:
@@ -138,6 +147,7 @@ class Analysis {
         return result(query(inst));
       case Shape::Map:
         return result(map(inst));
+      case Shape::Composed:
       case Shape::Whole:
       case Shape::Make:
       case Shape::Extract:
@@ -145,10 +155,7 @@ class Analysis {
       case Shape::Cast:
         return result(cast(inst));
       case Shape::Lane:
-        return result(info(inst.op).has(flag::SIMD) ||
-                              form(inst.operands[0]).kind == LaneForm::Uniform
-                          ? kUniform
-                          : kVector);
+        return result(lane(inst));
       case Shape::SimdMatrix:
         return result(kVector);
       case Shape::Load:

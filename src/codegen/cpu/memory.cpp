@@ -59,25 +59,24 @@ V Body::memory_size(ValueId memory) {
   return word(cpu_abi::param_word(m_.values[memory.index].index) + 1);
 }
 
-// The first index that is out of bounds or that the index type cannot hold; for a full run, the
-// first that is too high for lane 0.
-V Body::memory_limit(ValueId memory, DType index, bool full_run) {
+// The first index that is out of bounds or that the index type cannot hold; or, where an access
+// goes further than its index, the first index from which it does not fit.
+V Body::memory_limit(ValueId memory, DType index, int64_t further) {
   int width = info(index).bits - (is_signed(index) ? 1 : 0);
   uint64_t most = width >= 63 ? INT64_MAX : uint64_t{1} << width;
-  constexpr uint64_t kMore = kLanes - 1;
   if (const Instruction* alloc = m_.def(memory)) {
     uint64_t limit = std::min(alloc->attr, most);
-    if (full_run) limit -= std::min(limit, kMore);
+    limit -= std::min(limit, static_cast<uint64_t>(further));
     return e_.i64(static_cast<int64_t>(limit));
   }
   std::string size = memory_size(memory).text, name = concat(size, ".below", width);
   if (entry_names_.insert(name).second) {
     entry_.line(name, " = call i64 @llvm.umin.i64(i64 ", size, ", i64 ", most, ")");
   }
-  if (full_run) {
-    std::string run = name + ".run";
+  if (further > 0) {
+    std::string run = concat(name, ".run", further);
     if (entry_names_.insert(run).second) {
-      entry_.line(run, " = call i64 @llvm.usub.sat.i64(i64 ", name, ", i64 ", kMore, ")");
+      entry_.line(run, " = call i64 @llvm.usub.sat.i64(i64 ", name, ", i64 ", further, ")");
     }
     name = run;
   }
@@ -86,7 +85,7 @@ V Body::memory_limit(ValueId memory, DType index, bool full_run) {
 
 // The same in 32 bits, for indices that have no more.
 V Body::memory_limit_32(ValueId memory, DType index) {
-  V limit = memory_limit(memory, index, false);
+  V limit = memory_limit(memory, index, 0);
   if (m_.def(memory)) return {&e_, limit.text, Elem::I32, 1};
   std::string name = limit.text + ".i32";
   if (entry_names_.insert(name).second) {
@@ -96,8 +95,9 @@ V Body::memory_limit_32(ValueId memory, DType index) {
   return {&e_, name, Elem::I32, 1};
 }
 
-V Body::buffer(int k) {
-  std::string name = concat("%lanes", k);
+V Body::buffer(int k) { return stack_memory(concat("%lanes", k)); }
+
+V Body::stack_memory(const std::string& name) {
   if (entry_names_.insert(name).second) entry_.line(name, " = alloca [32 x i64], align 64");
   return {&e_, name, Elem::Ptr, 1};
 }
@@ -158,6 +158,17 @@ void Body::report_faults() {
   V size = phi(Elem::I64, [](const FaultSite& f) { return f.size; });
   V mask = phi(Elem::I32, [](const FaultSite& f) { return f.mask; });
   V simd = phi(Elem::I32, [](const FaultSite& f) { return f.simd; });
+  if (std::any_of(faults_.begin(), faults_.end(), [](auto& f) { return f.groups != 0; })) {
+    V distance = phi(Elem::I64, [](const FaultSite& f) { return concat(f.distance); });
+    V groups = phi(Elem::I64, [](const FaultSite& f) { return concat(f.groups); });
+    // The first whose last lane is outside.
+    V end = base + stride * e_.i64(kLanes - 1);
+    V first_is_inside = e_.cmp("ult", base, size) & e_.cmp("ult", end, size);
+    V fit = divide(false, size - 1 - end, e_.intrinsic("umax", {distance, e_.i64(1)}));
+    V group = e_.intrinsic("umin", {e_.select(first_is_inside, fit + 1, e_.i64(0)), groups});
+    base = base + group * distance;
+    simd = simd + e_.convert("trunc", group, Elem::I32);
+  }
   call_fault(cpu_abi::FaultKind::OutOfBounds, where, base, stride, size, mask, simd);
 }
 
@@ -175,24 +186,20 @@ void Body::call_fault(cpu_abi::FaultKind kind, const V& where, const V& base, co
 
 // ---- places -------------------------------------------------------------------------------------
 
-Body::Place Body::place(ValueId memory, ValueId index, const Mask& mask, InstId at, int part,
-                        int parts) {
+Body::Place Body::place(ValueId memory, ValueId index, const Mask& mask, InstId at) {
   LaneForm f = form(index);
-  auto check = [&] { return parts == 1 ? first_use(memory, index) : part == parts - 1; };
-  if (f.kind == LaneForm::Uniform) return place_one(memory, index, mask, at, part, check());
-  if (parts > 1) return place_each(memory, index, mask, at, part, check());
+  if (f.kind == LaneForm::Uniform) return place_one(memory, index, mask, at);
   bool run = f.kind == LaneForm::Linear && (f.stride == 1 || (f.stride == -1 && mask.all()));
   // Between two lanes that are in bounds, u8 and u16 may wrap: memory can hold all their values.
   DType type = m_.type(index).dtype;
   if (is_unsigned(type) && info(type).bits < 32) run = false;
-  if (run) return place_run(memory, index, mask, at);
-  return place_each(memory, index, mask, at, 0, check());
+  return run ? place_run(memory, index, mask, at) : place_each(memory, index, mask, at);
 }
 
 // An index that was in bounds stays so, in this region and in those inside of it, as their lanes
 // are some of these.
 bool Body::first_use(ValueId memory, ValueId index) {
-  uint64_t key = uint64_t{memory.index} << 32 | index.index;
+  uint64_t key = uint64_t{one_} << 58 | uint64_t{memory.index} << 32 | index.index;
   if (!checked_.insert(key).second) return false;
   checked_order_.push_back(key);
   return true;
@@ -209,11 +216,12 @@ V Body::element(const V& base, DType dtype, const V& index) {
                         ", ", index.typed()));
 }
 
-Body::Place Body::place_one(ValueId memory, ValueId index, const Mask& mask, InstId at, int part,
-                            bool check) {
+Body::Place Body::place_one(ValueId memory, ValueId index, const Mask& mask, InstId at) {
   V i = extend_index(raw(index), m_.type(index).dtype);
-  if (part) i = i + part;
-  if (check) {
+  const Instruction* alloc = m_.def(memory);
+  std::optional<int64_t> number = known(index);
+  bool inside = alloc && number && static_cast<uint64_t>(*number) < alloc->attr;
+  if (!inside && first_use(memory, index)) {
     guard(e_.cmp("ult", i, memory_size(memory)), memory, index, mask, at);
   }
   return {Place::One, element(memory_pointer(memory), m_.type(memory).dtype, i)};
@@ -227,7 +235,7 @@ Body::Place Body::place_run(ValueId memory, ValueId index, const Mask& mask, Ins
     start = extend_index(base, type);
     if (reversed) start = start - (kLanes - 1);
     if (check) {
-      guard(e_.cmp("ult", start, memory_limit(memory, type, true)), memory, index, mask, at);
+      guard(e_.cmp("ult", start, memory_limit(memory, type, kLanes - 1)), memory, index, mask, at);
     }
   } else {
     // Counted from the first active lane: below it the index may have wrapped, between it and the
@@ -239,7 +247,7 @@ Body::Place Body::place_run(ValueId memory, ValueId index, const Mask& mask, Ins
     start = low - e_.convert("zext", first, Elem::I64);
     if (check) {
       V high = low + e_.convert("zext", mask.last - first, Elem::I64);
-      V limit = memory_limit(memory, type, false);
+      V limit = memory_limit(memory, type, 0);
       guard(e_.cmp("ult", low, limit) & e_.cmp("ult", high, limit), memory, index, mask, at);
     }
   }
@@ -247,17 +255,14 @@ Body::Place Body::place_run(ValueId memory, ValueId index, const Mask& mask, Ins
           element(memory_pointer(memory), m_.type(memory).dtype, start)};
 }
 
-Body::Place Body::place_each(ValueId memory, ValueId index, const Mask& mask, InstId at, int part,
-                             bool check) {
+Body::Place Body::place_each(ValueId memory, ValueId index, const Mask& mask, InstId at) {
   DType type = m_.type(index).dtype;
   V i = lanes(index);
   if (bits(i.elem) < 32) {
     i = e_.convert(is_signed(type) ? "sext" : "zext", i, Elem::I32);
   }
-  if (part) i = i + part;
-  if (check) {
-    V limit =
-        i.elem == Elem::I32 ? memory_limit_32(memory, type) : memory_limit(memory, type, false);
+  if (first_use(memory, index)) {
+    V limit = i.elem == Elem::I32 ? memory_limit_32(memory, type) : memory_limit(memory, type, 0);
     V outside = e_.cmp("uge", i, limit);
     if (!mask.all()) outside = mask.v & outside;
     guard(e_.any(outside) ^ e_.boolean(true), memory, index, mask, at);
@@ -323,12 +328,14 @@ V Body::load_from(const Place& p, DType dtype, const Mask& mask) {
 
 void Body::load(InstId id, const Mask& mask) {
   const Instruction& inst = m_[id];
-  ValueId memory = inst.operands[0], result = inst.results[0];
-  const int n = components(result);
-  for (int c = n - 1; c >= 0; --c) {  // from the last on, which is checked for all
-    Place p = place(memory, inst.operands[1], mask, id, c, n);
-    set(result, load_from(p, m_.type(memory).dtype, mask), c);
-  }
+  ValueId memory = inst.operands[0], index = inst.operands[1];
+  DType dtype = m_.type(memory).dtype;
+  if (!all_) return set(inst.results[0], load_from(place(memory, index, mask, id), dtype, mask));
+  std::vector<Place> places = places_in_step(memory, index, id);
+  each([&] {
+    Place p = places.empty() ? place(memory, index, mask, id) : places[one_];
+    set(inst.results[0], load_from(p, dtype, mask));
+  });
 }
 
 void Body::load_if(InstId id, const Mask& mask) {
@@ -337,55 +344,57 @@ void Body::load_if(InstId id, const Mask& mask) {
           otherwise = inst.operands[3], result = inst.results[0];
   bool together = uniform(cond);
   V holds = together ? raw(cond) : lanes(cond);
-  const int n = components(result);
-  std::vector<V> instead = all_formed(std::span(&otherwise, 1), std::span(&result, 1)), xs(instead);
+  V instead = formed(otherwise, result, 0);
   Mask part = together ? mask : narrowed(mask, holds);
   std::string body = e_.new_label("lanes"), end = e_.new_label("joined"), before = e_.block();
   jump_if(together ? holds : e_.cmp("ne", part.bits, 0), body, end);
   e_.begin_block(body);
   size_t checks = checked_order_.size();
-  for (int c = n - 1; c >= 0; --c) {
-    V x = load_from(place(memory, index, part, id, c, n), m_.type(memory).dtype, part);
-    if (x.lanes < instead[c].lanes) x = e_.splat(x, kLanes);
-    xs[c] = together ? x : e_.select(part.v, x, instead[c]);
-  }
+  V x = load_from(place(memory, index, part, id), m_.type(memory).dtype, part);
   forget_checks(checks);
+  if (x.lanes < instead.lanes) x = e_.splat(x, kLanes);
+  if (!together) x = e_.select(part.v, x, instead);
   std::string last = e_.block();
   jump(end);
   e_.begin_block(end);
-  set_all(std::span(&result, 1), phis(xs, last, instead, before));
+  set_all(std::span(&result, 1), phis({x}, last, {instead}, before));
 }
 
 // ---- store --------------------------------------------------------------------------------------
 
 void Body::store(InstId id, const Mask& mask) {
-  const Instruction& inst = m_[id];
-  ValueId memory = inst.operands[0], value = inst.operands[2];
-  const int n = components(value);
-  for (int c = n - 1; c >= 0; --c) {
-    Place p = place(memory, inst.operands[1], mask, id, c, n);
-    store_to(p, memory, value, c, mask);
-  }
+  ValueId memory = m_[id].operands[0], index = m_[id].operands[1];
+  std::vector<Place> places;
+  if (all_) places = places_in_step(memory, index, id);
+  Runs runs;
+  auto one = [&] {
+    store_one(id, places.empty() ? place(memory, index, mask, id) : places[one_], mask, runs);
+  };
+  all_ ? each(one) : one();
+  store_runs(runs, byte_size(m_.type(memory).dtype), streamed_[memory.index]);
 }
 
-void Body::store_to(const Place& p, ValueId memory, ValueId value, int component,
-                    const Mask& mask) {
+// Runs of all lanes are left to the caller, who writes those of several SIMD-groups at once.
+void Body::store_one(InstId id, const Place& p, const Mask& mask, Runs& runs) {
+  const Instruction& inst = m_[id];
+  ValueId memory = inst.operands[0], value = inst.operands[2];
   DType dtype = m_.type(memory).dtype;
   int align = byte_size(dtype);
   if (p.kind == Place::One) {
     // All lanes write to the same place; the last one stays.
-    V x = form(value).kind == LaneForm::Uniform ? raw(value, component)
-          : mask.all()                          ? e_.extract(lanes(value, component), kLanes - 1)
-                                                : lane_of(lanes(value, component), mask.last);
+    V x = form(value).kind == LaneForm::Uniform ? raw(value)
+          : mask.all()                          ? e_.extract(lanes(value), kLanes - 1)
+                                                : lane_of(lanes(value), mask.last);
     e_.stmt(
         concat("store ", to_storage(dtype, x).typed(), ", ", p.pointer.typed(), ", align ", align));
     return;
   }
-  V x = to_storage(dtype, lanes(value, component));
+  V x = to_storage(dtype, lanes(value));
   if (p.kind == Place::Each) return scatter(p.pointer, x, mask, align);
   if (p.kind == Place::Reversed) x = backwards(e_, x);
   if (mask.all()) {
-    store_runs({p.pointer}, {x}, align, streamed_[memory.index]);
+    runs.pointers.push_back(p.pointer);
+    runs.values.push_back(x);
   } else {
     e_.stmt(concat("call void @llvm.masked.store.", suffix(x.elem), ".p0(", x.typed(), ", ",
                    p.pointer.typed(), ", i32 ", align, ", ", mask.v.typed(), ")"));

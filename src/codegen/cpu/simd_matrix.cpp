@@ -159,28 +159,50 @@ void Body::multiply_pending() {
   }
 }
 
-// Sums in the order of k, as Metal's lanes have it: fused, in float, rounded once at the end.
-void Body::multiply(std::span<const InstId> group) {
-  ValueId left = m_[group[0]].operands[0];
-  std::vector<std::array<V, 2>> sums;
-  for (InstId id : group) {
-    ValueId c = m_[id].operands[2];
-    sums.push_back({raw(c, 0), raw(c, 1)});
+// The 64 elements in memory of the stack, row after row.
+V Body::spilled(const std::array<V, 2>& parts, size_t number) {
+  V p = stack_memory(concat("%factor", number));
+  for (int k = 0; k < 2; ++k) {
+    V at = e_.emit(Elem::Ptr, 1, concat("getelementptr float, ", p.typed(), ", i64 ", k * kLanes));
+    e_.stmt(concat("store ", parts[k].typed(), ", ", at.typed(), ", align 64"));
   }
-  for (int k = 0; k < kSide; ++k) {
-    V column[2];  // element k of each row, for all elements of that row of the result
-    for (int part = 0; part < 2; ++part) {
-      const V& a = raw(left, part);
-      column[part] = shuffled(e_, a, a, kLanes, [&](int i) { return i / kSide * kSide + k; });
+  return p;
+}
+
+// Sums in the order of k, as Metal's lanes have it: fused, in float, rounded once at the end. A
+// turn of the loop reads column k of the left factor and row k of each right one from memory, which
+// costs less than moving them between lanes, and keeps no more in registers than there are.
+void Body::multiply(std::span<const InstId> group) {
+  auto parts = [&](ValueId v) { return std::array<V, 2>{raw(v, 0), raw(v, 1)}; };
+  const std::array<V, 2> a = parts(m_[group[0]].operands[0]);
+  V left = spilled(transposed(e_, a[0], a[1]), 0);
+  std::vector<V> right, state{e_.i64(0)};
+  for (InstId id : group) {
+    right.push_back(spilled(parts(m_[id].operands[1]), right.size() + 1));
+    std::ranges::copy(parts(m_[id].operands[2]), std::back_inserter(state));
+  }
+  auto eight = [&](const V& p, const V& offset) {
+    V at = e_.emit(Elem::Ptr, 1, concat("getelementptr float, ", p.typed(), ", ", offset.typed()));
+    return e_.emit(Elem::F32, kSide, concat("load <8 x float>, ", at.typed(), ", align 32"));
+  };
+  state = e_.loop(state, [&](const std::vector<V>& now, std::vector<V>& next) {
+    V column = eight(left, now[0]), spread[2];
+    for (int k = 0; k < 2; ++k) {
+      spread[k] =
+          shuffled(e_, column, column, kLanes, [&](int i) { return k * kPerPart + i / kSide; });
     }
-    for (size_t n = 0; n < group.size(); ++n) {
-      const V& b = raw(m_[group[n]].operands[1], k / kPerPart);
-      V row = shuffled(e_, b, b, kLanes, [&](int i) { return k % kPerPart * kSide + i % kSide; });
-      for (int part = 0; part < 2; ++part) {
-        sums[n][part] = e_.fma(column[part], row, sums[n][part]);
+    next.push_back(now[0] + kSide);
+    for (const V& b : right) {
+      V one = eight(b, now[0]);
+      V row = shuffled(e_, one, one, kLanes, [](int i) { return i % kSide; });
+      for (const V& column_part : spread) {
+        next.push_back(e_.fma(column_part, row, now[next.size()]));
       }
     }
-  }
+    return e_.cmp("ne", next[0], kSide * kSide);
+  });
+  std::vector<std::array<V, 2>> sums;
+  for (size_t n = 0; n < group.size(); ++n) sums.push_back({state[2 * n + 1], state[2 * n + 2]});
   for (size_t n = 0; n < group.size(); ++n) {
     ValueId result = m_[group[n]].results[0];
     is_pending_[result.index] = false;

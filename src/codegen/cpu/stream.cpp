@@ -40,8 +40,9 @@ std::vector<bool> streamed_memories(const Module& m) {
 }
 
 // Where the lanes of one store begin on a good address, all go past the caches.
-void Body::store_runs(const std::vector<V>& pointers, const std::vector<V>& values, int align,
-                      bool streamed) {
+void Body::store_runs(const Runs& runs, int align, bool streamed) {
+  const auto& [pointers, values] = runs;
+  if (pointers.empty()) return;
   auto all = [&](std::string_view how) {
     for (size_t k = 0; k < pointers.size(); ++k) {
       e_.stmt(concat("store ", values[k].typed(), ", ", pointers[k].typed(), how));

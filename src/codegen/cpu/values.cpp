@@ -9,8 +9,14 @@ namespace enigma::cpu {
 
 // ---- access -------------------------------------------------------------------------------------
 
+const Body::Held& Body::held(ValueId v) const {
+  static const Held kNothing;
+  const auto& groups = values_[v.index].groups;
+  return groups.empty() ? kNothing : groups[groups.size() == 1 ? 0 : one_];
+}
+
 const V& Body::raw(ValueId v, int component) {
-  const auto& parts = values_[v.index].parts;
+  const auto& parts = held(v).parts;
   if (parts.empty()) throw InternalError(concat("value ", v.index, " used before it was emitted"));
   return parts[parts.size() == 1 ? 0 : component];
 }
@@ -22,15 +28,20 @@ void Body::set(ValueId v, V x, int component) {
   if (!wanted_wide && x.lanes != 1) {
     throw InternalError(concat("value ", v.index, " is not as uniform as was thought"));
   }
-  value.parts.resize(components(v));
-  value.parts[component] = std::move(x);
-  value.wide_block.clear();
+  size_t copies = shared_ || simds_.empty() ? 1 : simds_.size();
+  if (value.groups.size() != copies) value.groups.assign(copies, {});
+  Held& held = value.groups[copies == 1 ? 0 : one_];
+  held.parts.resize(components(v));
+  held.parts[component] = std::move(x);
+  held.wide_block.clear();
+  value.stride.reset();
 }
 
 V Body::lanes(ValueId v, int component) {
   V x = raw(v, component);
   if (x.lanes == kLanes) return x;
-  Value& value = values_[v.index];
+  auto& groups = values_[v.index].groups;
+  Held& value = groups[groups.size() == 1 ? 0 : one_];
   if (value.wide_block != e_.block()) {
     value.wide.assign(value.parts.size(), V{});
     value.wide_block = e_.block();
@@ -55,7 +66,9 @@ V Body::formed(ValueId v, ValueId as, int component) {
 std::vector<V> Body::all_formed(std::span<const ValueId> values, std::span<const ValueId> as) {
   std::vector<V> xs;
   for (size_t k = 0; k < as.size(); ++k) {
-    for (int c = 0; c < components(as[k]); ++c) xs.push_back(formed(values[k], as[k], c));
+    for_copies(as[k], [&] {
+      for (int c = 0; c < components(as[k]); ++c) xs.push_back(formed(values[k], as[k], c));
+    });
   }
   return xs;
 }
@@ -63,7 +76,9 @@ std::vector<V> Body::all_formed(std::span<const ValueId> values, std::span<const
 void Body::set_all(std::span<const ValueId> values, const std::vector<V>& xs) {
   size_t next = 0;
   for (ValueId v : values) {
-    for (int c = 0; c < components(v); ++c) set(v, xs[next++], c);
+    for_copies(v, [&] {
+      for (int c = 0; c < components(v); ++c) set(v, xs[next++], c);
+    });
   }
 }
 
@@ -84,13 +99,14 @@ std::optional<int64_t> Body::known(ValueId v) const {
 
 // ---- instructions -------------------------------------------------------------------------------
 
-void Body::instruction(InstId id, const Mask& mask) {
+void Body::write_instruction(InstId id, const Mask& mask) {
   const Instruction& inst = m_[id];
   if (awaits_product(inst)) multiply_pending();
   switch (info(inst.op).shape) {
     case Shape::Constant:  // written at their uses
     case Shape::FunctionConstant:
     case Shape::Alloc:
+    case Shape::Composed:  // in no module
     case Shape::Yield:
       return;
     case Shape::Barrier:
@@ -221,7 +237,9 @@ V Body::position(int dim) {
   if (shape_.one_dimensional()) return dim == 0 ? first : e_.i32(0);
   if (along(t, dim) == 1) return e_.i32(0);
   V index = first;
-  if (!shape_.whole || t.x % kLanes != 0) {
+  if (shape_.whole && t.x % kLanes == 0) {
+    if (dim == 0 && t.x == kLanes) return e_.i32(0);
+  } else {
     index = e_.splat(first, kLanes) + e_.iota(Elem::I32, kLanes);
   }
   auto quotient = [&](const V& a, int by) {
@@ -236,6 +254,13 @@ V Body::position(int dim) {
   if (t.z == 1) return row;
   V plane = t.y == 1 ? row : quotient(row, 1);
   return dim == 2 ? plane : row - plane * group_size(1);
+}
+
+// Whether the position does not depend on which SIMD-group it is.
+bool Body::position_is_shared(int dim) const {
+  if (shape_.one_dimensional()) return dim != 0;
+  return along(shape_.threads, dim) == 1 ||
+         (dim == 0 && shape_.whole && shape_.threads.x == kLanes);
 }
 
 void Body::query(const Instruction& inst) {

@@ -10,8 +10,6 @@ namespace enigma {
 namespace msl {
 namespace {
 
-enum MemoryUse : uint8_t { kPlain = 1, kAtomic = 2, kVectors = 4, kConst = 8 };
-
 constexpr size_t kLongestLine = 88;  // with a comment behind it
 
 // The file's name without its folders, with nothing in it that could end or continue a comment.
@@ -44,7 +42,7 @@ void Writer::scan_memory() {
     if (!uses_.live[i]) continue;
     const Instruction& inst = m_.insts[i];
     Shape shape = info(inst.op).shape;
-    if (shape == Shape::Atomic) memory_use_[inst.operands[0].index] |= kAtomic;
+    if (shape == Shape::Atomic) scan_atomic(inst);
     bool plain = shape == Shape::Load || shape == Shape::Store ||
                  (shape == Shape::SimdMatrix && m_.type(inst.operands[0]).is_memory());
     if (plain) memory_use_[inst.operands[0].index] |= kPlain;
@@ -52,8 +50,6 @@ void Writer::scan_memory() {
     if (vector) memory_use_[inst.operands[0].index] |= kVectors;
   }
 }
-
-bool Writer::is_atomic_only(ValueId memory) const { return memory_use_[memory.index] == kAtomic; }
 
 // Names the Python statement behind a line, once.
 std::string Writer::comment() {
@@ -91,7 +87,7 @@ std::string Writer::parameters() {
     bool is_const = !p.written && !(memory_use_[p.value.index] & kAtomic);
     if (is_const) memory_use_[p.value.index] |= kConst;
     out.push_back(p.is_scalar ? concat("constant ", type, "& ", name, " [[buffer(", index, ")]]")
-                              : concat("device ", is_const ? "const " : "", atomic, "* ", name,
+                              : concat(is_const ? "device const" : device_, " ", atomic, "* ", name,
                                        " [[buffer(", index, ")]]"));
     if (p.is_scalar && p.dtype == DType::B1) {
       name_value(p.value, name + " != 0", Prec::Equality);
@@ -170,11 +166,11 @@ std::string Writer::place(ValueId memory, const Frag& index, uint64_t lanes) con
   const std::string& name = frags_[memory.index].text;
   if (!lanes) return concat(name, "[", index.text, "]");
   const Type t = m_.type(memory);
-  const bool threadgroup = t.space() == AddressSpace::Threadgroup;
-  return concat("*(", threadgroup ? "threadgroup " : "device ",
-                memory_use_[memory.index] & kConst ? "const " : "",
-                type_name(Type::vector(t.dtype, static_cast<int>(lanes))), "*)(", name, " + ",
-                as_operand(index, Prec::Additive, true), ")");
+  const std::string_view space = t.space() == AddressSpace::Threadgroup ? "threadgroup"
+                                 : memory_use_[memory.index] & kConst   ? "device const"
+                                                                        : device_;
+  return concat("*(", space, " ", type_name(Type::vector(t.dtype, static_cast<int>(lanes))), "*)(",
+                name, " + ", as_operand(index, Prec::Additive, true), ")");
 }
 
 // A product that is added to something: Metal may otherwise fuse the two.
@@ -203,7 +199,7 @@ MslCode Writer::kernel() {
   Text out;
   out.add("#include <metal_stdlib>\nusing namespace metal;\n");
   if (!fast_math_ && may_contract()) out.add("#pragma STDC FP_CONTRACT OFF\n");
-  out.add("\n", constants, prelude_text(prelude_));
+  out.add("\n", constants, prelude_text(prelude_, device_));
   out.add("kernel void ", function_, "(", params, ") {\n", text_.str(), "}\n");
   return {std::move(out.str()), function_, version_};
 }

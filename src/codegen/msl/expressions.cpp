@@ -5,7 +5,6 @@
 #include "codegen/msl/prelude.h"
 #include "codegen/msl/table.h"
 #include "codegen/msl/writer.h"
-#include "enigma/limits.h"
 
 namespace enigma::msl {
 namespace {
@@ -166,9 +165,10 @@ Frag Writer::element(ValueId memory, const Frag& index, uint64_t lanes) const {
 }
 
 std::string Writer::prelude(std::string_view function, DType t, int components) {
-  std::string_view name = prelude_function(function, t);
+  check_prelude(function, t);
+  std::string name(function);
   prelude_.emplace(name, t, components);
-  if (!name.ends_with("_T")) return std::string(name);
+  if (!name.ends_with("_T")) return name;
   return concat(name.substr(0, name.size() - 1), name_of(t));
 }
 
@@ -340,83 +340,6 @@ Frag Writer::call(const Instruction& inst) {
   return joined(std::move(out), Prec::Primary, Form::Exact, args);
 }
 
-// Metal's functions take integers of up to 32 bits, float and half; `call` makes the text of one
-// from that of its first argument.
-Frag Writer::across_lanes(ValueId x, const std::function<std::string(std::string)>& call) {
-  DType t = dtype(x);
-  Frag f = exact(x);
-  if (t == DType::BF16) {
-    f.text = concat("bfloat(", call(concat("float(", f.text, ")")), ")");
-  } else if (t == DType::B1) {
-    f.text = concat("bool(", call(concat("uint(", f.text, ")")), ")");
-  } else if (info(t).bits == 64) {
-    f.text =
-        concat("as_type<", name_of(t), ">(", call(concat("as_type<uint2>(", f.text, ")")), ")");
-  } else {
-    f.text = call(f.text);
-  }
-  return make_frag(std::move(f.text), Prec::Primary, Form::Exact, {&f});
-}
-
-Frag Writer::lane(const Instruction& inst) {
-  std::string_view text = spelling(inst.op).text;
-  std::string function(text.substr(0, text.find('(')));
-  if (inst.operands.size() == 2) return shuffle(inst, std::move(function));
-  DType t = dtype(inst.operands[0]);
-  bool bitwise = inst.op == Op::SimdAnd || inst.op == Op::SimdOr || inst.op == Op::SimdXor;
-  // Metal has no sums of 64 bits, and leaves open what its extremes make of NaN.
-  bool ours = info(t).bits == 64
-                  ? !bitwise
-                  : !fast_math_ && (inst.op == Op::SimdMinF || inst.op == Op::SimdMaxF);
-  if (!ours) {
-    return across_lanes(inst.operands[0],
-                        [&](std::string x) { return concat(function, "(", x, ")"); });
-  }
-  function = prelude(concat("enigma_", function), t == DType::BF16 ? DType::F32 : t);
-  Frag x = t == DType::BF16 ? as_float(inst.operands[0]) : exact(inst.operands[0]);
-  std::string out = concat(function, "(", x.text, ")");
-  if (t == DType::BF16) out = concat("bfloat(", out, ")");
-  return make_frag(std::move(out), Prec::Primary, Form::Exact, {&x});
-}
-
-// Whether all lanes of a SIMD-group are known to name one lane, or one distance, that exists.
-bool Writer::names_one_lane(ValueId which) const {
-  return uniformity_[which] <= Level::Simd && ranges_[which].within({0, kSimdWidth - 1});
-}
-
-// Shuffles by a distance that Metal leaves open read the lane that they mean.
-bool Writer::needs_lane(const Instruction& inst) const {
-  if (inst.op == Op::SimdShuffleXor) return uniformity_[inst.operands[1]] == Level::Varying;
-  bool by_distance = inst.op == Op::SimdShuffleUp || inst.op == Op::SimdShuffleDown;
-  return by_distance && !names_one_lane(inst.operands[1]);
-}
-
-Frag Writer::shuffle(const Instruction& inst, std::string function) {
-  ValueId which = inst.operands[1];
-  Frag n = needs_lane(inst) && inst.op != Op::SimdShuffleXor ? atom(which) : exact(which);
-  std::string lane = n.text, masked = as_operand(n, Prec::BitAnd, false);
-  if (inst.op == Op::SimdBroadcast && uniformity_[which] == Level::Varying) {
-    lane = masked = concat("simd_broadcast_first(", n.text, ")");
-  }
-  if (needs_lane(inst)) {
-    function = "simd_shuffle";
-    if (inst.op == Op::SimdShuffleUp) {
-      lane = concat(n.text, " <= ", lane_, " ? ", lane_, " - ", n.text, " : ", lane_);
-    } else if (inst.op == Op::SimdShuffleDown) {
-      lane = concat(n.text, " < 32u - ", lane_, " ? ", lane_, " + ", n.text, " : ", lane_);
-    } else {
-      lane = concat("(", lane_, " ^ ", as_operand(n, Prec::BitXor, true), ") & 31u");
-    }
-  } else if (const Instruction* c = constant(which)) {
-    lane = literal(DType::U32, c->attr % kSimdWidth).text;
-  } else if (!ranges_[which].within({0, kSimdWidth - 1})) {
-    lane = concat(masked, " & 31u");
-  }
-  Frag f = across_lanes(inst.operands[0],
-                        [&](std::string x) { return concat(function, "(", x, ", ", lane, ")"); });
-  return make_frag(std::move(f.text), Prec::Primary, Form::Exact, {&f, &n});
-}
-
 Frag Writer::load(const Instruction& inst) {
   if (spelling(inst.op).syntax == Syntax::Hand) return hand_for(inst.op)(*this, inst);
   Frag index = index_of(inst.operands[1]);
@@ -490,7 +413,7 @@ std::string Writer::local_name(InstId id) {
   if (inst.op == Op::AtomicCas) return names_.declare("exchanged");
   if (row.shape == Shape::Atomic) return names_.declare("old");
   if (inst.op == Op::SimdMatrixLoad) {
-    return names_.declare(concat(frags_[inst.operands[0].index].text, "_tile"));
+    return names_.declare(concat(frags_[inst.operands[0].index].text, "_8x8"));
   }
   if (row.shape == Shape::SimdMatrix) {
     return names_.declare(inst.op == Op::SimdMatrixFill ? "filled" : "product");
@@ -498,7 +421,7 @@ std::string Writer::local_name(InstId id) {
   if (row.shape == Shape::Cast)
     return names_.declare(concat("as_", type_name(type(inst.results[0]))));
   std::string_view python = row.python;
-  if (python.starts_with("simd_")) return names_.declare(concat("lane_", python.substr(5)));
+  if (row.shape == Shape::Lane) return names_.declare(concat("lane_", python.substr(5)));
   if (dtype(inst.results[0]) == DType::B1) return names_.declare("test");
   static constexpr std::pair<std::string_view, std::string_view> kWords[] = {
       {"+", "sum"},           {"-", "difference"},

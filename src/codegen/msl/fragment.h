@@ -87,4 +87,10 @@ constexpr bool promotes(Type t) { return t.is_scalar() && is_narrow(t.dtype); }
 /// Where arithmetic on the type itself would be undefined on overflow.
 constexpr bool overflows(Type t) { return is_signed(t.dtype) && !promotes(t); }
 
+/// The text with the first `what` in it, if any, replaced.
+inline std::string replaced(std::string text, std::string_view what, std::string_view with) {
+  if (size_t at = text.find(what); at != text.npos) text.replace(at, what.size(), with);
+  return text;
+}
+
 }  // namespace enigma::msl

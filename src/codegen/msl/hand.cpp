@@ -57,13 +57,20 @@ bool natural(Writer& w, const Instruction& inst) {
 }
 
 // The count of a shift, taken modulo the width; C++ would promote narrow types first.
-Frag shift_count(Writer& w, const Instruction& inst) {
+// For vectors it has the type of what is shifted, which `as_bits` is unsigned.
+Frag shift_count(Writer& w, const Instruction& inst, bool as_bits) {
   ValueId count = inst.operands[1];
   Type t = w.type(count);
   uint64_t mask = info(t.dtype).bits - 1;
+  const bool is_small = w.ranges()[count].within({0, static_cast<Range::Wide>(mask)});
   Form form = operator_form(t);
+  if (!t.is_scalar() && as_bits) form = Form::Unsigned;
   if (const Instruction* c = w.constant(count)) return literal(t, c->attr & mask, form);
-  if (w.ranges()[count].within({0, static_cast<Range::Wide>(mask)})) return w.in_range(count);
+  if (!t.is_scalar()) {
+    Frag n = as_bits ? w.bits(count) : w.exact(count);
+    return is_small ? n : infix(n, "&", literal(t, mask, form), Prec::BitAnd, form);
+  }
+  if (is_small) return w.in_range(count);
   if (w.waits_unsigned(count)) {
     return infix(w.bits(count), "&", literal(t, mask, Form::Unsigned), Prec::BitAnd,
                  Form::Unsigned);
@@ -147,14 +154,14 @@ Frag hand<Op::Shl>(Writer& w, const Instruction& inst) {
   // A negative number must not be shifted as such.
   Frag x = is_signed(t.dtype) ? w.bits(inst.operands[0]) : w.in_range(inst.operands[0]);
   Form form = promotes(t) ? Form::Loose : is_signed(t.dtype) ? Form::Unsigned : Form::Exact;
-  return infix(x, "<<", shift_count(w, inst), Prec::Shift, form);
+  return infix(x, "<<", shift_count(w, inst, is_signed(t.dtype)), Prec::Shift, form);
 }
 
 template <>
 Frag hand<Op::Shr>(Writer& w, const Instruction& inst) {
   Form form = operator_form(w.type(inst.operands[0]));
   Frag x = w.in_range(inst.operands[0]);
-  return infix(x, ">>", shift_count(w, inst), Prec::Shift, form);
+  return infix(x, ">>", shift_count(w, inst, false), Prec::Shift, form);
 }
 
 template <>
@@ -245,41 +252,15 @@ Frag hand<Op::AsType>(Writer& w, const Instruction& inst) {
   return wrapped(concat("as_type<", type_name(to), ">"), w.exact(x));
 }
 
+// The element is read where the mask holds alone: elsewhere its index may be outside, or another
+// thread may write what is there.
 template <>
 Frag hand<Op::LoadIf>(Writer& w, const Instruction& inst) {
-  ValueId memory = inst.operands[0], index = inst.operands[1];
-  Frag mask = w.atom(inst.operands[2]), other = w.exact(inst.operands[3]);
-  if (inst.attr) {
-    Frag at = w.index_of(index), value = w.element(memory, at, inst.attr);
-    return make_frag(
-        concat(as_operand(mask, Prec::Ternary, true), " ? ", value.text, " : ", other.text),
-        Prec::Ternary, Form::Exact, {&mask, &value, &other});
-  }
-  // The load is made by every thread; where the mask does not hold it reads the first element.
-  Frag at = w.exact(index), first = literal(w.dtype(index), 0);
-  Frag safe =
-      make_frag(concat(as_operand(mask, Prec::Ternary, true), " ? ", at.text, " : ", first.text),
-                Prec::Ternary, Form::Exact, {&mask, &at});
-  Frag value = w.element(memory, safe);
-  if (w.dtype(memory) == DType::B1) {  // select has no form for bools
-    return make_frag(
-        concat(as_operand(mask, Prec::Ternary, true), " ? ", value.text, " : ", other.text),
-        Prec::Ternary, Form::Exact, {&mask, &value, &other});
-  }
-  return make_frag(concat("select(", other.text, ", ", value.text, ", ", mask.text, ")"),
-                   Prec::Primary, Form::Exact, {&mask, &value, &other});
-}
-
-template <>
-Frag hand<Op::AtomicCas>(Writer& w, const Instruction& inst) {
-  ValueId memory = inst.operands[0];
-  std::string object = w.address(memory, inst.operands[1]);
-  Frag wanted = w.exact(inst.operands[2]), desired = w.exact(inst.operands[3]);
-  std::string expected = w.local("expected");  // it must be a variable: Metal writes what it found
-  w.line(concat(name_of(w.dtype(memory)), " ", expected, " = ", wanted.text, ";"));
-  return make_frag(concat("atomic_compare_exchange_weak_explicit(", object, ", &", expected, ", ",
-                          desired.text, ", memory_order_relaxed, memory_order_relaxed)"),
-                   Prec::Primary, Form::Exact, {});
+  Frag value = w.element(inst.operands[0], w.index_of(inst.operands[1]), inst.attr);
+  Frag mask = w.exact(inst.operands[2]), other = w.exact(inst.operands[3]);
+  return make_frag(concat(as_operand(mask, Prec::Ternary, true), " ? ", value.text, " : ",
+                          as_operand(other, Prec::Ternary, true)),
+                   Prec::Ternary, Form::Exact, {&mask, &value, &other});
 }
 
 }  // namespace enigma::msl

@@ -15,15 +15,15 @@ extern const std::string_view kMslPrelude;
 
 namespace msl {
 
-/// The interned name of a function of the prelude that takes this type; InternalError for none.
-std::string_view prelude_function(std::string_view name, DType t);
+/// InternalError unless the prelude has a function of this name that takes this type.
+void check_prelude(std::string_view name, DType t);
 
 /// A function for a type: its name, and the components of a vector or 1.
-using PreludeUse = std::tuple<std::string_view, DType, int>;
+using PreludeUse = std::tuple<std::string, DType, int>;
 
 /// The functions' text, each once, in the prelude's order and then that of the types. On vectors
-/// they go component by component.
-std::string prelude_text(const std::set<PreludeUse>& used);
+/// they go component by component. `device` is the qualifier of device memory that they write.
+std::string prelude_text(const std::set<PreludeUse>& used, std::string_view device = "device");
 
 }  // namespace msl
 }  // namespace enigma

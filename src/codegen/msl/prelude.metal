@@ -1,9 +1,10 @@
 // Functions that Metal's library lacks. A kernel's text gets those that it calls, for the types
 // that it calls them with. A function opens with its name, the class of types it is for, and what
 // it does, and ends at an empty line. T is the type, U its unsigned twin, W the unsigned type in
-// which C++ computes (ulong for 64 bits, uint for the rest). Floats narrower than float are
-// widened to it. The polynomials are those of the CPU device (src/codegen/cpu/math_exp.cpp,
-// math_log.cpp).
+// which C++ computes (ulong for 64 bits, uint for the rest). A name with G or S in it stands for
+// two functions: G is simd or quad, N the bits of that many lanes; S is an address space. Floats
+// narrower than float are widened to it. The polynomials are those of the CPU device
+// (src/codegen/cpu/math_exp.cpp, math_log.cpp).
 
 // enigma_div (signed): Quotient rounded toward zero; 0 for a divisor of 0, wraps at the minimum.
 inline T enigma_div(T a, T b) {
@@ -206,54 +207,146 @@ inline T enigma_mix(T a, T b, T t) {
     return fma(b - a, t, a);
 }
 
-// enigma_simd_sum (integer): Sum over the active lanes; Metal's functions stop at 32 bits.
-inline T enigma_simd_sum(T x) {
-    uint lanes = uint(ulong(simd_vote::vote_t(simd_active_threads_mask())));
+// enigma_G_sum (integer): Sum over the active lanes; Metal's functions stop at 32 bits.
+inline T enigma_G_sum(T x) {
+    uint lanes = uint(ulong(G_vote::vote_t(G_active_threads_mask()))) & N;
     U total = 0;
     for (; lanes != 0; lanes &= lanes - 1) {
-        total += as_type<U>(simd_shuffle(as_type<uint2>(x), ushort(ctz(lanes))));
+        total += as_type<U>(G_shuffle(as_type<uint2>(x), ushort(ctz(lanes))));
     }
     return T(total);
 }
 
-// enigma_simd_product (integer): Product over the active lanes.
-inline T enigma_simd_product(T x) {
-    uint lanes = uint(ulong(simd_vote::vote_t(simd_active_threads_mask())));
+// enigma_G_product (integer): Product over the active lanes.
+inline T enigma_G_product(T x) {
+    uint lanes = uint(ulong(G_vote::vote_t(G_active_threads_mask()))) & N;
     U total = 1;
     for (; lanes != 0; lanes &= lanes - 1) {
-        total *= as_type<U>(simd_shuffle(as_type<uint2>(x), ushort(ctz(lanes))));
+        total *= as_type<U>(G_shuffle(as_type<uint2>(x), ushort(ctz(lanes))));
     }
     return T(total);
 }
 
-// enigma_simd_min (integer): Least over the active lanes.
-inline T enigma_simd_min(T x) {
-    uint lanes = uint(ulong(simd_vote::vote_t(simd_active_threads_mask())));
+// enigma_G_min (integer): Least over the active lanes.
+inline T enigma_G_min(T x) {
+    uint lanes = uint(ulong(G_vote::vote_t(G_active_threads_mask()))) & N;
     T least = x;
     for (; lanes != 0; lanes &= lanes - 1) {
-        least = min(least, as_type<T>(simd_shuffle(as_type<uint2>(x), ushort(ctz(lanes)))));
+        least = min(least, as_type<T>(G_shuffle(as_type<uint2>(x), ushort(ctz(lanes)))));
     }
     return least;
 }
 
-// enigma_simd_max (integer): Greatest over the active lanes.
-inline T enigma_simd_max(T x) {
-    uint lanes = uint(ulong(simd_vote::vote_t(simd_active_threads_mask())));
+// enigma_G_max (integer): Greatest over the active lanes.
+inline T enigma_G_max(T x) {
+    uint lanes = uint(ulong(G_vote::vote_t(G_active_threads_mask()))) & N;
     T greatest = x;
     for (; lanes != 0; lanes &= lanes - 1) {
-        greatest = max(greatest, as_type<T>(simd_shuffle(as_type<uint2>(x), ushort(ctz(lanes)))));
+        greatest = max(greatest, as_type<T>(G_shuffle(as_type<uint2>(x), ushort(ctz(lanes)))));
     }
     return greatest;
 }
 
-// enigma_simd_min (float): Least over the active lanes that are no NaN; Metal leaves NaN open.
-inline T enigma_simd_min(T x) {
-    T least = simd_min(isnan(x) ? T(INFINITY) : x);
-    return simd_all(isnan(x)) ? x : least;
+// enigma_G_prefix_inclusive_sum (integer): Sum over the active lanes up to this one.
+inline T enigma_G_prefix_inclusive_sum(T x) {
+    uint lanes = uint(ulong(G_vote::vote_t(G_active_threads_mask()))) & N;
+    uint below = G_prefix_exclusive_sum(1u);
+    U total = 0;
+    for (uint k = 0; lanes != 0; lanes &= lanes - 1, ++k) {
+        U other = as_type<U>(G_shuffle(as_type<uint2>(x), ushort(ctz(lanes))));
+        total += k <= below ? other : U(0);
+    }
+    return T(total);
 }
 
-// enigma_simd_max (float): Greatest over the active lanes that are no NaN; Metal leaves NaN open.
-inline T enigma_simd_max(T x) {
-    T greatest = simd_max(isnan(x) ? T(-INFINITY) : x);
-    return simd_all(isnan(x)) ? x : greatest;
+// enigma_G_prefix_inclusive_product (integer): Product over the active lanes up to this one.
+inline T enigma_G_prefix_inclusive_product(T x) {
+    uint lanes = uint(ulong(G_vote::vote_t(G_active_threads_mask()))) & N;
+    uint below = G_prefix_exclusive_sum(1u);
+    U total = 1;
+    for (uint k = 0; lanes != 0; lanes &= lanes - 1, ++k) {
+        U other = as_type<U>(G_shuffle(as_type<uint2>(x), ushort(ctz(lanes))));
+        total *= k <= below ? other : U(1);
+    }
+    return T(total);
+}
+
+// enigma_G_prefix_exclusive_sum (integer): Sum over the active lanes below this one.
+inline T enigma_G_prefix_exclusive_sum(T x) {
+    uint lanes = uint(ulong(G_vote::vote_t(G_active_threads_mask()))) & N;
+    uint below = G_prefix_exclusive_sum(1u);
+    U total = 0;
+    for (uint k = 0; lanes != 0; lanes &= lanes - 1, ++k) {
+        U other = as_type<U>(G_shuffle(as_type<uint2>(x), ushort(ctz(lanes))));
+        total += k < below ? other : U(0);
+    }
+    return T(total);
+}
+
+// enigma_G_prefix_exclusive_product (integer): Product over the active lanes below this one.
+inline T enigma_G_prefix_exclusive_product(T x) {
+    uint lanes = uint(ulong(G_vote::vote_t(G_active_threads_mask()))) & N;
+    uint below = G_prefix_exclusive_sum(1u);
+    U total = 1;
+    for (uint k = 0; lanes != 0; lanes &= lanes - 1, ++k) {
+        U other = as_type<U>(G_shuffle(as_type<uint2>(x), ushort(ctz(lanes))));
+        total *= k < below ? other : U(1);
+    }
+    return T(total);
+}
+
+// enigma_G_min (float): Least over the active lanes that are no NaN; Metal leaves NaN open.
+inline T enigma_G_min(T x) {
+    T least = G_min(isnan(x) ? T(INFINITY) : x);
+    return G_all(isnan(x)) ? x : least;
+}
+
+// enigma_G_max (float): Greatest over the active lanes that are no NaN; Metal leaves NaN open.
+inline T enigma_G_max(T x) {
+    T greatest = G_max(isnan(x) ? T(-INFINITY) : x);
+    return G_all(isnan(x)) ? x : greatest;
+}
+
+// enigma_atomic_fetch_add_S (float): Adds, gives the old value; Metal only adds device floats.
+inline T enigma_atomic_fetch_add_S(S atomic_uint* object, T x) {
+    uint old = atomic_load_explicit(object, memory_order_relaxed);
+    uint next;
+    do {
+        next = as_type<uint>(as_type<T>(old) + x);
+    } while (!atomic_compare_exchange_weak_explicit(object, &old, next, memory_order_relaxed,
+                                                    memory_order_relaxed));
+    return as_type<T>(old);
+}
+
+// enigma_atomic_fetch_sub_S (float): Subtracts, gives the old value.
+inline T enigma_atomic_fetch_sub_S(S atomic_uint* object, T x) {
+    uint old = atomic_load_explicit(object, memory_order_relaxed);
+    uint next;
+    do {
+        next = as_type<uint>(as_type<T>(old) - x);
+    } while (!atomic_compare_exchange_weak_explicit(object, &old, next, memory_order_relaxed,
+                                                    memory_order_relaxed));
+    return as_type<T>(old);
+}
+
+// enigma_atomic_fetch_min_S (float): Stores the lesser, gives the old value; ignores NaN.
+inline T enigma_atomic_fetch_min_S(S atomic_uint* object, T x) {
+    uint old = atomic_load_explicit(object, memory_order_relaxed);
+    uint next;
+    do {
+        next = as_type<uint>(fmin(as_type<T>(old), x));
+    } while (!atomic_compare_exchange_weak_explicit(object, &old, next, memory_order_relaxed,
+                                                    memory_order_relaxed));
+    return as_type<T>(old);
+}
+
+// enigma_atomic_fetch_max_S (float): Stores the greater, gives the old value; ignores NaN.
+inline T enigma_atomic_fetch_max_S(S atomic_uint* object, T x) {
+    uint old = atomic_load_explicit(object, memory_order_relaxed);
+    uint next;
+    do {
+        next = as_type<uint>(fmax(as_type<T>(old), x));
+    } while (!atomic_compare_exchange_weak_explicit(object, &old, next, memory_order_relaxed,
+                                                    memory_order_relaxed));
+    return as_type<T>(old);
 }

@@ -1,4 +1,4 @@
-// Statements of MSL: stores, atomics, barriers, and structured control flow with its variables.
+// Statements of MSL: stores, barriers, and structured control flow with its variables.
 #include <algorithm>
 
 #include "codegen/msl/table.h"
@@ -8,11 +8,6 @@ namespace enigma::msl {
 namespace {
 
 constexpr size_t kLongestBound = 40;  // a loop's bound that is written where it is tested
-
-std::string replace(std::string text, std::string_view what, std::string_view with) {
-  if (size_t at = text.find(what); at != text.npos) text.replace(at, what.size(), with);
-  return text;
-}
 
 }  // namespace
 
@@ -66,49 +61,6 @@ void Writer::store(const Instruction& inst) {
   line(concat(place(inst.operands[0], index, inst.attr), " = ", x.text, ";"));
 }
 
-std::string Writer::address(ValueId memory, ValueId index) {
-  Type t = m_.type(memory);
-  if (t.dtype != DType::I32 && t.dtype != DType::U32) {
-    throw InternalError(concat("atomics on ", info(t.dtype).mnemonic));
-  }
-  std::string element = concat("&", frags_[memory.index].text, "[", index_of(index).text, "]");
-  if (is_atomic_only(memory)) return element;
-  std::string_view space = t.space() == AddressSpace::Threadgroup ? "threadgroup" : "device";
-  return concat("(", space, " atomic_", name_of(t.dtype), "*)", element);
-}
-
-// Metal's atomics are relaxed; stronger orders are fences around them.
-void Writer::atomic(InstId id) {
-  const Instruction& inst = m_[id];
-  auto order = static_cast<MemoryOrder>(inst.attr);
-  bool threadgroup = m_.type(inst.operands[0]).space() == AddressSpace::Threadgroup;
-  auto fence = [&] {
-    version_ = 320;
-    line(
-        concat("atomic_thread_fence(mem_flags::mem_device | mem_flags::mem_threadgroup, "
-               "memory_order_seq_cst, ",
-               threadgroup ? "thread_scope_threadgroup" : "thread_scope_device", ");"));
-  };
-  Frag f;
-  if (spelling(inst.op).syntax == Syntax::Hand) {
-    f = hand<Op::AtomicCas>(*this, inst);
-  } else {
-    f.text = std::string(spelling(inst.op).text);
-    f.text = replace(std::move(f.text), "$a", address(inst.operands[0], inst.operands[1]));
-    if (inst.operands.size() > 2)
-      f.text = replace(std::move(f.text), "$2", exact(inst.operands[2]).text);
-    f.text = replace(std::move(f.text), "$o", "memory_order_relaxed");
-  }
-  settle_loads();
-  if (order != MemoryOrder::Relaxed && order != MemoryOrder::Acquire) fence();
-  if (!inst.results.empty() && !uses_.users[inst.results[0].index].empty()) {
-    define(id, std::move(f));
-  } else {
-    line(concat(f.text, ";"));
-  }
-  if (order != MemoryOrder::Relaxed && order != MemoryOrder::Release) fence();
-}
-
 void Writer::barrier(const Instruction& inst) {
   static constexpr std::pair<uint8_t, std::string_view> kFlags[] = {
       {kMemDevice, "mem_device"},
@@ -120,7 +72,7 @@ void Writer::barrier(const Instruction& inst) {
   }
   if (flags.empty()) flags = "mem_flags::mem_none";
   settle_loads();
-  line(concat(replace(std::string(spelling(inst.op).text), "$f", flags), ";"));
+  line(concat(replaced(std::string(spelling(inst.op).text), "$f", flags), ";"));
 }
 
 // ---- variables

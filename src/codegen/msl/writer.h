@@ -17,10 +17,14 @@
 #include "codegen/msl/names.h"
 #include "codegen/msl/prelude.h"
 #include "codegen/msl/variables.h"
+#include "ir/lane_op.h"
 #include "ir/ranges.h"
 #include "support/text.h"
 
 namespace enigma::msl {
+
+/// How a kernel uses a memory, or-ed.
+enum MemoryUse : uint8_t { kPlain = 1, kAtomic = 2, kVectors = 4, kConst = 8 };
 
 class Writer {
  public:
@@ -46,7 +50,8 @@ class Writer {
   /// `A[i]`, or `*(device float4*)(A + i)`: what a load or store with this attribute is of.
   std::string place(ValueId memory, const Frag& index, uint64_t lanes) const;
   Frag element(ValueId memory, const Frag& index, uint64_t lanes = 0) const;  ///< it, as a value
-  std::string address(ValueId memory, ValueId index);                         ///< of an atomic
+  /// Of an atomic; `bits`: as that of a uint.
+  std::string address(const Instruction& inst, bool bits);
   /// A function of the prelude, for numbers or for vectors; its text comes before the kernel.
   std::string prelude(std::string_view function, DType t, int components = 1);
   std::string local(std::string_view wanted) { return names_.declare(wanted); }
@@ -66,11 +71,6 @@ class Writer {
   Frag call(const Instruction& inst);
   Frag make(const Instruction& inst);
   Frag extract(const Instruction& inst);
-  Frag lane(const Instruction& inst);
-  Frag across_lanes(ValueId x, const std::function<std::string(std::string)>& call);
-  Frag shuffle(const Instruction& inst, std::string function);
-  bool names_one_lane(ValueId which) const;
-  bool needs_lane(const Instruction& inst) const;
   Frag load(const Instruction& inst);
   Frag raw(ValueId v);
   void define(InstId id, Frag f);
@@ -81,11 +81,17 @@ class Writer {
   void settle_loads();
   void settle_reads(uint32_t variable);
 
+  // ---- lane_ops.cpp ----
+  Frag lane(const Instruction& inst);
+  Frag move(const Instruction& inst, const LaneOp& op, std::string function);
+  Frag across_lanes(ValueId x, const std::function<std::string(std::string)>& call);
+  bool names_one_lane(ValueId which, int width) const;
+  bool needs_lane(const Instruction& inst) const;
+
   // ---- statements.cpp ----
   void region(RegionId r);
   void statement(InstId id);
   void store(const Instruction& inst);
-  void atomic(InstId id);
   void barrier(const Instruction& inst);
   void emit_for(InstId id);
   void emit_while(InstId id);
@@ -102,6 +108,11 @@ class Writer {
   Frag variable_frag(uint32_t variable) const;
   void declare_variable(uint32_t variable, const Frag* init);
 
+  // ---- atomics.cpp ----
+  void scan_atomic(const Instruction& inst);
+  bool is_atomic_only(ValueId memory) const;
+  void atomic(InstId id);
+
   // ---- simd_matrix.cpp ----
   void simd_matrix(InstId id);
   std::string matrix_variable(InstId id, const Frag* init);
@@ -113,7 +124,6 @@ class Writer {
   std::string function_constants();
   void threadgroup_arrays();
   std::string comment();
-  bool is_atomic_only(ValueId memory) const;
   bool may_contract() const;
 
   const Module& m_;
@@ -128,7 +138,8 @@ class Writer {
   std::vector<std::string> variable_names_;  // per variable; empty before it is declared
   std::vector<uint8_t> memory_use_;          // per value: kPlain, kAtomic, ...
   std::string function_;
-  std::string lane_;  // the parameter that holds the lane's number
+  std::string lane_;                    // the parameter that holds the lane's number
+  std::string_view device_ = "device";  // how device memory that is written is declared
   std::set<PreludeUse> prelude_;
   Text text_;
   InstId at_;      // the instruction that is being written

@@ -2,6 +2,8 @@
 
 #include "runtime/cpu/host.h"
 
+#include <string_view>
+
 #include "support/text.h"
 
 #if defined(__x86_64__)
@@ -25,6 +27,11 @@ const char* instruction_set() {
 #else
   return "neon";
 #endif
+}
+
+int vectors() {
+  const std::string_view set = instruction_set();
+  return set == "avx512" ? 16 : set == "sse" ? 2 : 4;
 }
 
 #if defined(__x86_64__)

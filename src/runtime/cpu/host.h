@@ -8,6 +8,9 @@ namespace enigma::cpu {
 /// "avx512", "avx2", "avx", "sse" or "neon".
 const char* instruction_set();
 
+/// How many vectors of 32 floats its registers hold.
+int vectors();
+
 /// All that LLVM asks of the processor before it compiles for it, in a form of our own: machines
 /// with equal texts may run each other's code.
 std::string host_identity();

@@ -33,6 +33,7 @@ constexpr uint32_t kMaxThreads = 1024;
 struct Device {
   CpuCompiler compiler;
   DeviceCapabilities capabilities;
+  const int vectors = cpu::vectors();
   cpu::Pool pool;
   cpu::VariantCache cache;
 
@@ -174,7 +175,7 @@ void CpuPrepared::set_sizes(Dim3 grid, Dim3 threads) {
   }
   bool edges = grid.x % threads.x != 0 || grid.y % threads.y != 0 || grid.z % threads.z != 0;
   code_ = nullptr;  // stays so when the compiler throws
-  const CpuVariant variant{threads, edges, streams()};
+  const CpuVariant variant{threads, edges, streams(), device_->vectors};
   cpu::Code& code = variants_->get(*artifact_, variant, device_->compiler);
   grid_ = grid;
   threads_ = threads;

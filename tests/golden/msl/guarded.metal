@@ -7,7 +7,7 @@ kernel void guarded(device const float* A [[buffer(0)]],
                     uint3 thread_position_in_grid [[thread_position_in_grid]]) {
     const uint tid = thread_position_in_grid.x;  // golden_kernels.py:75
     const bool mask = tid < N;  // golden_kernels.py:76
-    const float val = select(0.0f, A[mask ? tid : 0u], mask);  // golden_kernels.py:77
+    const float val = mask ? A[tid] : 0.0f;  // golden_kernels.py:77
     if (mask) {  // golden_kernels.py:78
         C[tid] = val;
     }

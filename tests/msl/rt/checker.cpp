@@ -13,7 +13,8 @@ constexpr uint16_t kNobody = 0xffff;
 
 // Three for each element of each buffer that may be written: it is to be small.
 struct Access {
-  uint32_t group = 0, epoch = 0, simd_epoch = 0;
+  uint32_t group = 0, epoch = 0;
+  uint16_t simd_epoch = 0, fences = 0;  // few pass so many of them
   uint16_t thread = kNobody;
   uint16_t simdgroup : 15 = 0;
   uint16_t atomic : 1 = 0;
@@ -63,18 +64,21 @@ void settle() {
   if (!same) add("race", std::move(pending.text), pending.pc, pending.other);
 }
 
-bool ordered(const Access& a, const Access& b) {
-  if (a.group != b.group) return false;
-  if (a.thread == b.thread || a.epoch != b.epoch) return true;
-  return a.simdgroup == b.simdgroup && a.simd_epoch != b.simd_epoch;
+bool ordered(const Access& a, const Access& now, bool threadgroup_memory) {
+  if (a.group == now.group) {
+    if (a.thread == now.thread || a.epoch != now.epoch) return true;
+    if (a.simdgroup == now.simdgroup && a.simd_epoch != now.simd_epoch) return true;
+  }
+  return fences_know({a.group, a.thread, a.simdgroup, a.fences, a.simd_epoch, a.epoch},
+                     threadgroup_memory);
 }
 
 std::string who(const Access& a) {
   return "thread " + std::to_string(a.thread) + " of threadgroup " + std::to_string(a.group);
 }
 
-bool races(const Access& a, const Access& b) {
-  return a.thread != kNobody && !(a.atomic && b.atomic) && !ordered(a, b);
+bool races(const Buffer& b, const Access& a, const Access& now) {
+  return a.thread != kNobody && !(a.atomic && now.atomic) && !ordered(a, now, b.is_threadgroup);
 }
 
 void race(const Buffer& b, size_t element, const Access& before, const char* did, const Access& now,
@@ -94,10 +98,11 @@ void race(const Buffer& b, size_t element, const Access& before, const char* did
 }
 
 void note(const Buffer& b, size_t element, Cell& cell, const Access& now, bool write) {
-  if (races(cell.write, now)) race(b, element, cell.write, "write", now, write ? "write" : "read");
+  if (races(b, cell.write, now))
+    race(b, element, cell.write, "write", now, write ? "write" : "read");
   if (write) {
     for (const Access& r : cell.reads)
-      if (races(r, now)) race(b, element, r, "read", now, "write");
+      if (races(b, r, now)) race(b, element, r, "read", now, "write");
     cell.write = now;
     cell.reads[0] = cell.reads[1] = {};
     return;
@@ -117,6 +122,7 @@ void checker_begin() {
   shadows.clear();
   known.clear();
   shadow_group = ~0u;
+  fences_begin();
   pending.address = nullptr;
 }
 
@@ -190,7 +196,9 @@ void check_access(const volatile void* address, unsigned size, bool write, bool 
   Access now;
   now.group = place.group;
   now.epoch = b->is_threadgroup ? place.threadgroup_epoch : place.device_epoch;
-  now.simd_epoch = b->is_threadgroup ? place.simd_threadgroup_epoch : place.simd_device_epoch;
+  now.simd_epoch = static_cast<uint16_t>(b->is_threadgroup ? place.simd_threadgroup_epoch
+                                                           : place.simd_device_epoch);
+  now.fences = static_cast<uint16_t>(fences_passed());
   now.thread = static_cast<uint16_t>(place.thread);
   now.simdgroup = static_cast<uint16_t>(place.simdgroup) & 0x7fff;
   now.atomic = atomic;

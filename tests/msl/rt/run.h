@@ -75,6 +75,20 @@ void check_access(const volatile void* address, unsigned size, bool write, bool 
                   uintptr_t pc);
 const Buffer* find_buffer(const void* address);  // reserved pages included
 
+// Fences, for the checker: one is passed, an atomic was read and may be written, threads from
+// `first` to `last` of the threadgroup met at a barrier for the memory of `flags`. An access that
+// was made is known when the thread that runs now has heard of it by way of these.
+struct Made {
+  uint32_t group, thread, simdgroup;
+  uint32_t fences, simd_epoch, epoch;  // that its thread, SIMD-group, threadgroup had passed
+};
+void fences_begin();
+void fences_pass(unsigned flags, bool for_device);
+void fences_atomic(const volatile void* object, bool reads, bool writes);
+void fences_barrier(uint32_t first, uint32_t last, unsigned flags);
+uint32_t fences_passed();  // by the thread that runs
+bool fences_know(const Made& access, bool threadgroup_memory);
+
 // Asynchronous copies: a threadgroup begins, a SIMD-group passes a barrier, a thread touches memory
 // (told by the checker only), the threadgroup ends.
 void copies_begin(size_t simdgroups);

@@ -122,6 +122,7 @@ bool resolve(uint32_t simdgroup) {
     s.device_epoch += flags & 1;
     s.threadgroup_epoch += flags >> 1 & 1;
     copies_barrier(simdgroup);
+    if (run->checked) fences_barrier(first, last, flags);
     if (mask != whole) {
       char text[160];
       snprintf(text, sizeof text, "%d of %u threads of SIMD-group %u reached the simdgroup_barrier",
@@ -148,6 +149,7 @@ void resolve_barrier() {
     threadgroup_epoch += a->flags >> 1 & 1;
     for (uint32_t i = 0; i < count; ++i) fibers[i].state = State::Ready;
     for (uint32_t s = 0; s < simdgroups.size(); ++s) copies_barrier(s);
+    if (run->checked) fences_barrier(0, count, a->flags);
     return;
   }
   char text[200];
@@ -335,13 +337,18 @@ void msl_simdgroup_barrier(unsigned flags, unsigned site) {
 }
 
 // Others run now and then, so that a thread that waits for them does not wait for ever.
-void msl_atomic(const volatile void* object, unsigned size, unsigned write) {
+void msl_atomic(const volatile void* object, unsigned size, AtomicAccess access) {
   if (run->checked)
-    check_access(object, size, write != 0, true,
+    check_access(object, size, access != kAtomicLoad, true,
                  reinterpret_cast<uintptr_t>(__builtin_return_address(0)));
-  if (!run->fibers) return;
-  if (run->schedule == Schedule::Random ? next_random(4) == 0 : ++atomics % 61 == 0)
+  if (run->fibers &&
+      (run->schedule == Schedule::Random ? next_random(4) == 0 : ++atomics % 61 == 0))
     leave(State::Ready);
+  if (run->checked) fences_atomic(object, access != kAtomicStore, access != kAtomicLoad);
+}
+
+void msl_fence(unsigned flags, unsigned for_device) {
+  if (run->checked) fences_pass(flags, for_device != 0);
 }
 
 // Whether a weak exchange fails for no reason.

@@ -41,6 +41,8 @@ struct Builtins {
 constexpr int kLanes = 32;
 constexpr int kDeposit = 64;  // bytes of a lane's value
 
+enum AtomicAccess { kAtomicLoad, kAtomicStore, kAtomicUpdate };
+
 // What all lanes of a SIMD-group brought to an operation, and which of them came.
 struct Deposits {
   unsigned mask;
@@ -54,7 +56,8 @@ extern msl::Thread* msl_current;
 const msl::Deposits* msl_exchange(const void* value, unsigned size, unsigned site);
 void msl_barrier(unsigned flags, unsigned site);
 void msl_simdgroup_barrier(unsigned flags, unsigned site);
-void msl_atomic(const volatile void* object, unsigned size, unsigned write);
+void msl_atomic(const volatile void* object, unsigned size, msl::AtomicAccess access);
+void msl_fence(unsigned flags, unsigned for_device);
 unsigned msl_spurious();
 void msl_threadgroup_variable(void* address, unsigned long size, unsigned element,
                               unsigned is_float, const char* name);

@@ -12,7 +12,10 @@ enum thread_scope {
   thread_scope_threadgroup,
   thread_scope_device
 };
-MSL_FN void atomic_thread_fence(mem_flags, memory_order, thread_scope = thread_scope_device) {}
+MSL_FN void atomic_thread_fence(mem_flags flags, memory_order order,
+                                thread_scope scope = thread_scope_device) {
+  if (order == memory_order_seq_cst) msl_fence(uint(flags), scope == thread_scope_device);
+}
 
 template <class T>
 struct atomic {
@@ -30,8 +33,8 @@ template <class T>
 inline constexpr bool is_atomic_v = is_atomic_number_v<T> || is_same_v<T, bool>;
 
 template <class T>
-MSL_FN void touch(const volatile atomic<T>* object, uint write, memory_order order) {
-  msl_atomic(object, sizeof(T), write);
+MSL_FN void touch(const volatile atomic<T>* object, msl::AtomicAccess access, memory_order order) {
+  msl_atomic(object, sizeof(T), access);
   if (order != memory_order_relaxed) __builtin_trap();
 }
 
@@ -49,20 +52,20 @@ MSL_FN void put(volatile atomic<T>* object, T x) {
 
 template <class T, class = enable_if_t<is_atomic_v<T>>>
 MSL_FN T atomic_load_explicit(const volatile atomic<T>* object, memory_order order) {
-  touch(object, 0, order);
+  touch(object, msl::kAtomicLoad, order);
   return take(object);
 }
 template <class T, class = enable_if_t<is_atomic_v<T>>>
 MSL_FN void atomic_store_explicit(volatile atomic<T>* object, type_identity_t<T> x,
                                   memory_order order) {
-  touch(object, 1, order);
+  touch(object, msl::kAtomicStore, order);
   put(object, x);
 }
 template <class T, class = enable_if_t<is_atomic_v<T>>>
 MSL_FN bool atomic_compare_exchange_weak_explicit(volatile atomic<T>* object, T* expected,
                                                   type_identity_t<T> desired, memory_order order,
                                                   memory_order) {
-  touch(object, 1, order);
+  touch(object, msl::kAtomicUpdate, order);
   T old = take(object);
   if (old == *expected && !msl_spurious()) {
     put(object, desired);
@@ -74,7 +77,7 @@ MSL_FN bool atomic_compare_exchange_weak_explicit(volatile atomic<T>* object, T*
 #define MSL_FETCH(name, needs, expression)                                              \
   template <class T, class = enable_if_t<needs<T>>>                                     \
   MSL_FN T name(volatile atomic<T>* object, type_identity_t<T> x, memory_order order) { \
-    touch(object, 1, order);                                                            \
+    touch(object, msl::kAtomicUpdate, order);                                           \
     T old = take(object);                                                               \
     put(object, T(expression));                                                         \
     return old;                                                                         \
@@ -104,11 +107,11 @@ MSL_FETCH(atomic_fetch_or_explicit, is_atomic_word_v, old | x)
 MSL_FETCH(atomic_fetch_xor_explicit, is_atomic_word_v, old ^ x)
 
 MSL_FN void atomic_min_explicit(volatile atomic<ulong>* object, ulong x, memory_order order) {
-  touch(object, 1, order);
+  touch(object, msl::kAtomicUpdate, order);
   if (x < take(object)) put(object, x);
 }
 MSL_FN void atomic_max_explicit(volatile atomic<ulong>* object, ulong x, memory_order order) {
-  touch(object, 1, order);
+  touch(object, msl::kAtomicUpdate, order);
   if (take(object) < x) put(object, x);
 }
 

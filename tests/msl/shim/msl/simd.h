@@ -184,7 +184,7 @@ MSL_FN uint self() { return msl_current->lane; }
     for (uint i = 0; i < width; ++i)                                                             \
       if (all.active((base) + i) && all[(base) + i]) mask |= 1ul << i;                           \
     /* Bits beyond the lanes are undefined. */                                                   \
-    return kind##_vote(width == 32 ? mask | 0xab00000000000000ul : mask);                        \
+    return kind##_vote(mask | (0xabcdabcdul << width));                                          \
   }                                                                                              \
   MSL_FN kind##_vote kind##_active_threads_mask(MSL_SITE) { return kind##_ballot(true, site); }  \
   MSL_FN bool kind##_all(bool b, MSL_SITE) {                                                     \

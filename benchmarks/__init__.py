@@ -1,0 +1,1 @@
+"""Benchmarks of Enigma: python -m benchmarks, or make bench."""

@@ -1,0 +1,155 @@
+"""CPU kernels on one thread, against numpy, memcpy, OpenBLAS and the peers that are installed."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+
+import enigma
+from benchmarks import matmul as naive
+from benchmarks import peers
+from benchmarks.measure import Run, interleaved, vector_add
+from benchmarks.table import Table
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "examples"))
+
+import matmul
+import rmsnorm
+import saxpy
+import softmax
+
+REPEATS = 21
+
+
+def checked(candidates: dict[str, Run], out: np.ndarray, want: np.ndarray) -> dict[str, Run]:
+    """The candidates, each of which has written what is wanted into `out`. Copies are excepted."""
+    for name, run in candidates.items():
+        if name == "memcpy":
+            continue
+        out.fill(np.nan)
+        run()
+        if not np.allclose(out, want, rtol=1e-4, atol=1e-6 * max(out.shape)):
+            raise AssertionError(f"{name} computes something else")
+    return candidates
+
+
+def report(
+    table: Table,
+    what: str,
+    times: dict[str, float],
+    goals: dict[str, float],
+    bytes_moved: dict[str, float] | None = None,
+) -> None:
+    """Rows of ours against each other candidate; `bytes_moved` turns times into speeds."""
+    weight = bytes_moved or {}
+    for name, seconds in times.items():
+        if name == "enigma":
+            continue
+        ratio = seconds / times["enigma"] * weight.get("enigma", 1) / weight.get(name, 1)
+        unit = f"{name}'s bytes/s" if weight else name
+        table.ratio(what, times["enigma"], unit, ratio, goals.get(name))
+
+
+def vector_sum(table: Table, runtime: enigma.CpuRuntime) -> None:
+    n = 16 << 20
+    x, y = np.random.default_rng(0).standard_normal((2, n), dtype=np.float32)
+    out = np.empty_like(x)
+    compiled = enigma.compile(vector_add())
+    candidates = {
+        "enigma": lambda: compiled(x, y, out, grid=n, threads=256, runtime=runtime),
+        "numpy": lambda: np.add(x, y, out=out),
+        "memcpy": lambda: np.copyto(out, x),
+        **peers.vector_add(x, y, out),
+    }
+    times = interleaved(checked(candidates, out, x + y), REPEATS, rest=0.02)
+    copy = times.pop("memcpy")
+    report(table, "vector add, 3 x 64 MiB", times, {"numpy": 1.0})
+    both = {"enigma": times["enigma"], "memcpy": copy}
+    report(table, "vector add, 3 x 64 MiB", both, {"memcpy": 1.25}, {"enigma": 3, "memcpy": 2})
+
+
+def scaled_sum(table: Table, runtime: enigma.CpuRuntime) -> None:
+    n = 16 << 20
+    x, y = np.random.default_rng(0).standard_normal((2, n), dtype=np.float32)
+    out, alpha = np.empty_like(x), np.float32(2.5)
+    compiled = enigma.compile(saxpy.saxpy)
+    candidates = {
+        "enigma": lambda: compiled(x, alpha, y, out, grid=n, threads=256, runtime=runtime),
+        "numpy": lambda: np.add(np.multiply(alpha, x, out=out), y, out=out),
+    }
+    times = interleaved(checked(candidates, out, alpha * x + y), REPEATS, rest=0.02)
+    report(table, "saxpy, 16 Mi floats", times, {})
+
+
+def rms_norm(table: Table, runtime: enigma.CpuRuntime) -> None:
+    rows = columns = 4096
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((rows, columns), dtype=np.float32)
+    w = rng.standard_normal(columns, dtype=np.float32)
+    out = np.empty_like(x)
+    compiled = enigma.compile(rmsnorm.rms_norm)
+    size = {"grid": rows * rmsnorm.THREADS, "threads": rmsnorm.THREADS, "runtime": runtime}
+
+    def reference() -> None:
+        out[:] = rmsnorm.reference(x, w, 1e-6)
+
+    candidates = {
+        "enigma": lambda: compiled(x, w, out, columns, 1e-6, **size),
+        "numpy": reference,
+        "memcpy": lambda: np.copyto(out, x),
+        **peers.rms_norm(x, w, out),
+    }
+    times = interleaved(checked(candidates, out, rmsnorm.reference(x, w, 1e-6)), REPEATS, rest=0.02)
+    report(table, "RMSNorm 4096 x 4096", times, {"memcpy": 0.95})
+
+
+def soft_max(table: Table, runtime: enigma.CpuRuntime) -> None:
+    rows, columns = 1024, 4096
+    x = np.random.default_rng(0).standard_normal((rows, columns), dtype=np.float32)
+    out = np.empty_like(x)
+    compiled = enigma.compile(softmax.softmax)
+    size = {"grid": rows * softmax.THREADS, "threads": softmax.THREADS, "runtime": runtime}
+
+    def reference() -> None:
+        np.subtract(x, x.max(axis=-1, keepdims=True), out=out)
+        np.exp(out, out=out)
+        np.divide(out, out.sum(axis=-1, keepdims=True), out=out)
+
+    candidates = {
+        "enigma": lambda: compiled(x, out, columns, **size),
+        "numpy": reference,
+        **peers.soft_max(x, out),
+    }
+    times = interleaved(checked(candidates, out, softmax.reference(x)), REPEATS, rest=0.02)
+    report(table, "softmax 1024 x 4096", times, {"numpy": 5.0})
+
+
+def products(table: Table, runtime: enigma.CpuRuntime) -> None:
+    tiled, simdgroups = enigma.compile(naive.tiled), matmul.kernel("float32")
+    goals = {("simdgroup", 512): 0.95, ("simdgroup", 1024): 0.85, ("tiled", 1024): 0.65}
+    for n in (512, 1024):
+        a, b = np.random.default_rng(n).uniform(-1, 1, (2, n, n)).astype(np.float32)
+        c = np.empty_like(a)
+        grid, threads = matmul.launch(n, n)
+
+        def simdgroup(a=a, b=b, c=c, n=n, grid=grid, threads=threads) -> None:
+            simdgroups(a, b, c, n, n, n, grid=grid, threads=threads, runtime=runtime)
+
+        candidates = {
+            "simdgroup": simdgroup,
+            "tiled": lambda a=a, b=b, c=c: naive.run(tiled, a, b, c, runtime),
+            "OpenBLAS": lambda a=a, b=b, c=c: np.matmul(a, b, out=c),
+        }
+        want = a.astype(np.float64) @ b.astype(np.float64)
+        times = interleaved(checked(candidates, c, want), 15, rest=0.05)
+        for name, what in (("simdgroup", "SIMD-group matrices"), ("tiled", "tiles of 32 x 32")):
+            ratio = times["OpenBLAS"] / times[name]
+            title = f"matmul {n}, {what}"
+            table.ratio(title, times[name], "OpenBLAS", ratio, goals.get((name, n)))
+
+
+def run(table: Table) -> None:
+    table.begin("CPU kernels, one thread")
+    runtime = enigma.CpuRuntime(threads=1)
+    for subject in (vector_sum, scaled_sum, rms_norm, soft_max, products):
+        subject(table, runtime)

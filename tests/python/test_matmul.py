@@ -1,0 +1,67 @@
+"""examples/matmul.py for sizes that no tile divides, and docs/matmul.md, which shows it."""
+
+import re
+import sys
+import textwrap
+from pathlib import Path
+
+import ml_dtypes
+import numpy as np
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "examples"))
+
+import matmul
+
+ROOT = Path(__file__).parents[2]
+DTYPES = {np.float32: 2.0**-23, np.float16: 2.0**-10, ml_dtypes.bfloat16: 2.0**-7}
+QUOTE = re.compile(r"```(python|metal)\n(.*?)```", re.S)
+SIZES = [(1, 1, 1), (64, 64, 32), (65, 33, 7), (30, 129, 70), (128, 64, 96), (7, 200, 33)]
+
+
+@pytest.mark.usefixtures("device")
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("size", SIZES)
+def test_product(size: tuple[int, int, int], dtype: type) -> None:
+    m, n, k = size
+    rng = np.random.default_rng(m)
+    a, b = (rng.uniform(-1, 1, shape).astype(dtype) for shape in [(m, k), (k, n)])
+    want = a.astype(np.float64) @ b.astype(np.float64)
+    got = matmul.matmul(a, b)
+    assert got.dtype == dtype and got.shape == (m, n)
+    bound = DTYPES[dtype] * np.abs(want).max() + k * 2.0**-23
+    np.testing.assert_allclose(got.astype(np.float64), want, rtol=0, atol=bound)
+
+
+def squeezed(text: str) -> str:
+    """Without indentation and blank lines, which are the quotation's affair."""
+    return "\n".join(line.strip() for line in text.splitlines() if line.strip())
+
+
+def filled(quote: str, source: str) -> str:
+    """All lines of the source from the quotation's first to its last."""
+    wanted = [line.split("  //")[0] for line in squeezed(quote).splitlines()]  # lines may move
+    lines = source.splitlines()
+
+    def find(line: str, start: int) -> int:
+        return next(i for i in range(start, len(lines)) if lines[i].strip().startswith(line))
+
+    begin = find(wanted[0], 0)
+    end = find(wanted[-1], begin)
+    return textwrap.dedent("\n".join(lines[begin : end + 1])) + "\n"
+
+
+def test_the_page_quotes_the_example_and_its_msl(request: pytest.FixtureRequest) -> None:
+    page = ROOT / "docs" / "matmul.md"
+    sources = {
+        "python": (ROOT / "examples" / "matmul.py").read_text(),
+        "metal": matmul.kernel("float32").metal_source,
+    }
+    text = page.read_text()
+    if request.config.getoption("--update-golden"):
+        text = QUOTE.sub(lambda m: f"```{m[1]}\n{filled(m[2], sources[m[1]])}```", text)
+        page.write_text(text)
+    quotes = QUOTE.findall(text)
+    assert len(quotes) >= 7
+    for language, quote in quotes:
+        assert squeezed(quote) in squeezed(sources[language]), quote
