@@ -40,7 +40,8 @@ nb::object item(const Fragment& f, nb::handle index) {
   IntTuple coord = int_tuple(index, "the index of a fragment");
   int64_t i = coord.is_tuple() ? crd2idx(coord, f.shape) : coord.leaves()[0];
   if (i < 0 && !coord.is_tuple()) i += size(f);
-  for (const Piece& p : alive(trace, f, "indexing a fragment").pieces) {
+  check_kernel(trace, f, "indexing a fragment");
+  for (const Piece& p : f.pieces) {
     for (size_t k = 0; k < p.elements.size(); ++k) {
       if (p.elements[k] != i) continue;
       const bool vector = p.elements.size() > 1;
@@ -57,7 +58,8 @@ nb::object item(const Fragment& f, nb::handle index) {
 nb::object iterate(const Fragment& f) {
   Trace& trace = Trace::here("iterating over a fragment");
   std::vector<ValueId> values;
-  for (const Piece& p : split(trace.builder, alive(trace, f, "iterating over a fragment").pieces)) {
+  check_kernel(trace, f, "iterating over a fragment");
+  for (const Piece& p : split(trace.builder, f.pieces)) {
     values.push_back(p.value);
   }
   return nb::iter(value_list(trace, values));
