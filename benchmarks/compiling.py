@@ -23,20 +23,22 @@ import matmul
 import rmsnorm
 
 
-def fresh(code: str, environment: dict[str, str] | None = None, runs: int = 11) -> float:
-    """The median of the seconds that a program prints, each time in a fresh process."""
+def fresh(*codes: str, environment: dict[str, str] | None = None, runs: int = 11) -> list[float]:
+    """The medians of the seconds that programs print, which take turns in fresh processes."""
     env = {**os.environ, **(environment or {})}
     env.pop("PYTHONDONTWRITEBYTECODE", None)  # nobody's programs are compiled anew each time
-    printed = []
+    printed: list[list[float]] = [[] for _ in codes]
     with tempfile.TemporaryDirectory() as folder:
-        program = Path(folder) / "program.py"  # a file, since kernels are read from where they are
-        program.write_text(code, encoding="utf-8")
         for _ in range(runs + 1):
-            done = subprocess.run(
-                [sys.executable, program], capture_output=True, text=True, check=True, env=env
-            )
-            printed.append(float(done.stdout))
-    return statistics.median(printed[1:])
+            for k, code in enumerate(codes):
+                # A file, since kernels are read from where they are written.
+                program = Path(folder) / f"program{k}.py"
+                program.write_text(code, encoding="utf-8")
+                done = subprocess.run(
+                    [sys.executable, program], capture_output=True, text=True, check=True, env=env
+                )
+                printed[k].append(float(done.stdout))
+    return [statistics.median(own[1:]) for own in printed]
 
 
 IMPORT = "import time; t = time.perf_counter(); import {}; print(time.perf_counter() - t)"
@@ -61,10 +63,10 @@ assert (out == 2).all()
 
 
 def start_up(table: Table) -> None:
-    numpy, both = fresh(IMPORT.format("numpy")), fresh(IMPORT.format("numpy, enigma"))
+    numpy, both = fresh(IMPORT.format("numpy"), IMPORT.format("numpy, enigma"))
     table.at_most("import enigma, on top of numpy's import", (both - numpy) * 1e3, "ms", 25)
     with tempfile.TemporaryDirectory() as folder:
-        seconds = fresh(HIT, {"ENIGMA_CACHE_DIR": folder})
+        (seconds,) = fresh(HIT, environment={"ENIGMA_CACHE_DIR": folder})
     table.at_most("first launch in a fresh process, disk cache hit", seconds * 1e3, "ms", 1)
 
 

@@ -61,7 +61,7 @@ def vector_sum(table: Table, runtime: enigma.CpuRuntime) -> None:
         "memcpy": lambda: np.copyto(out, x),
         **peers.vector_add(x, y, out),
     }
-    times = interleaved(checked(candidates, out, x + y), REPEATS, rest=0.02)
+    times = interleaved(checked(candidates, out, x + y), REPEATS)
     copy = times.pop("memcpy")
     report(table, "vector add, 3 x 64 MiB", times, {"numpy": 1.0})
     both = {"enigma": times["enigma"], "memcpy": copy}
@@ -77,7 +77,7 @@ def scaled_sum(table: Table, runtime: enigma.CpuRuntime) -> None:
         "enigma": lambda: compiled(x, alpha, y, out, grid=n, threads=256, runtime=runtime),
         "numpy": lambda: np.add(np.multiply(alpha, x, out=out), y, out=out),
     }
-    times = interleaved(checked(candidates, out, alpha * x + y), REPEATS, rest=0.02)
+    times = interleaved(checked(candidates, out, alpha * x + y), REPEATS)
     report(table, "saxpy, 16 Mi floats", times, {})
 
 
@@ -99,7 +99,7 @@ def rms_norm(table: Table, runtime: enigma.CpuRuntime) -> None:
         "memcpy": lambda: np.copyto(out, x),
         **peers.rms_norm(x, w, out),
     }
-    times = interleaved(checked(candidates, out, rmsnorm.reference(x, w, 1e-6)), REPEATS, rest=0.02)
+    times = interleaved(checked(candidates, out, rmsnorm.reference(x, w, 1e-6)), REPEATS)
     report(table, "RMSNorm 4096 x 4096", times, {"memcpy": 0.95})
 
 
@@ -120,7 +120,7 @@ def soft_max(table: Table, runtime: enigma.CpuRuntime) -> None:
         "numpy": reference,
         **peers.soft_max(x, out),
     }
-    times = interleaved(checked(candidates, out, softmax.reference(x)), REPEATS, rest=0.02)
+    times = interleaved(checked(candidates, out, softmax.reference(x)), REPEATS)
     report(table, "softmax 1024 x 4096", times, {"numpy": 5.0})
 
 
@@ -141,7 +141,7 @@ def products(table: Table, runtime: enigma.CpuRuntime) -> None:
             "OpenBLAS": lambda a=a, b=b, c=c: np.matmul(a, b, out=c),
         }
         want = a.astype(np.float64) @ b.astype(np.float64)
-        times = interleaved(checked(candidates, c, want), 15, rest=0.05)
+        times = interleaved(checked(candidates, c, want), 15)
         for name, what in (("simdgroup", "SIMD-group matrices"), ("tiled", "tiles of 32 x 32")):
             ratio = times["OpenBLAS"] / times[name]
             title = f"matmul {n}, {what}"

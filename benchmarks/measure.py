@@ -19,6 +19,7 @@ def interleaved(candidates: dict[str, Run], repeats: int, rest: float = 0.0) -> 
     for run in candidates.values():
         run()
     gc.collect()
+    time.sleep(0.2)
     gc.disable()
     try:
         for turn in range(repeats):

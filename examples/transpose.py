@@ -1,4 +1,4 @@
-"""Transposes a matrix through threadgroup memory, whose swizzle keeps the banks free of conflicts."""
+"""Transposes a matrix through threadgroup memory, whose swizzle leaves no conflicts of banks."""
 
 from collections import Counter
 

@@ -3,6 +3,8 @@
 
 #include "enigma/compile.h"
 
+#include <optional>
+
 #include "codegen/cpu/emit.h"
 #include "codegen/msl/emit.h"
 #include "ir/extent.h"
@@ -10,12 +12,19 @@
 #include "ir/signature.h"
 #include "ir/verify.h"
 #include "passes/passes.h"
+#include "pipeline/async_copies.h"
 
 namespace enigma {
 
 std::shared_ptr<const Artifact> compile(Module module, const CompileOptions& options) {
   check_sound(module);  // it may come from anywhere, and the passes follow its ids
   run_passes(module, options);
+  std::optional<Verified> air;
+  if (has_async_copies(module)) {
+    if (check_async_copies(module)) air = verify(module);
+    lower_async_copies(module);
+    run_passes(module, options);
+  }
   const Verified verified = verify(std::move(module));
   const Module& m = verified.module();
   MslCode msl = emit_msl(verified, options.fast_math);
@@ -53,6 +62,19 @@ std::shared_ptr<const Artifact> compile(Module module, const CompileOptions& opt
   };
   const Verified cpu = has_vector_accesses(m) ? for_cpu() : verified;
   artifact->cpu = [cpu](const CpuVariant& variant) { return emit_cpu(cpu, variant); };
+  if (air) {
+    auto variant = [&](bool escaped) {
+      auto same = std::make_shared<Artifact>(*artifact);
+      MslCode own = emit_msl(*air, options.fast_math, escaped);
+      same->msl_name = std::move(own.function);
+      same->msl = std::move(own.text);
+      same->msl_version = own.version;
+      return same;
+    };
+    auto plain = variant(false), escaped = variant(true);
+    artifact->air = std::move(plain);
+    artifact->escaped_air = std::move(escaped);
+  }
   return artifact;
 }
 

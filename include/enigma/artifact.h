@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -93,6 +94,9 @@ struct Artifact {
   std::vector<Warning> warnings;
   std::vector<Location> locations;  ///< what a fault's location number means
   std::vector<IndexBound> bounds;   ///< accesses whose extremes a launch checks
+  /// The same kernel with AIR's own asynchronous copies, for devices where they work; null where it
+  /// has none, or none that is safe. Two spellings of AIR's names: see DeviceCapabilities.
+  std::shared_ptr<const Artifact> air, escaped_air;
   /// Where the kernel works on SIMD-group matrices, which needs SIMD-groups of 32 threads: an index
   /// into `locations`.
   std::optional<uint32_t> simd_matrices;

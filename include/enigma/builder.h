@@ -173,6 +173,17 @@ class Builder {
   /// to its type. Empty result for atomic_store. A load cannot release, nor a store acquire.
   std::optional<ValueId> atomic(Op op, ValueId memory, Operand index, Operands values,
                                 MemoryOrder order = MemoryOrder::Relaxed);
+  /// Rows of elements at equal distances, the pitch, from an offset on.
+  struct Tile {
+    ValueId memory;
+    Operand offset, pitch;
+  };
+  /// Begins to copy a tile of columns x rows between device and threadgroup memory, which a whole
+  /// SIMD-group does together; a u32, the event, for async_wait(). Until then the target is not to
+  /// be used, nor the source written.
+  ValueId async_copy(const Tile& to, const Tile& from, Operand columns, Operand rows);
+  /// Waits until that copy has ended. Other SIMD-groups see what it brought after a barrier.
+  void async_wait(Operand event);
   /// Op::Barrier or Op::SimdBarrier; `mem_flags` are MemFlags, or-ed. All threads must reach it.
   void barrier(Op op, uint8_t mem_flags);
 

@@ -31,6 +31,7 @@ enum class Shape : uint8_t {
   Store,             ///< memory, index, value; attribute: the same
   Atomic,            ///< memory, index, values...; attribute: MemoryOrder (a failed exchange's is
                      ///< the same without its release)
+  Async,             ///< copies that go on beside the kernel, and waiting for them
   Barrier,           ///< attribute: MemFlags
   Region,            ///< holds regions: for, while, if
   Yield,             ///< last instruction of a region

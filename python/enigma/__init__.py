@@ -18,6 +18,15 @@ from enigma._core import (
     TracingTensor,
     dtype,
 )
+from enigma.async_copy import (
+    async_copy_1d_d2t,
+    async_copy_1d_t2d,
+    async_copy_2d_d2t,
+    async_copy_2d_t2d,
+    async_copy_commit,
+    async_copy_to_threadgroup,
+    async_copy_wait,
+)
 from enigma.carry import Carry
 from enigma.compile import CompiledKernel, compile
 from enigma.control import for_range, if_, range_constexpr, while_
@@ -57,6 +66,8 @@ __all__ = [
     "IRValue", "TracingTensor", "EnigmaError",
     "for_range", "while_", "if_", "range", "range_constexpr", "Carry",
     "register_tensor", "RegisterTensor", "copy", "pipeline", "Pipeline", "gemm",
+    "async_copy_1d_d2t", "async_copy_1d_t2d", "async_copy_2d_d2t", "async_copy_2d_t2d",
+    "async_copy_wait", "async_copy_to_threadgroup", "async_copy_commit",
     "thread_position_in_grid", "thread_position_in_grid_xyz", "grid_size", "arch",
     "MetalRuntime", "CpuRuntime", "Runtime", "default_runtime", "PreparedKernel",
     "DeviceCapabilities", "make_layout_tv", "tensor_zipped_divide", "Layout",
@@ -71,9 +82,9 @@ if TYPE_CHECKING:
     from enigma._core import *  # type: ignore[assignment]  # noqa: F403
 else:
     _INTERNAL = {
-        "Artifact", "Module", "Operation", "Prepared", "Trace", "call", "cpu_runtime",
-        "current_trace", "has_trace", "join", "metal_runtime", "operations", "parse_module",
-        "query",
+        "Artifact", "Module", "Operation", "Prepared", "Ring", "Trace", "async_begin",
+        "async_memory", "async_wait", "call", "cpu_runtime", "current_trace", "has_trace", "join",
+        "metal_runtime", "operations", "parse_module", "query",
         "ceil_div", "compact_col_major", "compact_order", "compact_row_major", "crd2crd", "crd2idx",
         "flatten", "gemm_own", "gemm_shared", "idx2crd", "inner_product", "is_compatible",
         "is_congruent", "is_weakly_congruent", "product", "product_each", "shape_div",

@@ -13,13 +13,13 @@ from enigma.session import session
 
 __all__ = ["copy"]
 
-Tensor = _core.TracingTensor | RegisterTensor
+Memory = _core.TracingTensor | _core.Tensor | RegisterTensor
 Offset = int | _core.IRValue
 
 
 def copy(
-    src: Tensor,
-    dst: Tensor,
+    src: Memory,
+    dst: Memory,
     count: int,
     src_offset: Offset = 0,
     dst_offset: Offset = 0,
@@ -37,15 +37,16 @@ def copy(
     ``mask_fn(i)`` gives whether element i is copied; where it is not, the source is not read and
     the destination stays as it is. ``coalesced_width`` 2 or 4 moves that many elements per turn,
     and the rest of a count that is no multiple one by one. Values are converted to the type of
-    the destination. A register tensor as either side is copied by each thread for itself, without
-    a loop, and its offset is an int.
+    the destination. Of a tensor with a layout the offsets count elements in the order of their
+    coordinates, the first mode fastest. A register tensor as either side is copied by each thread
+    for itself, without a loop, and its offset is an int.
 
     Errors: EnigmaError for a count or width that is no int known while tracing, for elements
     outside of a tensor whose size is known, and outside of a kernel.
     """
     session("copy")
     for what, tensor in (("src", src), ("dst", dst)):
-        if not isinstance(tensor, (_core.TracingTensor, RegisterTensor)):
+        if not isinstance(tensor, (_core.TracingTensor, _core.Tensor, RegisterTensor)):
             raise error(
                 f"copy: {what} is a buffer, threadgroup memory or a register tensor, not {tensor!r}"
             )
@@ -122,7 +123,7 @@ def _check_number(what: str, x: Any) -> None:
         raise error(f"copy: {what} is an int that is not negative, not {x!r}")
 
 
-def _check_range(what: str, tensor: Tensor, offset: Any, count: int) -> None:
+def _check_range(what: str, tensor: Memory, offset: Any, count: int) -> None:
     """Refuses an offset of the wrong kind, and elements that are provably outside."""
     if isinstance(offset, _core.IRValue):
         if isinstance(tensor, RegisterTensor):
@@ -132,9 +133,9 @@ def _check_range(what: str, tensor: Tensor, offset: Any, count: int) -> None:
             )
         return
     _check_number(f"{what}_offset", offset)
-    if tensor.size is not None and offset + count > tensor.size:
+    size = tensor.size() if isinstance(tensor, _core.Tensor) else tensor.size
+    if size is not None and offset + count > size:
         name = f"'{tensor.name}'" if tensor.name else what
         raise error(
-            f"copy: elements {offset} to {offset + count - 1} are outside of {name}, of size "
-            f"{tensor.size}"
+            f"copy: elements {offset} to {offset + count - 1} are outside of {name}, of size {size}"
         )

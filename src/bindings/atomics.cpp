@@ -83,9 +83,10 @@ void define(Scope& scope, const OpInfo& row, F f, const std::string& values, con
                     ") -> " + (row.result == '-' ? "None" : "IRValue");
   if constexpr (is_function) {
     scope.def(row.python, f, nb::arg("buf").none(), nb::arg("index").none(), args...,
-              nb::sig(sig.c_str()), row.doc);
+              nb::sig(sig.c_str()), docstring(row).c_str());
   } else {
-    scope.def(row.python, f, nb::arg("index").none(), args..., nb::sig(sig.c_str()), row.doc);
+    scope.def(row.python, f, nb::arg("index").none(), args..., nb::sig(sig.c_str()),
+              docstring(row).c_str());
   }
 }
 

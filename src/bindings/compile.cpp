@@ -135,6 +135,10 @@ void bind_compile(nb::module_& m) {
           "The name of the function in the MSL text.")
       .def_prop_ro("msl", [](const Compiled& c) { return c.artifact->msl; })
       .def_prop_ro(
+          "air_msl",
+          [](const Compiled& c) { return c.artifact->air ? c.artifact->air->msl : std::string(); },
+          "The MSL with AIR's own asynchronous copies; \"\" where there is none.")
+      .def_prop_ro(
           "ir", [](const Compiled& c) { return c.artifact->ir; },
           "The IR after the passes, as text.")
       .def_prop_ro("launches", &launches,

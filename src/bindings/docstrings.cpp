@@ -84,7 +84,11 @@ std::string docstring(const OpInfo& row) {
     if (letters.find(letter) == std::string::npos) continue;
     types += (types.empty() ? "" : "; ") + std::string(text);
   }
+  const bool atomic = row.shape == Shape::Atomic;
+  if (atomic) types = row.has(flag::WORDS) ? "element is i32 or u32" : "element is i32, u32 or f32";
   if (!types.empty()) out += "\nHere " + types + ".";
+  if (atomic)
+    return out + "\n\nErrors: EnigmaError for memory of other types, and for other orders.";
   return out + "\n\nErrors: EnigmaError, with the signature, for operands of other types.";
 }
 

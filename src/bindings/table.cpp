@@ -12,7 +12,8 @@ std::vector<std::string> flag_names(const OpInfo& row) {
   constexpr std::pair<uint16_t, const char*> kFlags[] = {
       {flag::READ, "READ"},         {flag::WRITE, "WRITE"}, {flag::SYNC, "SYNC"},
       {flag::COMMUTES, "COMMUTES"}, {flag::WRAPS, "WRAPS"}, {flag::GRID, "GRID"},
-      {flag::GROUP, "GROUP"},       {flag::SIMD, "SIMD"},   {flag::XYZ, "XYZ"}};
+      {flag::GROUP, "GROUP"},       {flag::SIMD, "SIMD"},   {flag::XYZ, "XYZ"},
+      {flag::WORDS, "WORDS"}};
   std::vector<std::string> names;
   for (const auto& [bit, name] : kFlags) {
     if (row.has(bit)) names.emplace_back(name);

@@ -8,6 +8,7 @@
 #include "ir/literal.h"
 #include "ir/signature.h"
 #include "ir/spelling.h"
+#include "support/floats.h"
 
 namespace enigma {
 ValueId Builder::threadgroup_alloc(DType dtype, int64_t elements) {
@@ -119,6 +120,62 @@ std::optional<ValueId> Builder::atomic(Op op, ValueId memory, Operand index, Ope
   if (row.result == '-') return std::nullopt;
   return v;
 }
+
+ValueId Builder::async_copy(const Tile& to, const Tile& from, Operand columns, Operand rows) {
+  State& s = *state_;
+  constexpr Op kCopy = Op::AsyncCopy;
+  auto known = [&](const Operand& x) -> std::optional<int64_t> {
+    std::optional<uint64_t> bits;
+    DType t = DType::I64;
+    if (const Literal* l = std::get_if<Literal>(&x)) {
+      bits = literal_bits(t, *l);
+    } else if (ValueId v = std::get<ValueId>(x); (bits = s.constant_bits(v))) {
+      t = s.type(v).dtype;
+    }
+    if (!bits || !is_integer(t)) return std::nullopt;
+    return is_signed(t) ? sign_extend(t, *bits) : static_cast<int64_t>(*bits);
+  };
+  const auto wide = known(columns), high = known(rows);
+  for (const auto& [size, what] : {std::pair(wide, "columns"), std::pair(high, "rows")}) {
+    if (size && *size < 1) {
+      s.fail("async_copy: a tile of ", *size, " ", what, ": it has at least 1");
+    }
+  }
+  AddressSpace spaces[2];
+  DType types[2];
+  for (const Tile* tile : {&to, &from}) {
+    const ValueId mem = s.memory(tile->memory, "async_copy");
+    const bool is_from = tile == &from;
+    spaces[is_from] = s.type(mem).space();
+    types[is_from] = s.type(mem).dtype;
+    const auto begin = known(tile->offset), pitch = known(tile->pitch);
+    if (wide && pitch && high != 1 && *pitch < *wide) {
+      s.fail("async_copy: the rows of ", s.describe(mem), " are ", *pitch,
+             " elements apart, and the tile is ", *wide, " wide");
+    }
+    const Instruction* alloc = s.m.def(mem);
+    if (!alloc || !begin || !wide || !high || (!pitch && *high != 1)) continue;
+    const int64_t end = *begin + (*high == 1 ? 0 : (*high - 1) * *pitch) + *wide;
+    if (*begin < 0 || end > static_cast<int64_t>(alloc->attr)) {
+      s.fail("async_copy: elements ", *begin, " to ", end - 1, " are outside of ",
+             s.m.name_of(mem).empty() ? "the threadgroup memory" : s.m.name_of(mem), ", which has ",
+             alloc->attr, " elements");
+    }
+  }
+  if (types[0] != types[1]) {
+    s.fail("async_copy does not convert: it copies ", info(types[1]).mnemonic, " to ",
+           info(types[0]).mnemonic, "; use enigma.copy, or memory of one type");
+  }
+  if (spaces[0] == spaces[1]) {
+    s.fail("async_copy copies between device and threadgroup memory, ", s.describe(from.memory),
+           " and ", s.describe(to.memory), " were given");
+  }
+  const Operand operands[] = {to.memory,   to.offset,  to.pitch, from.memory,
+                              from.offset, from.pitch, columns,  rows};
+  return s.apply(std::span(&kCopy, 1), operands, 0);
+}
+
+void Builder::async_wait(Operand event) { apply(Op::AsyncWait, {event}); }
 
 void Builder::barrier(Op op, uint8_t mem_flags) {
   State& s = *state_;

@@ -24,13 +24,13 @@ constexpr bool is_class(char c) { return c >= 'A' && c <= 'Z'; }
 // What the rest of the code relies on in a row.
 constexpr bool well_formed(std::string_view signature, Shape shape) {
   size_t colon = signature.find(':');
-  if (colon == std::string_view::npos || colon + 2 != signature.size() || colon > 4) return false;
+  if (colon == std::string_view::npos || colon + 2 != signature.size() || colon > 8) return false;
   if (kResultLetters.find(signature[colon + 1]) == std::string_view::npos) return false;
   char capital = 0;
   for (size_t i = 0; i < colon; ++i) {
     char c = signature[i];
     if (kOperandLetters.find(c) == std::string_view::npos) return false;
-    if (c == 'm' && i != 0) return false;
+    if (c == 'm' && i != 0 && shape != Shape::Async) return false;
     if (c == 'e' && signature[0] != 'm') return false;
     if (is_class(c)) {
       if (capital && capital != c) return false;  // all capitals are one type
@@ -41,7 +41,8 @@ constexpr bool well_formed(std::string_view signature, Shape shape) {
   if ((result == 'T' || result == 's' || result == 'U' || result == 't') && !capital) return false;
   if (result == 'e' && signature[0] != 'm') return false;
   bool memory = shape == Shape::Load || shape == Shape::Store || shape == Shape::Atomic;
-  return shape == Shape::SimdMatrix || memory == (signature[0] == 'm');
+  if (shape == Shape::SimdMatrix || shape == Shape::Async) return true;
+  return memory == (signature[0] == 'm');
 }
 
 using namespace flag;

@@ -324,6 +324,12 @@ class Parser {
         while (lex_.accept(",")) x.push_back(use());
         return memory_operands(i, row, std::move(x));
       }
+      case Shape::Async: {
+        std::vector<ValueId> x = uses();
+        count(x, row);
+        m_[i].operands = std::move(x);
+        return result(row, m_[i]);
+      }
       case Shape::SimdMatrix:
         return simd_matrix(i, row);
       case Shape::Barrier:

@@ -169,6 +169,9 @@ class Printer {
                    uses(x, 2), " : ", type(x[0]));
         }
         break;
+      case Shape::Async:
+        out_.add(" ", uses(x));
+        break;
       case Shape::SimdMatrix: {
         const bool memory = row.operands[0] == 'm' && x.size() >= 3;
         if (!memory) {

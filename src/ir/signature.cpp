@@ -136,7 +136,9 @@ void fill_param_effects(Module& m) {
     const OpInfo& row = info(inst.op);
     for (size_t k = 0; k < inst.operands.size(); ++k) {
       const bool memory = k < row.operands.size() && row.operands[k] == 'm';
-      effects[inst.operands[k].index] |= memory ? row.flags : uint16_t{flag::READ};
+      uint16_t effect = memory ? row.flags : uint16_t{flag::READ};
+      if (inst.op == Op::AsyncCopy) effect &= k == 0 ? ~flag::READ : ~flag::WRITE;
+      effects[inst.operands[k].index] |= effect;
     }
   }
   for (Param& p : m.params) {

@@ -100,6 +100,9 @@ class Analysis {
       case Shape::Atomic:
         for (ValueId v : inst.results) raise(v, Level::Varying);
         return;
+      case Shape::Async:
+        for (ValueId v : inst.results) raise(v, Level::Simd);
+        return;
       case Shape::Store:
       case Shape::Barrier:
       case Shape::Yield:

@@ -12,8 +12,8 @@
 //   operands
 //              under capitals have one type, of the row's class; conditions of vectors have their
 //              shape; indices are scalar integers, lanes u32, elements the memory's dtype;
-//   memory     is the operand of loads, stores and atomics only: it is not carried, chosen,
-//   yielded;
+//   memory     is the operand of loads, stores, atomics and copies only: it is not carried, chosen,
+//              yielded; copies are between device and threadgroup memory of one type;
 //              atomics work on i32, u32 and, but for WORDS rows, f32;
 //   SIMD-group matrices
 //              are filled from a scalar, have the dtype of the memory that they come from or go to,
@@ -369,6 +369,14 @@ class Verifier {
         if (!works_on(row, type(inst.operands[0]).dtype)) broken("an atomic on another type");
         return;
       }
+      case Shape::Async:
+        if (inst.op == Op::AsyncCopy) {
+          const Type to = type(inst.operands[0]), from = type(inst.operands[3]);
+          if (to.dtype != from.dtype) broken("a copy between different types");
+          if (to.space() == from.space()) broken("a copy within one kind of memory");
+        }
+        if (inst.attr) broken("an attribute where none is meant");
+        return;
       case Shape::SimdMatrix: {
         const auto& x = inst.operands;
         const bool memory = type(x[0]).is_memory();

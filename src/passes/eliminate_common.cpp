@@ -1,7 +1,7 @@
 // Common subexpressions: a value that an instruction before, or around, has already computed.
 
 #include <algorithm>
-#include <unordered_map>
+#include <unordered_set>
 
 #include "passes/passes.h"
 #include "passes/rewrite.h"
@@ -9,54 +9,65 @@
 namespace enigma {
 namespace {
 
-struct Key {
-  Op op;
-  Type type;
-  uint64_t attr;
-  std::vector<ValueId> operands;
-  friend bool operator==(const Key&, const Key&) = default;
-};
+// Instructions that give the same: sets of them are kept by number, which costs no copies.
+struct Same {
+  const Module* m;
 
-struct KeyHash {
-  size_t operator()(const Key& k) const {
-    uint64_t h = static_cast<uint64_t>(k.op);
+  static bool commutes(const Instruction& a) {
+    return info(a.op).has(flag::COMMUTES) && a.operands.size() == 2;
+  }
+  size_t operator()(InstId id) const {
+    const Instruction& inst = (*m)[id];
+    const Type type = m->type(inst.results[0]);
+    uint64_t h = static_cast<uint64_t>(inst.op);
     auto mix = [&h](uint64_t x) { h = (h ^ x) * 0x9E3779B97F4A7C15u, h ^= h >> 29; };
-    mix(k.attr);
-    mix(uint64_t{k.type.rows} << 16 | uint64_t{k.type.cols} << 8 |
-        static_cast<uint64_t>(k.type.dtype));
-    for (ValueId v : k.operands) mix(v.index);
+    mix(inst.attr);
+    mix(uint64_t{type.rows} << 16 | uint64_t{type.cols} << 8 | static_cast<uint64_t>(type.dtype));
+    if (commutes(inst)) {
+      auto [low, high] = std::minmax(inst.operands[0].index, inst.operands[1].index);
+      mix(low), mix(high);
+    } else {
+      for (ValueId v : inst.operands) mix(v.index);
+    }
     return static_cast<size_t>(h);
+  }
+  bool operator()(InstId x, InstId y) const {
+    const Instruction &a = (*m)[x], &b = (*m)[y];
+    if (a.op != b.op || a.attr != b.attr || m->type(a.results[0]) != m->type(b.results[0])) {
+      return false;
+    }
+    return a.operands == b.operands ||
+           (commutes(a) && b.operands.size() == 2 && a.operands[0] == b.operands[1] &&
+            a.operands[1] == b.operands[0]);
   }
 };
 
 class Common {
  public:
-  explicit Common(Module& m) : m_(m), rewrites_(m) {}
+  explicit Common(Module& m) : m_(m), rewrites_(m), known_(16, Same{&m}, Same{&m}) {}
 
   void region(RegionId r) {
-    std::vector<Key> added;  // what is known in this region only
+    std::vector<InstId> added;  // what is known in this region only
     std::erase_if(m_[r].insts, [&](InstId i) {
       Instruction& inst = m_[i];
       rewrites_.apply(inst);
       for (RegionId inner : inst.regions) region(inner);
       if (!moves_freely(inst)) return false;
-      Key key{inst.op, m_.type(inst.results[0]), inst.attr, inst.operands};
-      if (info(inst.op).has(flag::COMMUTES)) std::sort(key.operands.begin(), key.operands.end());
-      auto [it, is_new] = known_.try_emplace(key, inst.results[0]);
+      auto [it, is_new] = known_.insert(i);
       if (is_new) {
-        added.push_back(std::move(key));
+        added.push_back(i);
         return false;
       }
-      rewrites_.replace(inst.results[0], it->second);
+      rewrites_.replace(inst.results[0], m_[*it].results[0]);
       return true;
     });
-    for (const Key& key : added) known_.erase(key);
+    for (InstId i : added) known_.erase(i);
   }
 
  private:
   Module& m_;
   Rewrites rewrites_;
-  std::unordered_map<Key, ValueId, KeyHash> known_;
+  std::unordered_set<InstId, Same, Same> known_;
 };
 
 }  // namespace

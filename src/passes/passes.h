@@ -11,8 +11,9 @@ void fold(Module& m);              ///< constants and algebraic identities that 
 void eliminate_common(Module& m);  ///< the same pure value computed once (dominating region)
 void simplify_regions(
     Module& m);  ///< constant conditions, dead or unchanged carried values, empty ifs
-void hoist_invariants(Module& m);  ///< pure values that a loop does not change move before it
-void eliminate_dead(Module& m);    ///< what nothing uses
+void hoist_invariants(Module& m);    ///< pure values that a loop does not change move before it
+void eliminate_dead(Module& m);      ///< what nothing uses
+void lower_async_copies(Module& m);  ///< not in the list: copies as loops of the SIMD-group's lanes
 
 /// All passes in order; options.dump sees the IR after each.
 void run_passes(Module& m, const CompileOptions& options);

@@ -34,6 +34,37 @@ void Rewrites::apply(RegionId r) {
   }
 }
 
+InstId Appender::inst(Op op, std::vector<ValueId> operands, uint64_t attr) {
+  m_.insts.push_back({op, attr, std::move(operands), {}, {}});
+  m_.locs.push_back(where);
+  return InstId{static_cast<uint32_t>(m_.insts.size() - 1)};
+}
+
+ValueId Appender::value(const Value& v, uint32_t name) {
+  m_.values.push_back(v);
+  m_.value_names.push_back(name);
+  return ValueId{static_cast<uint32_t>(m_.values.size() - 1)};
+}
+
+ValueId Appender::result(InstId i, Type type, uint32_t name) {
+  const ValueId v = value({type, i, {}, static_cast<uint32_t>(m_[i].results.size())}, name);
+  m_[i].results.push_back(v);
+  return v;
+}
+
+RegionId Appender::region(InstId parent) {
+  m_.regions.push_back({parent, {}, {}});
+  const RegionId r{static_cast<uint32_t>(m_.regions.size() - 1)};
+  m_[parent].regions.push_back(r);
+  return r;
+}
+
+ValueId Appender::argument(RegionId r, Type type, uint32_t name) {
+  const ValueId v = value({type, {}, r, static_cast<uint32_t>(m_[r].args.size())}, name);
+  m_[r].args.push_back(v);
+  return v;
+}
+
 namespace {
 
 // Drops the entries [first + k] of a list for which keep[k] is false.

@@ -8,6 +8,7 @@
 
 #include "passes/evaluate.h"
 #include "passes/passes.h"
+#include "passes/rewrite.h"
 #include "support/floats.h"
 
 namespace enigma {
@@ -20,7 +21,7 @@ constexpr uint64_t kMostInstructions = 2048;
 
 class Unroller {
  public:
-  explicit Unroller(Module& m) : m_(m) {}
+  explicit Unroller(Module& m) : m_(m), make_(m) {}
 
   void run() { region(m_.body); }
 
@@ -184,7 +185,7 @@ class Unroller {
 
     if (period == 1) return fixed(i, rings);
 
-    where_ = m_.locs[i.index];
+    make_.where = m_.locs[i.index];
     std::vector<InstId> out;
     std::vector<ValueId> carried(loop.operands.begin() + 3, loop.operands.end());
     const Type type = m_.type(m_[body].args[0]);
@@ -194,7 +195,7 @@ class Unroller {
     auto fix = [&](std::vector<ValueId>& values, uint64_t turn, std::vector<InstId>& insts) {
       for (const Ring& r : rings) {
         const uint64_t bits = r.cycle[turn % r.cycle.size()];
-        values[r.position] = constant(m_.type(values[r.position]), bits, insts);
+        values[r.position] = make_.constant(insts, m_.type(values[r.position]), bits);
       }
     };
     if (rounds) {
@@ -204,14 +205,15 @@ class Unroller {
         return std::nullopt;  // a step over a round has no place in the index's type
       }
       // The end is the loop's own where nothing is left over: it cannot overflow.
-      std::vector<ValueId> operands{loop.operands[0], loop.operands[1], constant(type, by, out)};
-      if (rest) operands[1] = constant(type, index(rounds * period), out);
+      std::vector<ValueId> operands{loop.operands[0], loop.operands[1],
+                                    make_.constant(out, type, by)};
+      if (rest) operands[1] = make_.constant(out, type, index(rounds * period));
       operands.insert(operands.end(), carried.begin(), carried.end());
       carried = round(i, std::move(operands), period, step, fix, out);
     }
     for (uint64_t turn = *count - rest; turn < *count; ++turn) {
       fix(carried, turn, out);
-      carried = copy_body(body, constant(type, index(turn), out), carried, out);
+      carried = copy_body(body, make_.constant(out, type, index(turn)), carried, out);
     }
     fix(carried, *count, out);
     for (size_t k = 0; k < carried.size(); ++k) become_[loop.results[k].index] = carried[k];
@@ -242,8 +244,8 @@ class Unroller {
   std::vector<ValueId> round(InstId i, std::vector<ValueId> operands, uint64_t period,
                              uint64_t step, const Fix& fix, std::vector<InstId>& out) {
     const RegionId body = m_[i].regions[0];
-    const InstId loop = append(Op::For, std::move(operands), 0);
-    const RegionId r = new_region(loop);
+    const InstId loop = make_.inst(Op::For, std::move(operands));
+    const RegionId r = make_.region(loop);
     std::vector<ValueId> args;
     for (ValueId v : std::vector(m_[body].args)) args.push_back(argument(r, v));
     std::vector<InstId> insts;
@@ -253,18 +255,18 @@ class Unroller {
       fix(carried, turn, insts);
       ValueId at = args[0];
       if (turn) {
-        const ValueId by = constant(type, mask_to(type.dtype, turn * step), insts);
-        insts.push_back(append(Op::AddI, {args[0], by}, 0));
-        at = result(insts.back(), type, m_.value_names[args[0].index]);
+        const ValueId by = make_.constant(insts, type, mask_to(type.dtype, turn * step));
+        insts.push_back(make_.inst(Op::AddI, {args[0], by}));
+        at = make_.result(insts.back(), type, m_.value_names[args[0].index]);
       }
       carried = copy_body(body, at, carried, insts);
     }
     fix(carried, period, insts);
-    insts.push_back(append(Op::Yield, carried, 0));
+    insts.push_back(make_.inst(Op::Yield, carried));
     m_[r].insts = std::move(insts);
     std::vector<ValueId> results;
     for (ValueId v : std::vector(m_[i].results)) {
-      results.push_back(result(loop, m_.type(v), m_.value_names[v.index]));
+      results.push_back(make_.result(loop, m_.type(v), m_.value_names[v.index]));
     }
     out.push_back(loop);
     return results;
@@ -288,22 +290,26 @@ class Unroller {
       const Instruction old = m_[i];
       std::vector<ValueId> operands;
       for (ValueId v : old.operands) operands.push_back(mapped(v, map));
-      const Loc outer = where_;
-      where_ = m_.locs[i.index];
-      const InstId made = append(old.op, std::move(operands), old.attr);
+      const Loc outer = make_.where;
+      make_.where = m_.locs[i.index];
+      const InstId made = make_.inst(old.op, std::move(operands), old.attr);
       for (ValueId v : old.results) {
-        map[v.index] = result(made, m_.type(v), m_.value_names[v.index]);
+        map[v.index] = make_.result(made, m_.type(v), m_.value_names[v.index]);
       }
       for (RegionId r : old.regions) {
-        const RegionId inner = new_region(made);
+        const RegionId inner = make_.region(made);
         for (ValueId v : std::vector(m_[r].args)) map[v.index] = argument(inner, v);
         std::vector<InstId> insts;
         copy_insts(r, map, insts);
         m_[inner].insts = std::move(insts);
       }
-      where_ = outer;
+      make_.where = outer;
       out.push_back(made);
     }
+  }
+
+  ValueId argument(RegionId r, ValueId like) {
+    return make_.argument(r, m_.type(like), m_.value_names[like.index]);
   }
 
   ValueId mapped(ValueId v, const Map& map) const {
@@ -312,49 +318,9 @@ class Unroller {
     return found == map.end() ? v : found->second;
   }
 
-  // ---- new parts of the module ----
-
-  InstId append(Op op, std::vector<ValueId> operands, uint64_t attr) {
-    m_.insts.push_back({op, attr, std::move(operands), {}, {}});
-    m_.locs.push_back(where_);
-    return InstId{static_cast<uint32_t>(m_.insts.size() - 1)};
-  }
-
-  ValueId value(const Value& v, uint32_t name) {
-    m_.values.push_back(v);
-    m_.value_names.push_back(name);
-    return ValueId{static_cast<uint32_t>(m_.values.size() - 1)};
-  }
-
-  ValueId result(InstId i, Type type, uint32_t name) {
-    const auto k = static_cast<uint32_t>(m_[i].results.size());
-    const ValueId v = value({type, i, {}, k}, name);
-    m_[i].results.push_back(v);
-    return v;
-  }
-
-  ValueId constant(Type type, uint64_t bits, std::vector<InstId>& out) {
-    out.push_back(append(Op::Constant, {}, bits));
-    return result(out.back(), type, 0);
-  }
-
-  RegionId new_region(InstId parent) {
-    m_.regions.push_back({parent, {}, {}});
-    const RegionId r{static_cast<uint32_t>(m_.regions.size() - 1)};
-    m_[parent].regions.push_back(r);
-    return r;
-  }
-
-  ValueId argument(RegionId r, ValueId like) {
-    const auto k = static_cast<uint32_t>(m_[r].args.size());
-    const ValueId v = value({m_.type(like), {}, r, k}, m_.value_names[like.index]);
-    m_[r].args.push_back(v);
-    return v;
-  }
-
   Module& m_;
   Map become_;  // results of loops that are gone, and what stands for them
-  Loc where_;   // of the instructions that are made
+  Appender make_;
 };
 
 }  // namespace

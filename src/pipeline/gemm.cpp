@@ -42,8 +42,11 @@ class Products {
   // threads that have an element each.
   void by_matrices(const Tile& c) {
     const int64_t rows = whole(g_.m), cols = whole(g_.n);
-    constexpr int64_t kRows = 2 * kSide, kCols = 4 * kSide;  // 8 sums: 16 registers of each thread
-    for (const Band& down : bands(rows, kRows)) {
+    // 8 sums are 16 registers of each thread, and what is loaded is used the more often the more
+    // there are; but four SIMD-groups, which threadgroups often have, shall all find work.
+    constexpr int64_t kCols = 4 * kSide, kEnough = 4;
+    const bool few = rows / (2 * kSide) * ((cols + kCols - 1) / kCols) < kEnough;
+    for (const Band& down : bands(rows, few ? kSide : 2 * kSide)) {
       for (const Band& across : bands(cols, kCols)) blocks(c, down, across);
     }
     by_elements(c, {0, rows, 0}, {cols, g_.n - cols, 0});

@@ -111,6 +111,13 @@ inline Module sample(Op op, DType t) {
       b.store(shared, index, b.load(x, index));
       break;
     }
+    case Shape::Async: {
+      ValueId shared = b.threadgroup_alloc(t, 64);
+      v = b.async_copy({shared, index, whole(16)}, {x, index, index}, whole(8), whole(4));
+      b.async_wait(v);
+      b.store(shared, index, b.load(shared, index));
+      break;
+    }
     case Shape::Barrier:
       b.barrier(op, kMemDevice | kMemThreadgroup);
       break;

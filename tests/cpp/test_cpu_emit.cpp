@@ -10,6 +10,7 @@
 #include "codegen/cpu/emit.h"
 #include "codegen/cpu/lanes.h"
 #include "ir_samples.h"
+#include "passes/passes.h"
 
 using namespace enigma;
 
@@ -21,6 +22,13 @@ constexpr CpuVariant kStreams{{256, 1, 1}, true, true};
 constexpr CpuVariant kInStep{{256, 1, 1}, false, false, 16};
 
 CpuCode emit(const Module& m, const CpuVariant& v = kWhole) { return emit_cpu(verify(m), v); }
+
+// A sample as the CPU gets it.
+Module lowered(Op op, DType t) {
+  Module m = sample(op, t);
+  lower_async_copies(m);
+  return m;
+}
 
 size_t count(const std::string& text, std::string_view what) {
   size_t n = 0;
@@ -100,7 +108,7 @@ TEST_CASE("every row and type gives sound text in every kind of body") {
       if (!takes_sample(row.op, t.dtype)) continue;
       CAPTURE(row.mnemonic);
       CAPTURE(t.mnemonic);
-      Verified kernel = verify(sample(row.op, t.dtype));
+      Verified kernel = verify(lowered(row.op, t.dtype));
       for (const CpuVariant& v : variants) CHECK(problems(emit_cpu(kernel, v).llvm_ir) == "");
     }
   }
@@ -143,6 +151,36 @@ TEST_CASE("what is written once goes past the caches when it is large") {
   b.store(moving, apply(b, "+", i, turn), turn);
   b.end_for();
   CHECK(count(emit(b.finish(), kStreams).llvm_ir, "!nontemporal") == 1);
+}
+
+TEST_CASE("atomics have their orders, and lanes are joined where no order of them shows") {
+  auto text = [](Op op, DType t, MemoryOrder order, bool used = false) {
+    Builder b("k");
+    ValueId x = b.buffer("X", t), out = b.buffer("Out", t);
+    ValueId i = b.query(Op::ThreadPositionInGrid);
+    std::vector<Operand> values(info(op).operands.size() - 2, b.cast(i, t));
+    std::optional<ValueId> old = b.atomic(op, x, 0, values, order);
+    if (used) b.store(out, i, *old);
+    return emit(b.finish()).llvm_ir;
+  };
+  using enum MemoryOrder;
+  CHECK(count(text(Op::AtomicLoad, DType::I32, Acquire), " acquire, align 4") == 1);
+  CHECK(count(text(Op::AtomicStore, DType::F32, Release), " release, align 4") ==
+        2);  // one is the fault's
+  CHECK(count(text(Op::AtomicStore, DType::F32, Relaxed), " monotonic, align 4") == 1);
+  CHECK(count(text(Op::AtomicCas, DType::F32, AcqRel), " acq_rel acquire, align 4") == 1);
+  CHECK(count(text(Op::AtomicCas, DType::I32, Release), " release monotonic, align 4") == 1);
+  CHECK(count(text(Op::AtomicExchange, DType::F32, SeqCst), " seq_cst, align 4") == 1);
+
+  const char* const kJoined = "call i32 @llvm.vector.reduce.add.v32i32";
+  CHECK(count(text(Op::AtomicAdd, DType::I32, AcqRel), kJoined) == 1);
+  CHECK(count(text(Op::AtomicAdd, DType::I32, AcqRel, true), kJoined) == 0);
+  std::string least = text(Op::AtomicMin, DType::F32, Relaxed);
+  CHECK(count(least, "call float @llvm.minnum.f32(") == 1);
+  CHECK(count(least, "atomicrmw fmin ptr") == 1);
+  std::string sum = text(Op::AtomicAdd, DType::F32, Relaxed);  // joined it would round otherwise
+  CHECK(count(sum, "@llvm.vector.reduce.fadd.v32f32(") == 0);
+  CHECK(count(sum, "atomicrmw fadd ptr") == 1);
 }
 
 TEST_CASE("loops are run for several SIMD-groups in step, with one check for all of them") {
@@ -254,7 +292,7 @@ TEST_CASE("float operations keep their meaning: only reductions may reorder") {
   for (const OpInfo& row : all_ops()) {
     if (!takes_sample(row.op, DType::F32)) continue;
     CAPTURE(row.mnemonic);
-    std::string ir = emit(sample(row.op, DType::F32)).llvm_ir;
+    std::string ir = emit(lowered(row.op, DType::F32)).llvm_ir;
     for (const char* flag :
          {" fast ", " nnan ", " ninf ", " nsz ", " arcp ", " contract ", " afn "}) {
       CHECK(count(ir, flag) == 0);

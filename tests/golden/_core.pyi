@@ -1012,42 +1012,113 @@ class TracingTensor:
     def __hash__(self) -> int: ...
 
     def atomic_load(self, index: IRValue | int | tuple[IRValue | int, ...], order: str = 'relaxed', memory_order: str | None = None) -> IRValue:
-        """the value, read atomically"""
+        """
+        the value, read atomically
+
+        atomic_load(buffer, index) -> element, in MSL atomic_load_explicit(&buffer[index], order).
+        Here element is i32, u32 or f32.
+
+        Errors: EnigmaError for memory of other types, and for other orders.
+        """
 
     def atomic_store(self, index: IRValue | int | tuple[IRValue | int, ...], value: IRValue | float | numpy.generic, order: str = 'relaxed', memory_order: str | None = None) -> None:
-        """write the value atomically"""
+        """
+        write the value atomically
+
+        atomic_store(buffer, index, element) -> none, in MSL atomic_store_explicit(&buffer[index], value, order).
+        Here element is i32, u32 or f32.
+
+        Errors: EnigmaError for memory of other types, and for other orders.
+        """
 
     def atomic_exchange(self, index: IRValue | int | tuple[IRValue | int, ...], value: IRValue | float | numpy.generic, order: str = 'relaxed', memory_order: str | None = None) -> IRValue:
-        """write the value, give the old one"""
+        """
+        write the value, give the old one
+
+        atomic_exchange(buffer, index, element) -> element, in MSL atomic_exchange_explicit(&buffer[index], value, order).
+        Here element is i32, u32 or f32.
+
+        Errors: EnigmaError for memory of other types, and for other orders.
+        """
 
     def atomic_fetch_add(self, index: IRValue | int | tuple[IRValue | int, ...], value: IRValue | float | numpy.generic, order: str = 'relaxed', memory_order: str | None = None) -> IRValue:
-        """add, give the old value"""
+        """
+        add, give the old value
+
+        atomic_fetch_add(buffer, index, element) -> element, in MSL atomic_fetch_add_explicit(&buffer[index], value, order).
+        Here element is i32, u32 or f32.
+
+        Errors: EnigmaError for memory of other types, and for other orders.
+        """
 
     def atomic_fetch_sub(self, index: IRValue | int | tuple[IRValue | int, ...], value: IRValue | float | numpy.generic, order: str = 'relaxed', memory_order: str | None = None) -> IRValue:
-        """subtract, give the old value"""
+        """
+        subtract, give the old value
+
+        atomic_fetch_sub(buffer, index, element) -> element, in MSL atomic_fetch_sub_explicit(&buffer[index], value, order).
+        Here element is i32, u32 or f32.
+
+        Errors: EnigmaError for memory of other types, and for other orders.
+        """
 
     def atomic_fetch_min(self, index: IRValue | int | tuple[IRValue | int, ...], value: IRValue | float | numpy.generic, order: str = 'relaxed', memory_order: str | None = None) -> IRValue:
         """
         store the lesser of the two, give the old value; of floats a NaN is ignored
+
+        atomic_fetch_min(buffer, index, element) -> element, in MSL atomic_fetch_min_explicit(&buffer[index], value, order).
+        Here element is i32, u32 or f32.
+
+        Errors: EnigmaError for memory of other types, and for other orders.
         """
 
     def atomic_fetch_max(self, index: IRValue | int | tuple[IRValue | int, ...], value: IRValue | float | numpy.generic, order: str = 'relaxed', memory_order: str | None = None) -> IRValue:
         """
         store the greater of the two, give the old value; of floats a NaN is ignored
+
+        atomic_fetch_max(buffer, index, element) -> element, in MSL atomic_fetch_max_explicit(&buffer[index], value, order).
+        Here element is i32, u32 or f32.
+
+        Errors: EnigmaError for memory of other types, and for other orders.
         """
 
     def atomic_fetch_and(self, index: IRValue | int | tuple[IRValue | int, ...], value: IRValue | float | numpy.generic, order: str = 'relaxed', memory_order: str | None = None) -> IRValue:
-        """bitwise and, give the old value"""
+        """
+        bitwise and, give the old value
+
+        atomic_fetch_and(buffer, index, element) -> element, in MSL atomic_fetch_and_explicit(&buffer[index], value, order).
+        Here element is i32 or u32.
+
+        Errors: EnigmaError for memory of other types, and for other orders.
+        """
 
     def atomic_fetch_or(self, index: IRValue | int | tuple[IRValue | int, ...], value: IRValue | float | numpy.generic, order: str = 'relaxed', memory_order: str | None = None) -> IRValue:
-        """bitwise or, give the old value"""
+        """
+        bitwise or, give the old value
+
+        atomic_fetch_or(buffer, index, element) -> element, in MSL atomic_fetch_or_explicit(&buffer[index], value, order).
+        Here element is i32 or u32.
+
+        Errors: EnigmaError for memory of other types, and for other orders.
+        """
 
     def atomic_fetch_xor(self, index: IRValue | int | tuple[IRValue | int, ...], value: IRValue | float | numpy.generic, order: str = 'relaxed', memory_order: str | None = None) -> IRValue:
-        """bitwise exclusive or, give the old value"""
+        """
+        bitwise exclusive or, give the old value
+
+        atomic_fetch_xor(buffer, index, element) -> element, in MSL atomic_fetch_xor_explicit(&buffer[index], value, order).
+        Here element is i32 or u32.
+
+        Errors: EnigmaError for memory of other types, and for other orders.
+        """
 
     def atomic_compare_exchange_weak(self, index: IRValue | int | tuple[IRValue | int, ...], expected: IRValue | float | numpy.generic, desired: IRValue | float | numpy.generic, success_order: str = 'relaxed', failure_order: str = 'relaxed', memory_order: str | None = None) -> IRValue:
         """
         write desired where the element has the bits of expected, give whether it did; it may fail for no reason, so it stands in a loop
+
+        atomic_compare_exchange_weak(buffer, index, element, element) -> bool.
+        Here element is i32, u32 or f32.
+
+        Errors: EnigmaError for memory of other types, and for other orders.
         """
 
 def threadgroup_alloc(dtype: DType | str | type, size: int | tuple[int, ...] | Layout | SwizzledLayout) -> Any:
@@ -1270,42 +1341,113 @@ class Fragment:
     def __repr__(self) -> str: ...
 
 def atomic_load(buf: TracingTensor, index: IRValue | int | tuple[IRValue | int, ...], order: str = 'relaxed', memory_order: str | None = None) -> IRValue:
-    """the value, read atomically"""
+    """
+    the value, read atomically
+
+    atomic_load(buffer, index) -> element, in MSL atomic_load_explicit(&buffer[index], order).
+    Here element is i32, u32 or f32.
+
+    Errors: EnigmaError for memory of other types, and for other orders.
+    """
 
 def atomic_store(buf: TracingTensor, index: IRValue | int | tuple[IRValue | int, ...], value: IRValue | float | numpy.generic, order: str = 'relaxed', memory_order: str | None = None) -> None:
-    """write the value atomically"""
+    """
+    write the value atomically
+
+    atomic_store(buffer, index, element) -> none, in MSL atomic_store_explicit(&buffer[index], value, order).
+    Here element is i32, u32 or f32.
+
+    Errors: EnigmaError for memory of other types, and for other orders.
+    """
 
 def atomic_exchange(buf: TracingTensor, index: IRValue | int | tuple[IRValue | int, ...], value: IRValue | float | numpy.generic, order: str = 'relaxed', memory_order: str | None = None) -> IRValue:
-    """write the value, give the old one"""
+    """
+    write the value, give the old one
+
+    atomic_exchange(buffer, index, element) -> element, in MSL atomic_exchange_explicit(&buffer[index], value, order).
+    Here element is i32, u32 or f32.
+
+    Errors: EnigmaError for memory of other types, and for other orders.
+    """
 
 def atomic_fetch_add(buf: TracingTensor, index: IRValue | int | tuple[IRValue | int, ...], value: IRValue | float | numpy.generic, order: str = 'relaxed', memory_order: str | None = None) -> IRValue:
-    """add, give the old value"""
+    """
+    add, give the old value
+
+    atomic_fetch_add(buffer, index, element) -> element, in MSL atomic_fetch_add_explicit(&buffer[index], value, order).
+    Here element is i32, u32 or f32.
+
+    Errors: EnigmaError for memory of other types, and for other orders.
+    """
 
 def atomic_fetch_sub(buf: TracingTensor, index: IRValue | int | tuple[IRValue | int, ...], value: IRValue | float | numpy.generic, order: str = 'relaxed', memory_order: str | None = None) -> IRValue:
-    """subtract, give the old value"""
+    """
+    subtract, give the old value
+
+    atomic_fetch_sub(buffer, index, element) -> element, in MSL atomic_fetch_sub_explicit(&buffer[index], value, order).
+    Here element is i32, u32 or f32.
+
+    Errors: EnigmaError for memory of other types, and for other orders.
+    """
 
 def atomic_fetch_min(buf: TracingTensor, index: IRValue | int | tuple[IRValue | int, ...], value: IRValue | float | numpy.generic, order: str = 'relaxed', memory_order: str | None = None) -> IRValue:
     """
     store the lesser of the two, give the old value; of floats a NaN is ignored
+
+    atomic_fetch_min(buffer, index, element) -> element, in MSL atomic_fetch_min_explicit(&buffer[index], value, order).
+    Here element is i32, u32 or f32.
+
+    Errors: EnigmaError for memory of other types, and for other orders.
     """
 
 def atomic_fetch_max(buf: TracingTensor, index: IRValue | int | tuple[IRValue | int, ...], value: IRValue | float | numpy.generic, order: str = 'relaxed', memory_order: str | None = None) -> IRValue:
     """
     store the greater of the two, give the old value; of floats a NaN is ignored
+
+    atomic_fetch_max(buffer, index, element) -> element, in MSL atomic_fetch_max_explicit(&buffer[index], value, order).
+    Here element is i32, u32 or f32.
+
+    Errors: EnigmaError for memory of other types, and for other orders.
     """
 
 def atomic_fetch_and(buf: TracingTensor, index: IRValue | int | tuple[IRValue | int, ...], value: IRValue | float | numpy.generic, order: str = 'relaxed', memory_order: str | None = None) -> IRValue:
-    """bitwise and, give the old value"""
+    """
+    bitwise and, give the old value
+
+    atomic_fetch_and(buffer, index, element) -> element, in MSL atomic_fetch_and_explicit(&buffer[index], value, order).
+    Here element is i32 or u32.
+
+    Errors: EnigmaError for memory of other types, and for other orders.
+    """
 
 def atomic_fetch_or(buf: TracingTensor, index: IRValue | int | tuple[IRValue | int, ...], value: IRValue | float | numpy.generic, order: str = 'relaxed', memory_order: str | None = None) -> IRValue:
-    """bitwise or, give the old value"""
+    """
+    bitwise or, give the old value
+
+    atomic_fetch_or(buffer, index, element) -> element, in MSL atomic_fetch_or_explicit(&buffer[index], value, order).
+    Here element is i32 or u32.
+
+    Errors: EnigmaError for memory of other types, and for other orders.
+    """
 
 def atomic_fetch_xor(buf: TracingTensor, index: IRValue | int | tuple[IRValue | int, ...], value: IRValue | float | numpy.generic, order: str = 'relaxed', memory_order: str | None = None) -> IRValue:
-    """bitwise exclusive or, give the old value"""
+    """
+    bitwise exclusive or, give the old value
+
+    atomic_fetch_xor(buffer, index, element) -> element, in MSL atomic_fetch_xor_explicit(&buffer[index], value, order).
+    Here element is i32 or u32.
+
+    Errors: EnigmaError for memory of other types, and for other orders.
+    """
 
 def atomic_compare_exchange_weak(buf: TracingTensor, index: IRValue | int | tuple[IRValue | int, ...], expected: IRValue | float | numpy.generic, desired: IRValue | float | numpy.generic, success_order: str = 'relaxed', failure_order: str = 'relaxed', memory_order: str | None = None) -> IRValue:
     """
     write desired where the element has the bits of expected, give whether it did; it may fail for no reason, so it stands in a loop
+
+    atomic_compare_exchange_weak(buffer, index, element, element) -> bool.
+    Here element is i32, u32 or f32.
+
+    Errors: EnigmaError for memory of other types, and for other orders.
     """
 
 class Ring:
@@ -1328,6 +1470,17 @@ class Ring:
 
     @name.setter
     def name(self, arg: str, /) -> None: ...
+
+def async_memory(what: str, x: object, device: bool) -> TracingTensor:
+    """
+    The buffer, or the threadgroup memory, that a copy called `what` was given.
+    """
+
+def async_begin(to: TracingTensor, to_offset: IRValue | int, to_pitch: IRValue | int, source: TracingTensor, offset: IRValue | int, pitch: IRValue | int, columns: IRValue | int, rows: IRValue | int) -> IRValue:
+    """Begins the copy of a tile; its event."""
+
+def async_wait(event: IRValue) -> None:
+    """Waits for one copy."""
 
 def gemm_shared(A: TracingTensor, B: TracingTensor, C: TracingTensor, M: int, N: int, K: int, transpose_A: bool, transpose_B: bool, accum_dtype: DType | str | type, use_simdgroup: bool | None) -> None:
     """C += A @ B, by the whole threadgroup."""
@@ -2876,6 +3029,10 @@ class Artifact:
 
     @property
     def msl(self) -> str: ...
+
+    @property
+    def air_msl(self) -> str:
+        """The MSL with AIR's own asynchronous copies; "" where there is none."""
 
     @property
     def ir(self) -> str:

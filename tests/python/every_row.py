@@ -35,7 +35,7 @@ ELSEWHERE = {
     "pack.": ["test_pack.py"],
     "unpack.": ["test_pack.py"],
     "simdgroup.": ["test_simdgroup_matrix.py"],
-    "atomic.": ["test_algorithms.py"],
+    "atomic.": ["test_atomics.py"],
     "gpu.": ["test_tracing_pages.py", "test_function_constants.py"],
 }
 

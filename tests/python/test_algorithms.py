@@ -204,23 +204,22 @@ def test_shuffles(dtype: str) -> None:
 
 
 @pytest.mark.parametrize("dtype", ["i32", "u32"])
-def test_atomics_of_every_kind(dtype: str) -> None:
+def test_reductions_by_atomics(dtype: str) -> None:
+    """Over the whole range: sums wrap, and signs matter. test_atomics.py has the rest."""
     names = ["add", "sub", "min", "max", "and", "or", "xor"]
 
     @enigma.kernel
-    def kernel(X: dtype, Out: dtype, Old: dtype):
+    def kernel(X: dtype, Out: dtype):
         tid = enigma.thread_position_in_grid
         for k, name in enumerate(names):
             getattr(enigma, f"atomic_fetch_{name}")(Out, k, X[tid])
-        Old[tid] = Out.atomic_exchange(len(names), X[tid])
-        enigma.atomic_compare_exchange_weak(Out, len(names) + 1, 0, X[tid])
 
     from reference import random_values
 
     x = random_values(dtype, 5000)
-    start = np.array([0, 0, 5, 5, -1, 0, 0, 123, 0], np.int64).astype(x.dtype)
-    out, old = start.copy(), np.empty_like(x)
-    enigma.compile(kernel)(x, out, old, grid=5000, threads=128)
+    start = np.array([0, 0, 5, 5, -1, 0, 0], np.int64).astype(x.dtype)
+    out = start.copy()
+    enigma.compile(kernel)(x, out, grid=5000, threads=128)
     with np.errstate(all="ignore"):
         want = [
             x.sum(dtype=x.dtype),
@@ -231,7 +230,4 @@ def test_atomics_of_every_kind(dtype: str) -> None:
             np.bitwise_or.reduce(x),
             np.bitwise_xor.reduce(x),
         ]
-    np.testing.assert_array_equal(out[: len(names)], np.array(want, x.dtype))
-    # An exchange passes every value on: what was ever in the cell is what came out and what stayed.
-    assert sorted([*old.tolist(), int(out[7])]) == sorted([*x.tolist(), 123])
-    assert out[8] in x
+    np.testing.assert_array_equal(out, np.array(want, x.dtype))

@@ -97,6 +97,25 @@ def test_to_and_from_registers(turns) -> None:
     assert out.tolist() == [*held, -2, held[2], held[3]]
 
 
+@pytest.mark.parametrize("width", [1, 4])
+def test_tensors_of_a_layout(width) -> None:
+    """The elements of a tile, row by row in memory, in the order of its coordinates."""
+
+    @enigma.kernel
+    def k(A: enigma.f32, Out: enigma.f32):
+        rows = enigma.threadgroup_alloc("float", enigma.Layout((4, 8), (8, 1)))
+        enigma.copy(A, rows, 32, coalesced_width=width, cooperative=True)
+        enigma.barrier()
+        with enigma.for_range(0, 8) as j:
+            Out[j] = rows[1, j]
+        enigma.copy(rows, Out, 30, src_offset=2, dst_offset=8, coalesced_width=width)
+
+    out = np.zeros(40, np.float32)
+    enigma.compile(k)(DATA, out, grid=1, threads=1)
+    assert out[:8].tolist() == DATA[1:32:4].tolist()
+    assert out[8:38].tolist() == DATA[2:32].tolist()
+
+
 def test_values_become_those_of_the_destination() -> None:
     @enigma.kernel
     def k(A: enigma.f32, H: enigma.f16, Out: enigma.i32):

@@ -132,6 +132,8 @@ def test_operations_outside_of_a_kernel() -> None:
         "register_tensor": lambda: enigma.register_tensor(4),
         "copy": lambda: enigma.copy(None, None, 1),
         "pipeline": lambda: enigma.pipeline("float", 4),
+        "async_copy_1d_d2t": lambda: enigma.async_copy_1d_d2t(None, 0, None, 0, 1),
+        "async_copy_wait": lambda: enigma.async_copy_wait(),
         "thread_position_in_threadgroup": lambda: enigma.thread_position_in_threadgroup(),
         "grid query": lambda: enigma.grid_size(),
         "load_if": lambda: enigma.load_if(None, 0, True),

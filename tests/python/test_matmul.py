@@ -1,8 +1,10 @@
-"""examples/matmul.py for sizes that no tile divides, and docs/matmul.md, which shows it."""
+"""The examples' matrix products for sizes that no tile divides, and docs/matmul.md."""
 
+import functools
 import re
 import sys
 import textwrap
+from collections.abc import Callable
 from pathlib import Path
 
 import ml_dtypes
@@ -12,6 +14,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[2] / "examples"))
 
 import matmul
+import matmul_pipelined
 
 ROOT = Path(__file__).parents[2]
 DTYPES = {np.float32: 2.0**-23, np.float16: 2.0**-10, ml_dtypes.bfloat16: 2.0**-7}
@@ -23,11 +26,27 @@ SIZES = [(1, 1, 1), (64, 64, 32), (65, 33, 7), (30, 129, 70), (128, 64, 96), (7,
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("size", SIZES)
 def test_product(size: tuple[int, int, int], dtype: type) -> None:
+    check(matmul.matmul, size, dtype)
+
+
+@pytest.mark.usefixtures("device")
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("stages", [2, 3])
+def test_pipelined_product(stages: int, dtype: type) -> None:
+    for size in [(1, 1, 1), (33, 70, 95), (32, 32, 32), (40, 20, 257)]:
+        check(functools.partial(matmul_pipelined.matmul, stages=stages), size, dtype)
+
+
+def check(
+    product: Callable[[np.ndarray, np.ndarray], np.ndarray],
+    size: tuple[int, int, int],
+    dtype: type,
+) -> None:
     m, n, k = size
     rng = np.random.default_rng(m)
     a, b = (rng.uniform(-1, 1, shape).astype(dtype) for shape in [(m, k), (k, n)])
     want = a.astype(np.float64) @ b.astype(np.float64)
-    got = matmul.matmul(a, b)
+    got = product(a, b)
     assert got.dtype == dtype and got.shape == (m, n)
     bound = DTYPES[dtype] * np.abs(want).max() + k * 2.0**-23
     np.testing.assert_allclose(got.astype(np.float64), want, rtol=0, atol=bound)
@@ -54,7 +73,9 @@ def filled(quote: str, source: str) -> str:
 def test_the_page_quotes_the_example_and_its_msl(request: pytest.FixtureRequest) -> None:
     page = ROOT / "docs" / "matmul.md"
     sources = {
-        "python": (ROOT / "examples" / "matmul.py").read_text(),
+        "python": "".join(
+            (ROOT / "examples" / name).read_text() for name in ("matmul.py", "matmul_pipelined.py")
+        ),
         "metal": matmul.kernel("float32").metal_source,
     }
     text = page.read_text()

@@ -36,7 +36,15 @@ MAY_INCLUDE: dict[str, tuple[str, ...]] = {
     "src/runtime": RUN,
     "src/runtime/cpu": (*RUN, "runtime/cpu/"),
     "src/runtime/metal": (*RUN, "runtime/metal/"),
-    "src/compile.cpp": (*IR, "enigma/compile.h", "support/", "ir/", "passes/", "codegen/"),
+    "src/compile.cpp": (
+        *IR,
+        "enigma/compile.h",
+        "support/",
+        "ir/",
+        "passes/",
+        "pipeline/",
+        "codegen/",
+    ),
     "src/bindings": ("enigma/",),
 }
 

@@ -234,7 +234,8 @@ class Body {
   void store_matrix(InstId id, const Mask& mask);
   void multiply_pending();
   void multiply(std::span<const InstId> group);
-  V spilled(const std::array<V, 2>& parts, size_t number);
+  V factor(ValueId v, bool left, size_t number);
+  V spilled(const std::string& name, std::span<const V> pieces);
   bool awaits_product(const Instruction& inst) const;
 
   // ---- atomics.cpp ----
@@ -271,10 +272,12 @@ class Body {
   // together; nothing has taken their results so far.
   std::vector<InstId> pending_;
   std::vector<bool> is_pending_;  // by value
+  std::vector<uint8_t> sides_;    // by value: on which of a product's sides it stands, 1 << operand
 
   // What a SIMD-group has for a value.
   struct Held {
     std::vector<V> parts;
+    bool spilled = false;    // a matrix: memory of the stack has it for the products that it is in
     std::vector<V> wide;     // the 32 lanes of a scalar part, if written in...
     std::string wide_block;  // ...this block
   };

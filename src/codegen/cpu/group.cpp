@@ -21,6 +21,7 @@ Body::Body(const Verified& kernel, const GroupShape& shape, const CpuVariant& va
       plan_(plan_phases(kernel, shape_, forms_, scratch.end)),
       locations_(m_),
       is_pending_(m_.values.size()),
+      sides_(m_.values.size()),
       values_(m_.values.size()),
       used_(m_.values.size()),
       agreed_(m_.insts.size()),
@@ -30,6 +31,8 @@ Body::Body(const Verified& kernel, const GroupShape& shape, const CpuVariant& va
   for (const Region& r : m_.regions) {
     for (InstId i : r.insts) {
       for (ValueId v : m_[i].operands) used_[v.index] = true;
+      if (m_[i].op != Op::SimdMatrixMultiply) continue;
+      for (size_t k = 0; k < 2; ++k) sides_[m_[i].operands[k].index] |= 1 << k;
     }
   }
 }

@@ -162,6 +162,7 @@ class Analysis {
         return result(all_uniform(inst.operands) ? kUniform : kVector);
       case Shape::Atomic:
         return result(inst.op == Op::AtomicLoad && all_uniform(inst.operands) ? kUniform : kVector);
+      case Shape::Async:  // written out before
       case Shape::Store:
       case Shape::Barrier:
       case Shape::Yield:

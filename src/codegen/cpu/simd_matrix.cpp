@@ -22,8 +22,14 @@ V shuffled(Expr& e, const V& a, const V& b, int lanes, From from) {
                        order.str(), ">"));
 }
 
-V joined(Expr& e, const V& a, const V& b) {
-  return shuffled(e, a, b, a.lanes + b.lanes, [](int k) { return k; });
+// Eight rows become two parts.
+void join(Expr& e, std::vector<V>& rows) {
+  for (; rows.size() > 2; rows.resize(rows.size() / 2)) {
+    for (size_t k = 0; k < rows.size() / 2; ++k) {
+      V a = rows[2 * k], b = rows[2 * k + 1];
+      rows[k] = shuffled(e, a, b, a.lanes + b.lanes, [](int i) { return i; });
+    }
+  }
 }
 
 // Rows become columns.
@@ -118,13 +124,20 @@ void Body::load_matrix(InstId id, const Mask& mask) {
     xs.push_back(e_.emit(storage_elem(dtype), kSide,
                          concat("load ", type, ", ", p.typed(), ", align ", byte_size(dtype))));
   }
-  while (xs.size() > 2) {
-    for (size_t k = 0; k < xs.size() / 2; ++k) xs[k] = joined(e_, xs[2 * k], xs[2 * k + 1]);
-    xs.resize(xs.size() / 2);
-  }
   for (V& x : xs) x = from_storage(dtype, x);
-  if (inst.attr) std::ranges::copy(transposed(e_, xs[0], xs[1]), xs.begin());
-  set_all(inst.results, xs);
+  std::vector<V> parts = xs;
+  join(e_, parts);
+  if (inst.attr) std::ranges::copy(transposed(e_, parts[0], parts[1]), parts.begin());
+  set_all(inst.results, parts);
+  // What was loaded is the columns of a matrix that is transposed, else its rows.
+  ValueId v = inst.results[0];
+  auto columns = [&] { return transposed(e_, parts[0], parts[1]); };
+  if (sides_[v.index] & 1) {
+    const std::string name = concat("%left", v.index);
+    inst.attr ? spilled(name, xs) : spilled(name, columns());
+  }
+  if (sides_[v.index] & 2) spilled(concat("%right", v.index), inst.attr ? parts : xs);
+  values_[v.index].groups[0].spilled = true;
 }
 
 void Body::store_matrix(InstId id, const Mask& mask) {
@@ -146,12 +159,13 @@ void Body::store_matrix(InstId id, const Mask& mask) {
 // ---- products -----------------------------------------------------------------------------------
 
 void Body::multiply_pending() {
-  constexpr size_t kTogether = 4;  // their sums, and the left factor, fill AVX-512's registers
+  // Their sums take half of the registers, the factors what they need of the rest.
+  const auto together = static_cast<size_t>(std::max(1, vectors_ / 4));
   while (!pending_.empty()) {
     ValueId left = m_[pending_[0]].operands[0];
     std::vector<InstId> group;
     std::erase_if(pending_, [&](InstId id) {
-      if (m_[id].operands[0] != left || group.size() == kTogether) return false;
+      if (m_[id].operands[0] != left || group.size() == together) return false;
       group.push_back(id);
       return true;
     });
@@ -159,45 +173,50 @@ void Body::multiply_pending() {
   }
 }
 
-// The 64 elements in memory of the stack, row after row.
-V Body::spilled(const std::array<V, 2>& parts, size_t number) {
-  V p = stack_memory(concat("%factor", number));
-  for (int k = 0; k < 2; ++k) {
-    V at = e_.emit(Elem::Ptr, 1, concat("getelementptr float, ", p.typed(), ", i64 ", k * kLanes));
-    e_.stmt(concat("store ", parts[k].typed(), ", ", at.typed(), ", align 64"));
+// The 64 elements in memory of the stack, row after row, from which single ones are spread.
+V Body::spilled(const std::string& name, std::span<const V> pieces) {
+  V p = stack_memory(name);
+  int element = 0;
+  for (const V& x : pieces) {
+    V at = e_.emit(Elem::Ptr, 1, concat("getelementptr float, ", p.typed(), ", i64 ", element));
+    e_.stmt(concat("store ", x.typed(), ", ", at.typed(), ", align 32"));
+    element += x.lanes;
   }
   return p;
+}
+
+// The columns of a product's left side, the rows of its right one.
+V Body::factor(ValueId v, bool left, size_t number) {
+  if (held(v).spilled) return stack_memory(concat(left ? "%left" : "%right", v.index));
+  const std::array<V, 2> parts{raw(v, 0), raw(v, 1)};
+  return spilled(concat("%factor", number), left ? transposed(e_, parts[0], parts[1]) : parts);
 }
 
 // Sums in the order of k, as Metal's lanes have it: fused, in float, rounded once at the end. A
 // turn of the loop reads column k of the left factor and row k of each right one from memory, which
 // costs less than moving them between lanes, and keeps no more in registers than there are.
 void Body::multiply(std::span<const InstId> group) {
-  auto parts = [&](ValueId v) { return std::array<V, 2>{raw(v, 0), raw(v, 1)}; };
-  const std::array<V, 2> a = parts(m_[group[0]].operands[0]);
-  V left = spilled(transposed(e_, a[0], a[1]), 0);
+  V left = factor(m_[group[0]].operands[0], true, 0);
   std::vector<V> right, state{e_.i64(0)};
   for (InstId id : group) {
-    right.push_back(spilled(parts(m_[id].operands[1]), right.size() + 1));
-    std::ranges::copy(parts(m_[id].operands[2]), std::back_inserter(state));
+    right.push_back(factor(m_[id].operands[1], false, right.size() + 1));
+    for (int part = 0; part < 2; ++part) state.push_back(raw(m_[id].operands[2], part));
   }
-  auto eight = [&](const V& p, const V& offset) {
-    V at = e_.emit(Elem::Ptr, 1, concat("getelementptr float, ", p.typed(), ", ", offset.typed()));
+  auto eight = [&](const V& p, const V& element) {
+    V at = e_.emit(Elem::Ptr, 1, concat("getelementptr float, ", p.typed(), ", ", element.typed()));
     return e_.emit(Elem::F32, kSide, concat("load <8 x float>, ", at.typed(), ", align 32"));
   };
   state = e_.loop(state, [&](const std::vector<V>& now, std::vector<V>& next) {
     V column = eight(left, now[0]), spread[2];
-    for (int k = 0; k < 2; ++k) {
-      spread[k] =
-          shuffled(e_, column, column, kLanes, [&](int i) { return k * kPerPart + i / kSide; });
+    for (int part = 0; part < 2; ++part) {
+      spread[part] =
+          shuffled(e_, column, column, kLanes, [&](int i) { return part * kPerPart + i / kSide; });
     }
     next.push_back(now[0] + kSide);
     for (const V& b : right) {
       V one = eight(b, now[0]);
       V row = shuffled(e_, one, one, kLanes, [](int i) { return i % kSide; });
-      for (const V& column_part : spread) {
-        next.push_back(e_.fma(column_part, row, now[next.size()]));
-      }
+      for (const V& part : spread) next.push_back(e_.fma(part, row, now[next.size()]));
     }
     return e_.cmp("ne", next[0], kSide * kSide);
   });

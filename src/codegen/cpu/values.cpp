@@ -34,6 +34,7 @@ void Body::set(ValueId v, V x, int component) {
   held.parts.resize(components(v));
   held.parts[component] = std::move(x);
   held.wide_block.clear();
+  held.spilled = false;
   value.stride.reset();
 }
 
@@ -109,6 +110,8 @@ void Body::write_instruction(InstId id, const Mask& mask) {
     case Shape::Composed:  // in no module
     case Shape::Yield:
       return;
+    case Shape::Async:
+      throw InternalError("an asynchronous copy that was not written out");
     case Shape::Barrier:
       return;  // of a SIMD-group: its lanes are in step anyway
     case Shape::Query:

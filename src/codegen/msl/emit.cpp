@@ -5,6 +5,7 @@
 #include "codegen/msl/table.h"
 #include "codegen/msl/writer.h"
 #include "ir/signature.h"
+#include "support/async_copy.h"
 
 namespace enigma {
 namespace msl {
@@ -24,10 +25,11 @@ std::string base_name(std::string_view path) {
 
 }  // namespace
 
-Writer::Writer(const Module& m, const Uniformity& uniformity, bool fast_math)
+Writer::Writer(const Module& m, const Uniformity& uniformity, bool fast_math, bool escaped)
     : m_(m),
       uniformity_(uniformity),
       fast_math_(fast_math),
+      escaped_(escaped),
       uses_(m),
       variables_(m, uses_),
       ranges_(m),
@@ -48,6 +50,9 @@ void Writer::scan_memory() {
     if (plain) memory_use_[inst.operands[0].index] |= kPlain;
     bool vector = (shape == Shape::Load || shape == Shape::Store) && inst.attr;
     if (vector) memory_use_[inst.operands[0].index] |= kVectors;
+    if (inst.op == Op::AsyncCopy) {
+      for (size_t k : {0, 3}) memory_use_[inst.operands[k].index] |= kPlain;
+    }
   }
 }
 
@@ -194,20 +199,24 @@ MslCode Writer::kernel() {
   std::string constants = function_constants();
   text_.indent();
   threadgroup_arrays();
+  events();
   region(m_.body);
+  // A GPU may hang as well where no barrier follows.
+  if (!events_.empty()) line("threadgroup_barrier(mem_flags::mem_threadgroup);");
 
   Text out;
   out.add("#include <metal_stdlib>\nusing namespace metal;\n");
   if (!fast_math_ && may_contract()) out.add("#pragma STDC FP_CONTRACT OFF\n");
   out.add("\n", constants, prelude_text(prelude_, device_));
+  if (!events_.empty()) out.add(async_copy_declarations(escaped_), "\n");
   out.add("kernel void ", function_, "(", params, ") {\n", text_.str(), "}\n");
   return {std::move(out.str()), function_, version_};
 }
 
 }  // namespace msl
 
-MslCode emit_msl(const Verified& kernel, bool fast_math) {
-  return msl::Writer(kernel.module(), kernel.uniformity(), fast_math).kernel();
+MslCode emit_msl(const Verified& kernel, bool fast_math, bool escaped) {
+  return msl::Writer(kernel.module(), kernel.uniformity(), fast_math, escaped).kernel();
 }
 
 }  // namespace enigma

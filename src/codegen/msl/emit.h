@@ -15,7 +15,8 @@ struct MslCode {
 };
 
 /// Deterministic: the same module gives the same bytes. Unless fast_math, products and sums are
-/// kept from being contracted, so that every device rounds alike.
-MslCode emit_msl(const Verified& kernel, bool fast_math = false);
+/// kept from being contracted, so that every device rounds alike. Asynchronous copies become AIR's
+/// own, whose names are `escaped` on request (support/async_copy.h).
+MslCode emit_msl(const Verified& kernel, bool fast_math = false, bool escaped = false);
 
 }  // namespace enigma

@@ -32,6 +32,9 @@ void Writer::statement(InstId id) {
     case Shape::Atomic:
       atomic(id);
       break;
+    case Shape::Async:
+      inst.op == Op::AsyncCopy ? async_copy(inst) : async_wait(inst);
+      break;
     case Shape::Barrier:
       barrier(inst);
       break;

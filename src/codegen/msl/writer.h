@@ -28,7 +28,7 @@ enum MemoryUse : uint8_t { kPlain = 1, kAtomic = 2, kVectors = 4, kConst = 8 };
 
 class Writer {
  public:
-  Writer(const Module& m, const Uniformity& uniformity, bool fast_math);
+  Writer(const Module& m, const Uniformity& uniformity, bool fast_math, bool escaped);
   MslCode kernel();
 
   // ---- for hand.cpp: operands of the instruction that is being written ----
@@ -92,6 +92,9 @@ class Writer {
   void region(RegionId r);
   void statement(InstId id);
   void store(const Instruction& inst);
+  void async_copy(const Instruction& inst);
+  void async_wait(const Instruction& inst);
+  void events();
   void barrier(const Instruction& inst);
   void emit_for(InstId id);
   void emit_while(InstId id);
@@ -129,6 +132,7 @@ class Writer {
   const Module& m_;
   const Uniformity& uniformity_;
   const bool fast_math_;
+  const bool escaped_;  // AIR's names
   Uses uses_;
   Variables variables_;
   Ranges ranges_;
@@ -140,6 +144,9 @@ class Writer {
   std::string function_;
   std::string lane_;                    // the parameter that holds the lane's number
   std::string_view device_ = "device";  // how device memory that is written is declared
+  std::string events_;   // the array of the events of AIR's copies; empty where there are none
+  std::string brought_;  // what they have brought into threadgroup memory
+  size_t copies_ = 0;    // written so far
   std::set<PreludeUse> prelude_;
   Text text_;
   InstId at_;      // the instruction that is being written

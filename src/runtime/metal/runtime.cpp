@@ -81,11 +81,24 @@ class MetalPrepared final : public Prepared {
   bool checked_ = false;
 };
 
+namespace {
+
+// The text of a kernel that makes its asynchronous copies in the best way that works here.
+std::shared_ptr<const Artifact> best_text(const DeviceCapabilities& device,
+                                          std::shared_ptr<const Artifact> kernel) {
+  if (device.async_copy == AsyncCopy::Air && kernel->air) return kernel->air;
+  if (device.async_copy == AsyncCopy::EscapedAir && kernel->escaped_air) return kernel->escaped_air;
+  return kernel;
+}
+
+}  // namespace
+
 MetalPrepared::MetalPrepared(std::shared_ptr<Shared> shared,
                              std::shared_ptr<const Artifact> artifact,
                              std::vector<Binding> arguments,
                              const std::vector<ConstantValue>& constants)
-    : shared_(std::move(shared)), artifact_(std::move(artifact)) {
+    : shared_(std::move(shared)),
+      artifact_(best_text(shared_->device.capabilities, std::move(artifact))) {
   shared_->device.check_process();
   Pool pool;
   const size_t count = artifact_->params.size();
