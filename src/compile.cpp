@@ -54,7 +54,14 @@ std::shared_ptr<const Artifact> compile(Module module, const CompileOptions& opt
   artifact->locations = locations.list();
   if (InstId first = first_simd_matrix(m, m.body)) artifact->simd_matrices = locations[first];
   artifact->bounds = index_bounds(m);
-  artifact->cpu = [verified](const CpuVariant& variant) { return emit_cpu(verified, variant); };
+  // The lanes of the CPU device are its vectors: to it a vector access is one for each element.
+  auto for_cpu = [&m] {
+    Module split = m;
+    split_vectors(split);
+    return verify(std::move(split));
+  };
+  const Verified cpu = has_vector_accesses(m) ? for_cpu() : verified;
+  artifact->cpu = [cpu](const CpuVariant& variant) { return emit_cpu(cpu, variant); };
   if (air) {
     auto variant = [&](bool escaped) {
       auto same = std::make_shared<Artifact>(*artifact);

@@ -164,11 +164,13 @@ class Builder {
   // ---- memory: indices count elements; a value stored is converted to the element's type ----
   /// Threadgroup memory. Error when the kernel's total would exceed 32 KiB.
   ValueId threadgroup_alloc(DType dtype, int64_t elements);
-  ValueId load(ValueId memory, Operand index);
+  // An access of 2 or 4 `lanes` is of a vector: that many elements from the index on, which is a
+  // multiple of them, as the memory's alignment is.
+  ValueId load(ValueId memory, Operand index, int lanes = 1);
   /// The element where the mask holds, `otherwise` elsewhere; memory is not touched there.
-  ValueId load_if(ValueId memory, Operand index, Operand mask, Operand otherwise);
-  void store(ValueId memory, Operand index, Operand value);
-  void store_if(ValueId memory, Operand index, Operand value, Operand mask);
+  ValueId load_if(ValueId memory, Operand index, Operand mask, Operand otherwise, int lanes = 1);
+  void store(ValueId memory, Operand index, Operand value, int lanes = 1);
+  void store_if(ValueId memory, Operand index, Operand value, Operand mask, int lanes = 1);
   /// An atomic row, on memory of i32, u32 or f32 (and, or and xor: no f32); `values` are converted
   /// to its type. Empty result for atomic_store. A load cannot release, nor a store acquire.
   std::optional<ValueId> atomic(Op op, ValueId memory, Operand index, Operands values,

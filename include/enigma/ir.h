@@ -13,6 +13,9 @@
 //     it does not run. Its results are the carried values after the last turn.
 //   * `scf.while` runs its condition region on the carried values, then, while that holds, its
 //   body.
+//   * A load or store of `lanes(n)` is of a vector: the n elements from its index on. It promises
+//   that
+//     the index is a multiple of n, and memory aligned to n elements.
 //   * Loads and stores keep their order within a thread. Between threads only barriers order.
 #pragma once
 

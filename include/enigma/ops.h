@@ -27,8 +27,8 @@ enum class Shape : uint8_t {
   Lane,              ///< crosses the lanes of a SIMD-group or quad-group
   SimdMatrix,        ///< 8x8 matrices of a SIMD-group; attribute: 1 where memory is transposed
   Alloc,             ///< attribute: number of elements; result is memory
-  Load,              ///< memory, index, ...; attribute 0
-  Store,             ///< memory, index, value; attribute 0
+  Load,              ///< memory, index, ...; attribute: components of a vector access, or 0
+  Store,             ///< memory, index, value; attribute: the same
   Atomic,            ///< memory, index, values...; attribute: MemoryOrder (a failed exchange's is
                      ///< the same without its release)
   Async,             ///< copies that go on beside the kernel, and waiting for them

@@ -87,10 +87,22 @@ View slice(Builder* b, const View& v, const Coordinate& coord);
 /// layout's shape.
 View partition(Builder* b, const View& v, const Layout& threads, const Index& index);
 
-/// The elements in the order of their coordinates, the first mode fastest; 0 for those outside.
-std::vector<ValueId> load(Builder& b, ValueId memory, const View& v);
-/// Writes them, but for those outside. `values` are as many, or one for all.
-void store(Builder& b, ValueId memory, const View& v, Operands values);
+/// Values of elements: one, or the components of a vector. Elements are numbered in the order of
+/// their coordinates, the first mode fastest.
+struct Piece {
+  ValueId value;
+  std::vector<int64_t> elements;
+};
+/// All elements, 0 for those outside. Vectors of 2 or 4, of up to 16 bytes, where sizes, strides,
+/// origin and guards prove that elements lie side by side at a multiple of them, and exist
+/// together.
+std::vector<Piece> load(Builder& b, ValueId memory, const View& v);
+/// Writes the values of as many elements, but for those outside; vectors as above.
+void store(Builder& b, ValueId memory, const View& v, const std::vector<Piece>& values);
+/// One number to all elements.
+void store(Builder& b, ValueId memory, const View& v, Operand value);
+/// The pieces, one for each element, in order.
+std::vector<Piece> split(Builder& b, const std::vector<Piece>& pieces);
 /// The one element of a view that has no others: its index, and whether it exists, where that is
 /// not certain.
 struct Element {

@@ -35,7 +35,8 @@ class JitDef:
         self.filename, self.lineno = code.co_filename, code.co_firstlineno
         if code.co_flags & 0x0C or code.co_kwonlyargcount:
             raise TypeError(f"jit function '{self.__name__}': its parameters must be plain ones")
-        names = code.co_varnames[: code.co_argcount]
+        # Those with a default value are constants of Python, as a kernel's are.
+        names = code.co_varnames[: code.co_argcount - len(inner.__defaults__ or ())]
         found = {n: resolved(a, inner, scope) for n, a in inner.__annotations__.items()}
         self.parameters = {name: found.get(name) for name in names}
         self.artifacts: dict[Any, Any] = {}  # compile's cache
@@ -60,11 +61,7 @@ class JitDef:
                 bound[name] = JitScalar(name, annotation.dtype)
                 continue
             if not rest:
-                wanted = [n for n, a in self.parameters.items() if not isinstance(a, Scalar)]
-                raise error(
-                    f"compile: jit function '{self.__name__}' takes a tensor for each of "
-                    f"{', '.join(wanted)}, but {len(given)} {_are(given)} given"
-                )
+                raise self._count(given)
             value = rest.pop(0)
             if isinstance(value, Scalar) and (not is_scalar or value == annotation):
                 bound[name] = JitScalar(name, value.dtype)
@@ -79,11 +76,16 @@ class JitDef:
                     f"(n, 1))), or as an enigma.Scalar; it cannot be {value!r}"
                 )
         if rest:
-            raise error(
-                f"compile: jit function '{self.__name__}' has {len(self.parameters)} parameters "
-                f"({', '.join(self.parameters)}), but {len(given)} arguments {_are(given)} given"
-            )
+            raise self._count(given)
         return bound
+
+    def _count(self, given: tuple[object, ...]) -> EnigmaError:
+        wanted = [n for n, a in self.parameters.items() if not isinstance(a, Scalar)]
+        return error(
+            f"compile: jit function '{self.__name__}' takes {len(wanted)} "
+            f"tensor{'s' * (len(wanted) != 1)} ({', '.join(wanted)}), but {len(given)} "
+            f"{'is' if len(given) == 1 else 'are'} given"
+        )
 
 
 def jit(function: Callable[..., Any]) -> JitDef:
@@ -179,15 +181,17 @@ class JitSession:
         self.layouts: list[Any] = []  # of make_layout_tv
         self.launches: list[tuple[KernelDef, _core.Module, Dim3, Dim3]] = []
         tensors = [t for t in arguments.values() if isinstance(t, _core.Tensor)]
-        seen: dict[int, str] = {}
+        seen: dict[int | None, str] = {}
         for t in tensors:
             index = t.buffer_index
-            assert index is not None
-            if seen.setdefault(index, t.name) != t.name:
+            if index in seen or t.name in seen.values():
+                other = seen.get(index, t.name)
+                what = f"the buffer_index {index}" if index in seen else "that name"
                 raise error(
-                    f"tensors '{seen[index]}' and '{t.name}' both have the buffer_index {index}; "
-                    "give each its own"
+                    f"compile: tensors '{other}' and '{t.name}' both have {what}; each argument of "
+                    f"jit function '{self.name}' has a name and a buffer_index of its own"
                 )
+            seen[index] = t.name
         free = (i for i in range(_core.MAX_PARAMETERS) if i not in seen)
         scalars = [s for s in arguments.values() if isinstance(s, JitScalar)]
         self._indices = {s.name: i for s, i in zip(scalars, free, strict=False)}
@@ -381,10 +385,6 @@ def _size(kernel: KernelDef, what: str, size: Any) -> Dim3:
         )
     x, y, z = (*given, 1, 1)[:3]
     return x, y, z
-
-
-def _are(things: tuple[object, ...]) -> str:
-    return "is" if len(things) == 1 else "are"
 
 
 def current(what: str) -> JitSession:

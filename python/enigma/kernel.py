@@ -108,9 +108,10 @@ class KernelDef:
         names = [p.name for p in self.parameters]
         given = {**dict(zip(names, args, strict=False)), **kwargs}
         if len(args) > len(names) or sorted(given) != sorted(names):
+            count = len(args) + len(kwargs)
             raise error(
-                f"kernel '{self.__name__}' takes {', '.join(names) or 'no arguments'}, but "
-                f"{len(args) + len(kwargs)} arguments are given"
+                f"kernel '{self.__name__}' takes {len(names)} argument{'s' * (len(names) != 1)} "
+                f"({', '.join(names)}), but {count} {'is' if count == 1 else 'are'} given"
             )
         return tuple(given[name] for name in names)
 

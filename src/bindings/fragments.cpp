@@ -1,4 +1,6 @@
 // Fragment: the values that a thread holds of a tensor, and every operation on them.
+#include <algorithm>
+
 #include "layouts.h"
 #include "trace.h"
 
@@ -15,28 +17,52 @@ void check_kernel(Trace& trace, const Fragment& f, const char* what) {
 nb::object binary(nb::handle self, nb::handle other, const BinaryOperator& op, bool swapped) {
   Trace& trace = Trace::here(op.symbol);
   nb::handle x[] = {swapped ? other : self, swapped ? self : other};
-  return elementwise(trace, op.symbol, x,
-                     [&](Operands o) { return trace.builder.apply(op.operation, o); });
+  return elementwise(
+      trace, op.symbol, x, [&](Operands o) { return trace.builder.apply(op.operation, o); }, true);
 }
 
 nb::object unary(nb::handle self, const UnaryOperator& op) {
   Trace& trace = Trace::here(op.operation);
-  return elementwise(trace, op.operation, {&self, 1},
-                     [&](Operands o) { return trace.builder.apply(op.operation, o); });
+  return elementwise(
+      trace, op.operation, {&self, 1},
+      [&](Operands o) { return trace.builder.apply(op.operation, o); }, true);
+}
+
+int64_t size(const Fragment& f) { return product(f.shape); }
+
+bool same_pieces(const Fragment& a, const Fragment& b) {
+  return std::equal(a.pieces.begin(), a.pieces.end(), b.pieces.begin(), b.pieces.end(),
+                    [](const Piece& x, const Piece& y) { return x.elements == y.elements; });
 }
 
 nb::object item(const Fragment& f, nb::handle index) {
+  Trace& trace = Trace::here("indexing a fragment");
   IntTuple coord = int_tuple(index, "the index of a fragment");
   int64_t i = coord.is_tuple() ? crd2idx(coord, f.shape) : coord.leaves()[0];
-  auto size = static_cast<int64_t>(f.values.size());
-  if (i < 0 && !coord.is_tuple()) i += size;
-  if (i < 0 || i >= size) {
-    PyErr_SetString(
-        PyExc_IndexError,
-        ("a fragment of " + std::to_string(size) + " values has none at " + str(coord)).c_str());
-    throw nb::python_error();
+  if (i < 0 && !coord.is_tuple()) i += size(f);
+  check_kernel(trace, f, "indexing a fragment");
+  for (const Piece& p : f.pieces) {
+    for (size_t k = 0; k < p.elements.size(); ++k) {
+      if (p.elements[k] != i) continue;
+      const bool vector = p.elements.size() > 1;
+      return value_object(
+          trace, vector ? trace.builder.extract(p.value, static_cast<int64_t>(k)) : p.value);
+    }
   }
-  return value_object(*f.trace, f.values[static_cast<size_t>(i)]);
+  std::string message =
+      "a fragment of " + std::to_string(size(f)) + " values has none at " + str(coord);
+  PyErr_SetString(PyExc_IndexError, message.c_str());
+  throw nb::python_error();
+}
+
+nb::object iterate(const Fragment& f) {
+  Trace& trace = Trace::here("iterating over a fragment");
+  std::vector<ValueId> values;
+  check_kernel(trace, f, "iterating over a fragment");
+  for (const Piece& p : split(trace.builder, f.pieces)) {
+    values.push_back(p.value);
+  }
+  return nb::iter(value_list(trace, values));
 }
 
 std::string signature(const char* method, const char* other) {
@@ -53,7 +79,7 @@ bool agree(IntTuple a, IntTuple b) {
 }
 
 nb::object elementwise(Trace& trace, const char* what, std::span<const nb::handle> x,
-                       const std::function<ValueId(Operands)>& operation) {
+                       const std::function<ValueId(Operands)>& operation, bool takes_vectors) {
   std::vector<const Fragment*> fragments;
   std::vector<Operand> operands;
   const Fragment* first = nullptr;
@@ -65,17 +91,34 @@ nb::object elementwise(Trace& trace, const char* what, std::span<const nb::handl
                       str(f->shape) + " have no elements in common",
                   trace.builder.location());
     }
+    if (first && f) takes_vectors = takes_vectors && same_pieces(*f, *first);
     if (!first) first = f;
     fragments.push_back(f);
-    operands.push_back(f ? Operand(f->values[0]) : operand(trace, h, what));
+    operands.push_back(f ? Operand(f->pieces[0].value) : operand(trace, h, what));
+  }
+  for (size_t k = 0; first && k < operands.size(); ++k) {
+    const ValueId* v = std::get_if<ValueId>(&operands[k]);
+    if (fragments[k] || !v || trace.builder.type(*v).is_scalar()) continue;
+    throw Error(std::string(what) +
+                    ": an element of a fragment is a number, and the other operand " +
+                    to_string(trace.builder.type(*v)),
+                trace.builder.location());
   }
   if (!first) return value_object(trace, operation(operands));
+  std::vector<std::vector<Piece>> pieces;
+  std::vector<Piece> first_pieces;
+  for (const Fragment* f : fragments) {
+    pieces.push_back(!f              ? std::vector<Piece>()
+                     : takes_vectors ? f->pieces
+                                     : split(trace.builder, f->pieces));
+    if (f == first) first_pieces = pieces.back();
+  }
   Fragment out{trace.shared_from_this(), {}, first->shape};
-  for (size_t i = 0; i < first->values.size(); ++i) {
+  for (size_t i = 0; i < first_pieces.size(); ++i) {
     for (size_t k = 0; k < fragments.size(); ++k) {
-      if (fragments[k]) operands[k] = fragments[k]->values[i];
+      if (fragments[k]) operands[k] = pieces[k][i].value;
     }
-    out.values.push_back(operation(operands));
+    out.pieces.push_back({operation(operands), first_pieces[i].elements});
   }
   return nb::cast(std::move(out));
 }
@@ -108,12 +151,10 @@ that is known, and iterated over, which gives its values.)");
     std::string sig = std::string("def ") + op.method + "(self) -> Fragment";
     c.def(op.method, [&op](nb::handle self) { return unary(self, op); }, nb::sig(sig.c_str()));
   }
-  c.def("__len__", [](const Fragment& f) { return f.values.size(); })
+  c.def("__len__", &size)
       .def("__getitem__", &item, nb::arg("index"),
            nb::sig("def __getitem__(self, index: " ENIGMA_INT_TUPLE ", /) -> IRValue"))
-      .def(
-          "__iter__", [](const Fragment& f) { return nb::iter(value_list(*f.trace, f.values)); },
-          nb::sig("def __iter__(self) -> typing.Iterator[IRValue]"))
+      .def("__iter__", &iterate, nb::sig("def __iter__(self) -> typing.Iterator[IRValue]"))
       .def("__bool__",
            [](const Fragment&) -> bool {
              throw Error(
@@ -126,11 +167,12 @@ that is known, and iterated over, which gives its values.)");
           nb::sig("def shape(self) -> typing.Any"))
       .def_prop_ro(
           "dtype",
-          [](const Fragment& f) { return dtype_object(f.trace->builder.type(f.values[0]).dtype); },
+          [](const Fragment& f) {
+            return dtype_object(f.trace->builder.type(f.pieces[0].value).dtype);
+          },
           nb::sig("def dtype(self) -> DType"))
       .def("__repr__", [](const Fragment& f) {
-        return "<Fragment of " + std::to_string(f.values.size()) + " values, shape " +
-               str(f.shape) + ">";
+        return "<Fragment of " + std::to_string(size(f)) + " values, shape " + str(f.shape) + ">";
       });
 }
 

@@ -37,11 +37,15 @@ void bind_apply(nb::module_& m, const OpInfo& row, std::index_sequence<I...> all
   };
   m.def(
       row.python,
-      [name = row.python](Handle<I>... x) {
+      [&row, name = row.python](Handle<I>... x) {
         Trace& trace = Trace::here(name);
         if ((nb::isinstance<Fragment>(x) || ...)) {
-          return elementwise(trace, name, std::array{x...},
-                             [&](Operands o) { return trace.builder.apply(name, o); });
+          // A condition alone says nothing of the vectors that it would choose from.
+          bool vectors = ((nb::isinstance<Fragment>(x) && row.operands[I] != 'b') || ...);
+          return elementwise(
+              trace, name, std::array{x...},
+              [&](Operands o) { return trace.builder.apply(name, o); },
+              vectors && row.shape == Shape::Map);
         }
         Operand operands[] = {operand(trace, x, name)...};
         return value_object(trace, trace.builder.apply(name, operands));
@@ -105,10 +109,11 @@ void bind_cast(nb::module_& m, const OpInfo& row) {
       [&row](nb::handle x, nb::handle dtype) {
         Trace& trace = Trace::here(row.python);
         DType to = dtype_of(dtype);
-        return elementwise(trace, row.python, {&x, 1}, [&](Operands o) {
+        auto convert = [&](Operands o) {
           return row.op == Op::AsType ? trace.builder.as_type(o[0], to)
                                       : trace.builder.cast(o[0], to);
-        });
+        };
+        return elementwise(trace, row.python, {&x, 1}, convert, row.op != Op::AsType);
       },
       nb::arg("x").none(), nb::arg("dtype").none(), nb::sig(sig.c_str()), docstring(row).c_str());
 }

@@ -102,10 +102,10 @@ struct Tensor {
   std::shared_ptr<Trace> trace = {};  ///< of the values in its origin, if there are any
 };
 
-/// What load() of a tensor gives: a value for each element, in the order of their coordinates.
+/// What load() of a tensor gives: values for its elements.
 struct Fragment {
   std::shared_ptr<Trace> trace;
-  std::vector<ValueId> values;
+  std::vector<Piece> pieces;
   IntTuple shape;
 };
 
@@ -161,9 +161,10 @@ nb::object threadgroup_tensor(Trace& trace, DType dtype, const AnyLayout& layout
 /// (4,8).
 bool agree(IntTuple a, IntTuple b);
 /// The result of an operation on what Python gave; where there are fragments among it, a fragment
-/// of the results for each element, the other operands being the same for all.
+/// of the results for each element, the other operands being the same for all. `takes_vectors`: the
+/// operation works on each component of vectors, given with numbers.
 nb::object elementwise(Trace& trace, const char* what, std::span<const nb::handle> x,
-                       const std::function<ValueId(Operands)>& operation);
+                       const std::function<ValueId(Operands)>& operation, bool takes_vectors);
 nb::object make_tensor(Trace& trace, ValueId id, std::string name, std::vector<int64_t> shape,
                        Operand offset = 0);
 /// The sizes of threadgroup memory that `user` was given, and their product; Error for others.

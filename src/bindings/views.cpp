@@ -102,7 +102,6 @@ void store_fragment(const Tensor& t, nb::handle x) {
   Trace& trace = Trace::here("store()");
   check_alive(t, &trace);
   const Storage& s = storage(t, "store()");
-  std::vector<Operand> values;
   if (nb::isinstance<Fragment>(x)) {
     const Fragment& f = *nb::inst_ptr<Fragment>(x);
     const IntTuple shape = t.view.layout().shape();
@@ -115,9 +114,6 @@ void store_fragment(const Tensor& t, nb::handle x) {
       throw Error("store(): the fragment belongs to kernel '" + f.trace->kernel + "'",
                   trace.builder.location());
     }
-    values.assign(f.values.begin(), f.values.end());
-  } else {
-    values.push_back(operand(trace, x, "store()"));
   }
   if (t.view.size() > kMaxFragment) {
     throw Error("store() of " + std::to_string(t.view.size()) + " elements to '" + s.name +
@@ -125,7 +121,12 @@ void store_fragment(const Tensor& t, nb::handle x) {
                     " are the most; slice the tensor to the thread's part first",
                 trace.builder.location());
   }
-  store(trace.builder, trace.memory(s), t.view, values);
+  ValueId memory = trace.memory(s);
+  if (nb::isinstance<Fragment>(x)) {
+    store(trace.builder, memory, t.view, nb::inst_ptr<Fragment>(x)->pieces);
+  } else {
+    store(trace.builder, memory, t.view, operand(trace, x, "store()"));
+  }
 }
 
 /// The elements of an identity tensor, nested as its shape.
@@ -155,7 +156,7 @@ nb::object get_item(const Tensor& t, nb::handle index) {
     Trace& trace = Trace::here("reading an element of a tensor");
     check_alive(t, &trace);
     View v = slice(&trace.builder, t.view, c.coord);
-    return value_object(trace, load(trace.builder, trace.memory(*t.storage), v)[0]);
+    return value_object(trace, load(trace.builder, trace.memory(*t.storage), v)[0].value);
   }
   Tensor at = sliced(t, c);
   if (!at.trace) {  // all of it is known

@@ -371,7 +371,7 @@ ValueId Builder::State::apply(std::span<const Op> rows, std::span<const Operand>
         values.push_back(mem = memory(x, user));
         break;
       case 'e':
-        values.push_back(convert(x, Type::scalar(type(mem).dtype)));
+        values.push_back(convert(x, accessed(row, type(mem), attr)));
         break;
       case 'p':
         values.push_back(factor(x, operands, user));
@@ -387,7 +387,7 @@ ValueId Builder::State::apply(std::span<const Op> rows, std::span<const Operand>
   warn_if_constant(op, shape.dtype, values);
   std::vector<Type> types;
   for (ValueId v : values) types.push_back(type(v));
-  const Type result = result_type(row, types);
+  const Type result = result_type(row, types, attr);
   if (row.result == 'p' && !result.is_value()) {
     fail(user, " takes factors whose inner sizes agree, ", describe(operands[0]), " and ",
          describe(operands[1]), " were given: ", signature_text(row),

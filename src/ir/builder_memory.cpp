@@ -1,5 +1,7 @@
 // Memory in the builder: threadgroup allocations, loads, stores, atomics, barriers.
 
+#include <array>
+
 #include "enigma/builder.h"
 #include "enigma/limits.h"
 #include "ir/builder_state.h"
@@ -28,7 +30,18 @@ ValueId Builder::threadgroup_alloc(DType dtype, int64_t elements) {
                    s.allocs++);
 }
 
+uint64_t Builder::State::vector_access(ValueId memory, int lanes) const {
+  if (lanes == 1) return 0;
+  if ((lanes != 2 && lanes != 4) || type(memory).dtype == DType::B1) {
+    fail("a vector access is of 2 or 4 elements that are no bools, ", lanes, " of ",
+         describe(memory), " were given");
+  }
+  return static_cast<uint64_t>(lanes);
+}
+
 namespace {
+
+constexpr Op kLoad[] = {Op::Load}, kLoadIf[] = {Op::LoadIf}, kStore[] = {Op::Store};
 
 // A literal index that is provably outside of a threadgroup allocation.
 void check_bounds(const Module& m, const Location& where, ValueId memory, const Operand& index) {
@@ -46,32 +59,38 @@ void check_bounds(const Module& m, const Location& where, ValueId memory, const 
 
 }  // namespace
 
-ValueId Builder::load(ValueId memory, Operand index) {
-  ValueId mem = state_->memory(memory, "a load");
-  check_bounds(state_->m, state_->where, mem, index);
-  return apply(Op::Load, {mem, index});
+ValueId Builder::load(ValueId memory, Operand index, int lanes) {
+  State& s = *state_;
+  ValueId mem = s.memory(memory, "a load");
+  check_bounds(s.m, s.where, mem, index);
+  return s.apply(kLoad, std::array<Operand, 2>{mem, index}, s.vector_access(mem, lanes));
 }
 
-ValueId Builder::load_if(ValueId memory, Operand index, Operand mask, Operand otherwise) {
-  ValueId mem = state_->memory(memory, "load_if");
-  return apply(Op::LoadIf, {mem, index, mask, otherwise});
+ValueId Builder::load_if(ValueId memory, Operand index, Operand mask, Operand otherwise,
+                         int lanes) {
+  State& s = *state_;
+  ValueId mem = s.memory(memory, "load_if");
+  return s.apply(kLoadIf, std::array<Operand, 4>{mem, index, mask, otherwise},
+                 s.vector_access(mem, lanes));
 }
 
-void Builder::store(ValueId memory, Operand index, Operand value) {
-  ValueId mem = state_->memory(memory, "a store");
-  check_bounds(state_->m, state_->where, mem, index);
-  apply(Op::Store, {mem, index, value});
+void Builder::store(ValueId memory, Operand index, Operand value, int lanes) {
+  State& s = *state_;
+  ValueId mem = s.memory(memory, "a store");
+  check_bounds(s.m, s.where, mem, index);
+  s.apply(kStore, std::array<Operand, 3>{mem, index, value}, s.vector_access(mem, lanes));
 }
 
-void Builder::store_if(ValueId memory, Operand index, Operand value, Operand mask) {
+void Builder::store_if(ValueId memory, Operand index, Operand value, Operand mask, int lanes) {
   State& s = *state_;
   ValueId mem = s.memory(memory, "store_if");
   // Everything that can be refused is refused before the region opens.
+  const uint64_t attr = s.vector_access(mem, lanes);
   ValueId i = s.index(index);
-  ValueId v = s.convert(value, Type::scalar(s.type(mem).dtype));
+  ValueId v = s.convert(value, accessed(info(Op::Store), s.type(mem), attr));
   ValueId condition = s.condition(mask, Type::scalar(DType::B1), "store_if");
   begin_if(condition);
-  apply(Op::Store, {mem, i, v});
+  s.apply(kStore, std::array<Operand, 3>{mem, i, v}, attr);
   end_if({}, {});
 }
 

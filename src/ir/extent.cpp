@@ -140,8 +140,10 @@ std::vector<IndexBound> index_bounds(const Module& m) {
     const auto& index = formulas[inst.operands[1]];
     if (param == m.params.end() || !index) continue;
     IndexBound bound{static_cast<uint32_t>(param - m.params.begin()), locations[id], {}};
-    for (const auto& [factors, coefficient] : *index) bound.terms.push_back({coefficient, factors});
-    if (seen.emplace(bound.param, *index).second) bounds.push_back(std::move(bound));
+    Polynomial last = *index;
+    if (inst.attr) last[{}] += static_cast<int64_t>(inst.attr) - 1;  // of a vector
+    for (const auto& [factors, coefficient] : last) bound.terms.push_back({coefficient, factors});
+    if (seen.emplace(bound.param, last).second) bounds.push_back(std::move(bound));
   }
   return bounds;
 }

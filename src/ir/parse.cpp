@@ -311,6 +311,7 @@ class Parser {
         ValueId stored = use();
         lex_.expect(",");
         std::vector<ValueId> x = element();
+        vector_access(i);
         x.push_back(stored);
         return memory_operands(i, row, std::move(x));
       }
@@ -319,6 +320,7 @@ class Parser {
         [[fallthrough]];
       case Shape::Load: {
         std::vector<ValueId> x = element();
+        if (row.shape == Shape::Load) vector_access(i);
         while (lex_.accept(",")) x.push_back(use());
         return memory_operands(i, row, std::move(x));
       }
@@ -364,7 +366,7 @@ class Parser {
 
   std::vector<Type> result(const OpInfo& row, const Instruction& inst) const {
     if (row.result == '-') return {};
-    return {result_type(row, operand_types(m_, inst))};
+    return {result_type(row, operand_types(m_, inst), inst.attr)};
   }
 
   std::vector<ValueId> element() {
@@ -373,6 +375,10 @@ class Parser {
     x.push_back(use());
     lex_.expect("]");
     return x;
+  }
+
+  void vector_access(InstId i) {
+    if (lex_.accept_word("lanes")) m_[i].attr = in_parentheses("a number of lanes");
   }
 
   std::vector<Type> memory_operands(InstId i, const OpInfo& row, std::vector<ValueId> x) {

@@ -156,7 +156,8 @@ class Printer {
         break;
       case Shape::Store:
         if (x.size() == 3) {
-          out_.add(" ", use(x[2]), ", ", use(x[0]), "[", use(x[1]), "] : ", type(x[0]));
+          out_.add(" ", use(x[2]), ", ", use(x[0]), "[", use(x[1]), "]", lanes(inst), " : ",
+                   type(x[0]));
         }
         break;
       case Shape::Atomic:
@@ -164,8 +165,8 @@ class Printer {
         [[fallthrough]];
       case Shape::Load:
         if (x.size() >= 2) {
-          out_.add(" ", use(x[0]), "[", use(x[1]), "]", x.size() > 2 ? ", " : "", uses(x, 2), " : ",
-                   type(x[0]));
+          out_.add(" ", use(x[0]), "[", use(x[1]), "]", lanes(inst), x.size() > 2 ? ", " : "",
+                   uses(x, 2), " : ", type(x[0]));
         }
         break;
       case Shape::Async:
@@ -255,6 +256,11 @@ class Printer {
     insts(inst.regions[1]);
     indent();
     out_.add("}");
+  }
+
+  static std::string lanes(const Instruction& inst) {
+    if (info(inst.op).shape == Shape::Atomic || !inst.attr) return "";
+    return concat(" lanes(", inst.attr, ")");
   }
 
   std::string number(const Instruction& inst) const {

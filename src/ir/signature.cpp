@@ -70,7 +70,12 @@ Type product(Type a, Type b) {
 
 }  // namespace
 
-Type result_type(const OpInfo& row, std::span<const Type> operands) {
+Type accessed(const OpInfo& row, Type memory, uint64_t attr) {
+  const bool vector = (row.shape == Shape::Load || row.shape == Shape::Store) && attr > 1;
+  return vector ? Type::vector(memory.dtype, static_cast<int>(attr)) : Type::scalar(memory.dtype);
+}
+
+Type result_type(const OpInfo& row, std::span<const Type> operands, uint64_t attr) {
   Type shared;
   for (size_t k = 0; k < operands.size() && !shared.is_value(); ++k) {
     if (is_class_letter(row.operands[k])) shared = operands[k];
@@ -93,7 +98,7 @@ Type result_type(const OpInfo& row, std::span<const Type> operands) {
     case 'U':
       return shared.with(unsigned_of(shared.dtype));
     case 'e':
-      return Type::scalar(operands[0].dtype);
+      return accessed(row, operands[0], attr);
     case 'g':
       return Type::simd_matrix((operands[0].is_memory() ? operands[0] : operands.back()).dtype);
     default:

@@ -28,7 +28,10 @@ bool in_class(char letter, Type t);
 bool can_multiply(DType a, DType b, DType c);
 /// The type of the result of a row whose signature fixes it, by those of the operands; none for '-'
 /// and '?', and for factors that have no product.
-Type result_type(const OpInfo& row, std::span<const Type> operands);
+Type result_type(const OpInfo& row, std::span<const Type> operands, uint64_t attr = 0);
+/// What a row reads or writes of memory: an element, or the vector of as many as the attribute of a
+/// load or store says.
+Type accessed(const OpInfo& row, Type memory, uint64_t attr);
 /// The type of a part: the component of a vector, the column of a matrix.
 Type part_type(Type whole);
 /// How many parts there are.

@@ -237,7 +237,7 @@ class Verifier {
     const size_t results = row.result == '-' ? 0 : 1;
     if (inst.results.size() != results) return broken("the number of results is not ", results);
     if (results && row.result != '?') {
-      const Type expected = result_type(row, operand_types(m_, inst));
+      const Type expected = result_type(row, operand_types(m_, inst), inst.attr);
       if (row.result == 'p' && !expected.is_value()) broken("the factors have no product");
       if (type(inst.results[0]) != expected)
         broken("the result is not of type ", to_string(expected));
@@ -286,7 +286,7 @@ class Verifier {
           good = t.is_memory();
           break;
         case 'e':
-          good = t == Type::scalar(memory.dtype);
+          good = t == accessed(row, memory, inst.attr);
           break;
         case 'g':
           good = t.is_simd_matrix();
@@ -355,6 +355,14 @@ class Verifier {
         if (inst.attr == 0 || inst.attr > kThreadgroupBytes)
           broken("an allocation of a wrong size");
         return;
+      case Shape::Load:
+      case Shape::Store: {
+        const bool is_bool = type(inst.operands[0]).dtype == DType::B1;
+        if (inst.attr && (is_bool || (inst.attr != 2 && inst.attr != 4))) {
+          broken("a vector access of a wrong size");
+        }
+        return;
+      }
       case Shape::Atomic: {
         const auto order = static_cast<MemoryOrder>(std::min<uint64_t>(inst.attr, UINT8_MAX));
         if (!may_have(inst.op, order)) broken("a memory order that it cannot have");

@@ -18,4 +18,9 @@ void lower_async_copies(Module& m);  ///< not in the list: copies as loops of th
 /// All passes in order; options.dump sees the IR after each.
 void run_passes(Module& m, const CompileOptions& options);
 
+/// Whether there are loads or stores of vectors.
+bool has_vector_accesses(const Module& m);
+/// Makes them loads and stores of elements. Not one of run_passes: the CPU device alone wants it.
+void split_vectors(Module& m);
+
 }  // namespace enigma

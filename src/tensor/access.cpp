@@ -1,5 +1,10 @@
 // Access through views: the index of each element, whether it exists, and loads and stores.
 
+#include <algorithm>
+#include <functional>
+#include <span>
+
+#include "enigma/limits.h"
 #include "enigma/tensor.h"
 #include "support/text.h"
 #include "tensor/index.h"
@@ -54,8 +59,91 @@ std::optional<Operand> exists_at(Builder& b, const View& v, int64_t c) {
   return all;
 }
 
+/// Whether elements that lie side by side from a multiple of their number on are all inside or all
+/// outside.
+bool exist_together(Builder& b, const View& v, std::span<const int64_t> elements) {
+  const auto count = static_cast<int64_t>(elements.size());
+  for (const Guard& g : v.guards) {
+    std::vector<std::vector<int64_t>> steps;
+    for (int64_t c : elements) steps.push_back(steps_at(g.steps, c));
+    for (size_t k = 0; k < g.limits.size(); ++k) {
+      if (!g.limits[k]) continue;
+      const Origin& o = g.steps.origins[k];
+      bool equal = true, ascend = true;
+      int64_t most = 0;
+      for (int64_t j = 0; j < count; ++j) {
+        const int64_t step = steps[static_cast<size_t>(j)][k];
+        equal = equal && step == steps[0][k];
+        ascend = ascend && step == steps[0][k] + j;
+        most = std::max(most, step);
+      }
+      const bool aligned = (o.known + steps[0][k]) % count == 0 && *g.limits[k] % count == 0 &&
+                           (!o.traced || o.multiple % count == 0);
+      const int64_t traced = o.traced ? b.bounds(o.traced).greatest : 0;
+      const bool all = traced < *g.limits[k] - o.known - most;
+      if (!equal && !(ascend && aligned) && !all) return false;
+    }
+  }
+  return true;
+}
+
+/// The elements of each access: as many as lie side by side at a multiple of them, up to what a
+/// vector holds. Where elements share a place, one at a time in order, so that the last one stays.
+std::vector<std::vector<int64_t>> chunks(Builder& b, const View& v, DType type) {
+  const Origin& o = v.steps.origins[0];
+  std::vector<std::pair<int64_t, int64_t>> places;
+  for (int64_t c = 0; c < v.size(); ++c) places.emplace_back(o.known + steps_at(v.steps, c)[0], c);
+  std::sort(places.begin(), places.end());
+  const bool shared = std::adjacent_find(places.begin(), places.end(), [](auto& x, auto& y) {
+                        return x.first == y.first;
+                      }) != places.end();
+  if (shared) {
+    std::sort(places.begin(), places.end(), [](auto& x, auto& y) { return x.second < y.second; });
+  }
+  const bool vectors = !shared && type != DType::B1;
+  auto fits = [&](size_t at, int64_t lanes) {
+    const int64_t begin = places[at].first + (v.swizzle ? 0 : v.base);
+    if (lanes * byte_size(type) > kMaxVectorBytes || begin % lanes != 0) return false;
+    if (o.traced && o.multiple % lanes != 0) return false;
+    // A swizzle moves no bits below its base.
+    if (v.swizzle && (v.base % lanes != 0 || (v.swizzle->bits() && lanes > 1 << v.swizzle->base())))
+      return false;
+    if (at + static_cast<size_t>(lanes) > places.size()) return false;
+    std::vector<int64_t> elements;
+    for (int64_t j = 0; j < lanes; ++j) {
+      const auto& [place, c] = places[at + static_cast<size_t>(j)];
+      if (place != places[at].first + j) return false;
+      elements.push_back(c);
+    }
+    return exist_together(b, v, elements);
+  };
+  std::vector<std::vector<int64_t>> out;
+  for (size_t at = 0; at < places.size(); at += out.back().size()) {
+    const int64_t lanes = vectors && fits(at, 4) ? 4 : vectors && fits(at, 2) ? 2 : 1;
+    out.emplace_back();
+    for (int64_t j = 0; j < lanes; ++j) {
+      out.back().push_back(places[at + static_cast<size_t>(j)].second);
+    }
+  }
+  return out;
+}
+
 bool is_never(const std::optional<Operand>& exists) {
   return exists && std::holds_alternative<Literal>(*exists);
+}
+
+void store(Builder& b, ValueId memory, const View& v,
+           const std::function<Operand(const std::vector<int64_t>&)>& value) {
+  for (const std::vector<int64_t>& chunk : chunks(b, v, b.type(memory).dtype)) {
+    const auto lanes = static_cast<int>(chunk.size());
+    const std::optional<Operand> exists = exists_at(b, v, chunk[0]);
+    if (is_never(exists)) continue;
+    if (exists) {
+      b.store_if(memory, index_at(b, v, chunk[0]), value(chunk), *exists, lanes);
+    } else {
+      b.store(memory, index_at(b, v, chunk[0]), value(chunk), lanes);
+    }
+  }
 }
 
 }  // namespace
@@ -69,33 +157,53 @@ std::vector<Operand> coordinate(Builder& b, const View& v) {
   return out;
 }
 
-std::vector<ValueId> load(Builder& b, ValueId memory, const View& v) {
+std::vector<Piece> load(Builder& b, ValueId memory, const View& v) {
   const DType type = b.type(memory).dtype;
-  std::vector<ValueId> out;
-  for (int64_t c = 0; c < v.size(); ++c) {
+  std::vector<Piece> out;
+  for (std::vector<int64_t>& chunk : chunks(b, v, type)) {
+    const auto lanes = static_cast<int>(chunk.size());
+    const int64_t c = chunk[0];
     const std::optional<Operand> exists = exists_at(b, v, c);
     if (is_never(exists)) {
-      out.push_back(b.constant(type, 0));
+      for (int64_t each : chunk) out.push_back({b.constant(type, 0), {each}});
     } else if (exists) {
-      out.push_back(b.load_if(memory, index_at(b, v, c), *exists, 0));
+      out.push_back({b.load_if(memory, index_at(b, v, c), *exists, 0, lanes), std::move(chunk)});
     } else {
-      out.push_back(b.load(memory, index_at(b, v, c)));
+      out.push_back({b.load(memory, index_at(b, v, c), lanes), std::move(chunk)});
     }
   }
   return out;
 }
 
-void store(Builder& b, ValueId memory, const View& v, Operands values) {
-  for (int64_t c = 0; c < v.size(); ++c) {
-    const Operand& x = values[values.size() == 1 ? 0 : static_cast<size_t>(c)];
-    const std::optional<Operand> exists = exists_at(b, v, c);
-    if (is_never(exists)) continue;
-    if (exists) {
-      b.store_if(memory, index_at(b, v, c), x, *exists);
-    } else {
-      b.store(memory, index_at(b, v, c), x);
+std::vector<Piece> split(Builder& b, const std::vector<Piece>& pieces) {
+  std::vector<Piece> out;
+  for (const Piece& p : pieces) {
+    for (size_t k = 0; k < p.elements.size(); ++k) {
+      const bool vector = p.elements.size() > 1;
+      out.push_back(
+          {vector ? b.extract(p.value, static_cast<int64_t>(k)) : p.value, {p.elements[k]}});
     }
   }
+  std::sort(out.begin(), out.end(),
+            [](const Piece& x, const Piece& y) { return x.elements < y.elements; });
+  return out;
+}
+
+void store(Builder& b, ValueId memory, const View& v, const std::vector<Piece>& values) {
+  std::vector<Piece> single;
+  store(b, memory, v, [&](const std::vector<int64_t>& chunk) -> Operand {
+    for (const Piece& p : values) {
+      if (p.elements == chunk) return p.value;
+    }
+    if (single.empty()) single = split(b, values);
+    std::vector<Operand> parts;
+    for (int64_t c : chunk) parts.push_back(single[static_cast<size_t>(c)].value);
+    return parts.size() == 1 ? parts[0] : b.make_vec(parts);
+  });
+}
+
+void store(Builder& b, ValueId memory, const View& v, Operand value) {
+  store(b, memory, v, [&](const std::vector<int64_t>&) { return value; });
 }
 
 }  // namespace enigma

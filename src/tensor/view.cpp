@@ -176,7 +176,9 @@ View make_view(std::string name, const AnyLayout& layout, int64_t base) {
                        ", which gives coordinates; use strides without a basis, or "
                        "make_identity_tensor for a tensor of coordinates"));
   }
-  if (l.size() < 1) throw Error(concat(called(v), " is empty: its shape is ", str(l.shape())));
+  if (l.size() < 1)
+    throw Error(concat(called(v), " is empty: its shape is ", str(l.shape()),
+                       "; give sizes of at least 1"));
   const int64_t least = base + v.steps.origins[0].known + reach(l).first;
   if (least < 0 || (v.swizzle && base < 0)) {
     throw Error(concat(called(v), " begins at element ", least,
@@ -230,6 +232,10 @@ View composition(const View& v, const Tiler& tiler) {
 }
 
 View partition(Builder* b, const View& v, const Layout& threads, const Index& index) {
+  if (index.is_known() && (index.known < 0 || index.known >= threads.size())) {
+    throw Error(concat("local_partition: the threads ", str(threads), " are numbered from 0 to ",
+                       threads.size() - 1, ", and none is ", index.known));
+  }
   const Digits digits(b, index, threads.size(), v.wide);
   Coordinate coord = Coordinate::blank();
   coord.open().open();

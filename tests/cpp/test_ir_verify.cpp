@@ -73,7 +73,7 @@ TEST_CASE("each broken rule is found") {
                "memory is carried"));
   CHECK(breaks([](M m) { m[find(m, Op::For)].operands.pop_back(); }, "initial values"));
   CHECK(breaks([](M m) { m[m[find(m, Op::For)].regions[0]].args.pop_back(); }, "arguments"));
-  CHECK(breaks([](M m) { m[find(m, Op::Load)].attr = 1; }, "an attribute where none is meant"));
+  CHECK(breaks([](M m) { m[find(m, Op::Load)].attr = 1; }, "a vector access of a wrong size"));
   CHECK(breaks([](M m) { m.params[2].dtype = DType::F32; }, "parameter n is not of type"));
   CHECK(breaks([](M m) { m[find(m, Op::If)].operands[0] = m.params[2].value; }, "is not a b1"));
   CHECK(breaks(

@@ -48,6 +48,8 @@ void Writer::scan_memory() {
     bool plain = shape == Shape::Load || shape == Shape::Store ||
                  (shape == Shape::SimdMatrix && m_.type(inst.operands[0]).is_memory());
     if (plain) memory_use_[inst.operands[0].index] |= kPlain;
+    bool vector = (shape == Shape::Load || shape == Shape::Store) && inst.attr;
+    if (vector) memory_use_[inst.operands[0].index] |= kVectors;
     if (inst.op == Op::AsyncCopy) {
       for (size_t k : {0, 3}) memory_use_[inst.operands[k].index] |= kPlain;
     }
@@ -88,6 +90,7 @@ std::string Writer::parameters() {
     std::string_view type = memory_name(p.dtype);
     std::string atomic = is_atomic_only(p.value) ? concat("atomic_", type) : std::string(type);
     bool is_const = !p.written && !(memory_use_[p.value.index] & kAtomic);
+    if (is_const) memory_use_[p.value.index] |= kConst;
     out.push_back(p.is_scalar ? concat("constant ", type, "& ", name, " [[buffer(", index, ")]]")
                               : concat(is_const ? "device const" : device_, " ", atomic, "* ", name,
                                        " [[buffer(", index, ")]]"));
@@ -156,11 +159,23 @@ void Writer::threadgroup_arrays() {
     std::string name = names_.declare(m_.name_of(v).empty() ? "shared" : m_.name_of(v));
     std::string_view type = memory_name(dtype(v));
     at_ = InstId{static_cast<uint32_t>(i)};
-    line(concat("threadgroup ", is_atomic_only(v) ? "atomic_" : "", type, " ", name, "[", inst.attr,
-                "];"));
+    // The greatest vector that Metal has for loads is 16 bytes.
+    line(concat(memory_use_[v.index] & kVectors ? "alignas(16) " : "", "threadgroup ",
+                is_atomic_only(v) ? "atomic_" : "", type, " ", name, "[", inst.attr, "];"));
     frags_[v.index].text = std::move(name);
   }
   at_ = InstId{};
+}
+
+std::string Writer::place(ValueId memory, const Frag& index, uint64_t lanes) const {
+  const std::string& name = frags_[memory.index].text;
+  if (!lanes) return concat(name, "[", index.text, "]");
+  const Type t = m_.type(memory);
+  const std::string_view space = t.space() == AddressSpace::Threadgroup ? "threadgroup"
+                                 : memory_use_[memory.index] & kConst   ? "device const"
+                                                                        : device_;
+  return concat("*(", space, " ", type_name(Type::vector(t.dtype, static_cast<int>(lanes))), "*)(",
+                name, " + ", as_operand(index, Prec::Additive, true), ")");
 }
 
 // A product that is added to something: Metal may otherwise fuse the two.

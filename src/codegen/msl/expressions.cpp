@@ -153,9 +153,9 @@ Frag Writer::atom(ValueId v) {
 
 bool Writer::waits_unsigned(ValueId v) const { return frags_[v.index].form == Form::Unsigned; }
 
-Frag Writer::element(ValueId memory, const Frag& index) const {
-  Frag f = make_frag(concat(frags_[memory.index].text, "[", index.text, "]"), Prec::Primary,
-                     Form::Exact, {&index});
+Frag Writer::element(ValueId memory, const Frag& index, uint64_t lanes) const {
+  Frag f = make_frag(place(memory, index, lanes), lanes ? Prec::Unary : Prec::Primary, Form::Exact,
+                     {&index});
   f.loads = true;
   if (m_.type(memory).dtype == DType::B1) {
     f.text += " != 0";
@@ -344,7 +344,7 @@ Frag Writer::call(const Instruction& inst) {
 Frag Writer::load(const Instruction& inst) {
   if (spelling(inst.op).syntax == Syntax::Hand) return hand_for(inst.op)(*this, inst);
   Frag index = index_of(inst.operands[1]);
-  return element(inst.operands[0], index);
+  return element(inst.operands[0], index, inst.attr);
 }
 
 // ---- text or local

@@ -256,7 +256,7 @@ Frag hand<Op::AsType>(Writer& w, const Instruction& inst) {
 // thread may write what is there.
 template <>
 Frag hand<Op::LoadIf>(Writer& w, const Instruction& inst) {
-  Frag value = w.element(inst.operands[0], w.index_of(inst.operands[1]));
+  Frag value = w.element(inst.operands[0], w.index_of(inst.operands[1]), inst.attr);
   Frag mask = w.exact(inst.operands[2]), other = w.exact(inst.operands[3]);
   return make_frag(concat(as_operand(mask, Prec::Ternary, true), " ? ", value.text, " : ",
                           as_operand(other, Prec::Ternary, true)),

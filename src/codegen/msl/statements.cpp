@@ -61,7 +61,7 @@ void Writer::store(const Instruction& inst) {
   if (t == DType::B1)
     x = make_frag(concat("uchar(", x.text, ")"), Prec::Primary, Form::Exact, {&x});
   settle_loads();
-  line(concat(frags_[inst.operands[0].index].text, "[", index.text, "] = ", x.text, ";"));
+  line(concat(place(inst.operands[0], index, inst.attr), " = ", x.text, ";"));
 }
 
 void Writer::barrier(const Instruction& inst) {

@@ -24,7 +24,7 @@
 namespace enigma::msl {
 
 /// How a kernel uses a memory, or-ed.
-enum MemoryUse : uint8_t { kPlain = 1, kAtomic = 2 };
+enum MemoryUse : uint8_t { kPlain = 1, kAtomic = 2, kVectors = 4, kConst = 8 };
 
 class Writer {
  public:
@@ -46,8 +46,10 @@ class Writer {
   Frag to_exact(Frag f, Type t) const;  ///< converted to its own type where it is not of that
   /// Fit to be written more than once: a name or a number, through a local if need be.
   Frag atom(ValueId v);
-  bool waits_unsigned(ValueId v) const;                   ///< its text has the unsigned type
-  Frag element(ValueId memory, const Frag& index) const;  ///< `A[i]`, as a value
+  bool waits_unsigned(ValueId v) const;  ///< its text has the unsigned type
+  /// `A[i]`, or `*(device float4*)(A + i)`: what a load or store with this attribute is of.
+  std::string place(ValueId memory, const Frag& index, uint64_t lanes) const;
+  Frag element(ValueId memory, const Frag& index, uint64_t lanes = 0) const;  ///< it, as a value
   /// Of an atomic; `bits`: as that of a uint.
   std::string address(const Instruction& inst, bool bits);
   /// A function of the prelude, for numbers or for vectors; its text comes before the kernel.
@@ -138,7 +140,7 @@ class Writer {
   std::vector<Frag> frags_;                  // per value
   std::vector<ValueId> waiting_;             // values whose text is not yet written, in order
   std::vector<std::string> variable_names_;  // per variable; empty before it is declared
-  std::vector<uint8_t> memory_use_;          // per value: kPlain, kAtomic
+  std::vector<uint8_t> memory_use_;          // per value: kPlain, kAtomic, ...
   std::string function_;
   std::string lane_;                    // the parameter that holds the lane's number
   std::string_view device_ = "device";  // how device memory that is written is declared

@@ -74,7 +74,9 @@ void put_string(const std::string& s) {
   write_all(s.data(), n);
 }
 
-// The last byte of the buffer is the last before an inaccessible page.
+// The last byte of the buffer is the last before an inaccessible page, or as near to it as leaves
+// the first one at a multiple of 16: a float4 lies so in Metal's buffers, and a vector access to
+// another place ends the process.
 Buffer make_buffer(std::string name, size_t size, unsigned element, bool is_threadgroup) {
   Buffer b;
   b.name = std::move(name);
@@ -89,7 +91,8 @@ Buffer make_buffer(std::string name, size_t size, unsigned element, bool is_thre
   b.reserved = static_cast<char*>(p);
   char* usable = b.reserved + kGuard;
   if (inner) mprotect(usable, inner, PROT_READ | PROT_WRITE);
-  b.begin = usable + inner - size;
+  constexpr size_t kAligned = 16;
+  b.begin = usable + (inner - size) / kAligned * kAligned;
   return b;
 }
 

@@ -1,0 +1,98 @@
+// Splitting: loads and stores of vectors become those of their elements, for a device whose lanes
+// are its vectors.
+
+#include <algorithm>
+#include <utility>
+
+#include "passes/passes.h"
+
+namespace enigma {
+namespace {
+
+bool is_vector_access(const Instruction& inst) {
+  const Shape shape = info(inst.op).shape;
+  return (shape == Shape::Load || shape == Shape::Store) && inst.attr != 0;
+}
+
+class Splitter {
+ public:
+  explicit Splitter(Module& m) : m_(m) {}
+
+  void region(RegionId r) {
+    const std::vector<InstId> before = std::exchange(m_[r].insts, {});
+    std::vector<InstId> after;
+    for (InstId id : before) {
+      if (is_vector_access(m_[id])) {
+        split(id, after);
+      } else {
+        const std::vector<RegionId> inner = m_[id].regions;
+        for (RegionId each : inner) region(each);
+        after.push_back(id);
+      }
+    }
+    m_[r].insts = std::move(after);
+  }
+
+ private:
+  void split(InstId id, std::vector<InstId>& out) {
+    const Instruction inst = m_[id];
+    const auto lanes = static_cast<uint32_t>(inst.attr);
+    const bool store = inst.op == Op::Store;
+    std::vector<ValueId> parts;
+    for (uint32_t k = 0; k < lanes; ++k) {
+      std::vector<ValueId> operands = inst.operands;
+      operands[1] = index(id, inst.operands[1], k, out);
+      const size_t whole = inst.op == Op::LoadIf ? 3 : store ? 2 : 0;
+      const Type element = Type::scalar(m_.type(inst.operands[0]).dtype);
+      if (whole) operands[whole] = add(id, Op::VecExtract, {operands[whole]}, element, k, out);
+      if (store) {
+        append(id, Op::Store, std::move(operands), 0, out);
+      } else {
+        parts.push_back(add(id, inst.op, std::move(operands), element, 0, out));
+      }
+    }
+    if (store) return;
+    m_[id].op = Op::MakeVec;
+    m_[id].attr = 0;
+    m_[id].operands = std::move(parts);
+    out.push_back(id);
+  }
+
+  ValueId index(InstId at, ValueId first, uint32_t k, std::vector<InstId>& out) {
+    if (k == 0) return first;
+    const Type type = m_.type(first);
+    ValueId number = add(at, Op::Constant, {}, type, k, out);
+    return add(at, Op::AddI, {first, number}, type, 0, out);
+  }
+
+  InstId append(InstId at, Op op, std::vector<ValueId> operands, uint64_t attr,
+                std::vector<InstId>& out) {
+    const InstId id{static_cast<uint32_t>(m_.insts.size())};
+    m_.insts.push_back({op, attr, std::move(operands), {}, {}});
+    m_.locs.push_back(m_.locs[at.index]);
+    out.push_back(id);
+    return id;
+  }
+
+  ValueId add(InstId at, Op op, std::vector<ValueId> operands, Type type, uint64_t attr,
+              std::vector<InstId>& out) {
+    const InstId id = append(at, op, std::move(operands), attr, out);
+    const ValueId v{static_cast<uint32_t>(m_.values.size())};
+    m_.values.push_back({type, id, {}, 0});
+    m_.value_names.push_back(0);
+    m_[id].results.push_back(v);
+    return v;
+  }
+
+  Module& m_;
+};
+
+}  // namespace
+
+bool has_vector_accesses(const Module& m) {
+  return std::any_of(m.insts.begin(), m.insts.end(), is_vector_access);
+}
+
+void split_vectors(Module& m) { Splitter(m).region(m.body); }
+
+}  // namespace enigma

@@ -1,0 +1,117 @@
+// Views by the public headers alone: slices, guards, and what index arithmetic reaches the IR.
+#include "enigma/tensor.h"
+
+#include <doctest/doctest.h>
+
+#include "enigma/compile.h"
+
+using namespace enigma;
+
+namespace {
+
+const Coordinate kKeep = Coordinate::none();
+
+Layout rows(int64_t m, int64_t n) { return Layout({m, n}, {n, 1}); }
+
+bool has(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
+// The IR of a kernel that copies what `mine` makes of views of two matrices.
+template <class F>
+std::string copied(const Layout& l, F mine, bool launch = false) {
+  Builder b("k");
+  ValueId x = b.buffer("X", DType::F32), y = b.buffer("Y", DType::F32);
+  if (launch) b.set_launch({64, 1, 1}, {32, 1, 1});
+  View from = mine(b, make_view("X", l)), to = mine(b, make_view("Y", l));
+  store(b, y, to, load(b, x, from));
+  return compile(b.finish())->ir;
+}
+
+}  // namespace
+
+TEST_CASE("a slice keeps modes and moves the origin") {
+  View v = make_view("A", rows(4, 8), 5);
+  CHECK(elements(v) == 37);
+  View row = slice(nullptr, v, {2, kKeep});
+  CHECK(str(row.layout()) == "(8):(1)");
+  CHECK(row.steps.origins[0].known == 16);
+  CHECK(slice(nullptr, v, {3, 7}).steps.origins[0].known == 31);
+  CHECK(slice(nullptr, v, Coordinate(Index(5))).steps.origins[0].known == 9);  // (1, 1)
+  CHECK_THROWS_WITH(slice(nullptr, v, {4, kKeep}),
+                    "the coordinate 4 is outside of 'A': it counts 4 elements there, from 0");
+}
+
+TEST_CASE("traced indices become shifts and masks, as far as bounds do not make them idle") {
+  auto mine = [](Builder& b, const View& v) {
+    return slice(&b, v, Coordinate(Index(b.query(Op::ThreadPositionInGrid))));
+  };
+  std::string any = copied(rows(8, 8), mine), once = copied(rows(8, 8), mine, true);
+  CHECK(has(any, "arith.shr"));
+  CHECK(has(any, "arith.andi"));
+  CHECK(!has(any, "div"));
+  CHECK(!has(any, "mod"));
+  CHECK(has(once, "arith.constant 7 "));  // the column is below 8 anyway, the row is not
+  CHECK(has(copied(rows(7, 9), mine), "arith.floormodi"));
+  auto row = [](Builder& b, const View& v) {
+    return slice(&b, v, {b.query(Op::ThreadPositionInThreadgroup), 3});
+  };
+  CHECK(!has(copied(rows(32, 9), row, true), "andi"));
+  CHECK(has(copied(rows(16, 9), row, true), "andi"));
+}
+
+TEST_CASE("what a tiler does not divide is guarded") {
+  View v = make_view("A", rows(10, 12));
+  CHECK(zipped_divide(v, Tiler{5, 4}).guards.empty());
+  View tiled = zipped_divide(v, Tiler{4, 4});
+  REQUIRE(tiled.guards.size() == 1);
+  CHECK(tiled.guards[0].limits == std::vector<std::optional<int64_t>>{10, {}});
+  CHECK(str(tiled.layout().shape()) == "((4,4),(3,3))");
+  CHECK_THROWS_AS(composition(v, Tiler(Layout(121))), Error);
+}
+
+TEST_CASE("vectors where they are proven, in a text that parses back") {
+  auto row = [](Builder& b, const View& v) {
+    return slice(&b, v, {b.query(Op::ThreadPositionInGrid), kKeep});
+  };
+  std::string four = copied(rows(32, 8), row);
+  CHECK(has(four, "memref.load %X[%"));
+  CHECK(has(four, "] lanes(4) : memref<f32, device>"));
+  CHECK(print(parse(four)) == four);
+  CHECK(has(copied(rows(32, 6), row), "lanes(2)"));
+  CHECK(!has(copied(rows(32, 7), row), "lanes"));
+  CHECK(has(compile(parse(four))->msl, "*(device float4*)(Y + "));
+  CHECK_THROWS_AS(compile(parse("enigma.kernel @k(%X: memref<f32, device>) {\n"
+                                "  %i = arith.constant 0 : u32\n"
+                                "  %v = memref.load %X[%i] lanes(3) : memref<f32, device>\n}\n")),
+                  InternalError);
+}
+
+TEST_CASE("parameters keep their index and their least size in the text") {
+  Builder b("k");
+  ValueId x = b.buffer("X", DType::F32, 7);
+  ValueId n = b.scalar("n", DType::U32, 2);
+  b.set_elements(x, 100);
+  b.store(x, n, 1.0);
+  std::string text = print(b.module());
+  CHECK(has(text, "(%X: memref<f32, device> buffer(7) elements(100), %n: u32 buffer(2))"));
+  CHECK(print(parse(text)) == text);
+  CHECK_THROWS_WITH(b.buffer("Y", DType::F32, 7),
+                    "parameters X and Y both have the buffer index 7");
+  CHECK_THROWS_AS(b.buffer("Z", DType::F32, 31), Error);
+  auto artifact = compile(b.finish());
+  CHECK(artifact->params[0].index == 7);
+  CHECK(artifact->params[0].elements == 100);
+  CHECK(has(artifact->msl, "[[buffer(7)]]"));
+}
+
+TEST_CASE("a builder knows the bounds of integers") {
+  Builder b("k");
+  ValueId tid = b.query(Op::ThreadPositionInThreadgroup);
+  CHECK(b.bounds(tid).greatest == 1023);
+  CHECK(b.bounds(b.apply("+", {b.apply("&", {tid, 7}), 3})).least == 3);
+  auto loop = b.begin_for(2, 9, 1, DType::I32);
+  CHECK(b.bounds(loop.index).least == 2);
+  CHECK(b.bounds(loop.index).greatest == 8);
+  b.end_for();
+}
