@@ -4,7 +4,7 @@ import functools
 import re
 import sys
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import ml_dtypes
@@ -20,6 +20,14 @@ ROOT = Path(__file__).parents[2]
 DTYPES = {np.float32: 2.0**-23, np.float16: 2.0**-10, ml_dtypes.bfloat16: 2.0**-7}
 QUOTE = re.compile(r"```(python|metal)\n(.*?)```", re.S)
 SIZES = [(1, 1, 1), (64, 64, 32), (65, 33, 7), (30, 129, 70), (128, 64, 96), (7, 200, 33)]
+
+
+@pytest.fixture(autouse=True)
+def no_kernels_of_other_devices() -> Iterator[None]:
+    """A compiled kernel keeps to the runtime of its first call, and keeps that alive."""
+    yield
+    matmul.kernel.cache_clear()
+    matmul_pipelined.kernel.cache_clear()
 
 
 @pytest.mark.usefixtures("device")

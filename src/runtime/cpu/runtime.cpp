@@ -189,9 +189,11 @@ void CpuPrepared::set_sizes(Dim3 grid, Dim3 threads) {
 // Whether an output would not stay in the caches anyway.
 bool CpuPrepared::streams() const {
   constexpr size_t kCaches = size_t{32} << 20;  // systems say much of theirs, but nothing reliable
-  return std::ranges::any_of(artifact_->params, [&](const ParamInfo& p) {
-    return !p.is_scalar && p.written && !p.read && bindings_[p.index].bytes > kCaches;
-  });
+  for (size_t k = 0; k < bindings_.size(); ++k) {
+    const ParamInfo& p = artifact_->params[k];
+    if (!p.is_scalar && p.written && !p.read && bindings_[k].bytes > kCaches) return true;
+  }
+  return false;
 }
 
 double CpuPrepared::dispatch_timed(Dim3 grid, Dim3 threads) {
