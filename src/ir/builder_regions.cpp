@@ -95,10 +95,15 @@ ValueId Builder::State::carry(const Operand& x, Type to, ValueId arg,
         : fits(to.dtype, std::get<Literal>(x)) && (is_float(to.dtype) || !is_float(next.dtype));
   if (!kept) {
     const std::string& name = m.name_of(arg);
+    std::string typed = concat(info(next.dtype).mnemonic, "(", to_string(*init), ")");
+    if (next.is_vector()) {
+      typed = concat("make_vec(", to_string(*init));
+      for (int k = 1; k < next.rows; ++k) typed += concat(", ", to_string(*init));
+      typed += ")";
+    }
     fail(name.empty() ? "a carried value" : name, " starts as the ", python_type(*init),
          " literal ", to_string(*init), " (", to_string(to), ") but becomes ", to_string(next),
-         " in the loop; write enigma.", info(next.dtype).mnemonic, "(", to_string(*init),
-         ") before the loop");
+         " in the loop; write enigma.", typed, " before the loop");
   }
   return convert(x, to);
 }

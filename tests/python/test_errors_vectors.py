@@ -176,3 +176,19 @@ def refusal(body: Body) -> str:
 )
 def test_refused(body: Body, text: str) -> None:
     assert text in refusal(body)
+
+
+def test_a_number_that_becomes_a_vector_in_a_loop() -> None:
+    @enigma.kernel
+    def kernel(X: enigma.f32, Out: enigma.f32):
+        total = 0.0
+        with enigma.for_range(0, 3):
+            total = total + enigma.make_vec(X[0], X[1])
+        Out[0] = total
+
+    with pytest.raises(enigma.EnigmaError) as error:
+        enigma.compile(kernel)
+    assert error.value.message == (
+        "total starts as the float literal 0.0 (f32) but becomes vector<2xf32> in the loop; write "
+        "enigma.make_vec(0.0, 0.0) before the loop"
+    )

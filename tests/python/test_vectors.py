@@ -197,6 +197,40 @@ def test_types_meet_as_those_of_numbers() -> None:
     np.testing.assert_array_equal(out, np.float32([2**20 + 1.5, -2.75]))
 
 
+@pytest.mark.parametrize("dtype", ["i8", "u16", "i32", "u64"])
+def test_bit_fields_of_all_components_alike(dtype: str) -> None:
+    bits = np.iinfo(NUMPY[dtype]).bits
+
+    @enigma.kernel
+    def kernel(X: dtype, N: enigma.u32, Out: dtype):
+        i = enigma.thread_position_in_grid
+        v = enigma.make_vec(X[3 * i], X[3 * i + 1], X[3 * i + 2])
+        offset, count = N[i] % bits, N[i] // bits % (bits + 1)
+        results = [
+            (enigma.rotate(v, N[i]), lambda x: enigma.rotate(x, N[i])),
+            (enigma.rotate(v, 3), lambda x: enigma.rotate(x, 3)),
+            (
+                enigma.extract_bits(v, offset, count),
+                lambda x: enigma.extract_bits(x, offset, count),
+            ),
+            (
+                enigma.insert_bits(v, ~v, offset, 5),
+                lambda x: enigma.insert_bits(x, ~x, offset, 5),
+            ),
+        ]
+        for k, (vector, scalar) in enumerate(results):
+            for c in range(3):
+                Out[((i * 4 + k) * 3 + c) * 2] = vector[c]
+                Out[((i * 4 + k) * 3 + c) * 2 + 1] = scalar(v[c])
+
+    x = np.resize(np.concatenate([edge_values(dtype), random_values(dtype, 100)]), 3 * 64)
+    n = random_values("u32", 64)
+    out = np.empty((64 * 4 * 3, 2), x.dtype)
+    enigma.compile(kernel)(x, n, out.ravel(), grid=64, threads=32)
+    np.testing.assert_array_equal(out[:, 0], out[:, 1])
+    assert len(np.unique(out)) > 50
+
+
 # ---- in regions ---------------------------------------------------------------------------------
 
 
