@@ -144,6 +144,8 @@ class Builder {
   ValueId make_vec(Operands parts);
   /// The same of the given type; a number alone is all its components.
   ValueId make_vec(Type type, Operands parts);
+  /// A matrix of 2 to 4 columns: f32 or f16 vectors of one size.
+  ValueId make_matrix(Operands columns);
   /// A component of a vector or a column of a matrix. Error for a number that does not exist; where
   /// a traced one does not, it is the last.
   ValueId extract(ValueId whole, Operand index);

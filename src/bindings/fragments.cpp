@@ -88,6 +88,7 @@ Operators, the functions of enigma and conversions work on each element; numbers
 kernel are the same for all. A fragment has a length, can be indexed by a number or a coordinate
 that is known, and iterated over, which gives its values.)");
   for (const BinaryOperator& op : kBinary) {
+    if (std::string_view(op.symbol) == "@") continue;  // of matrices, not of elements
     bool compares = !op.reflected;
     // object has == of its own, which gives a bool.
     bool overrides = op.symbol == std::string_view("==") || op.symbol == std::string_view("!=");

@@ -118,6 +118,7 @@ constexpr BinaryOperator kBinaryRows[] = {
     {"+", "__add__", "__radd__", "+", "add"},
     {"-", "__sub__", "__rsub__", "-", "subtract"},
     {"*", "__mul__", "__rmul__", "*", "multiply"},
+    {"@", "__matmul__", "__rmatmul__", "matmul", "matmul"},
     {"/", "__truediv__", "__rtruediv__", "/", "divide"},
     {"//", "__floordiv__", "__rfloordiv__", "//", "floor_divide"},
     {"%", "__mod__", "__rmod__", "%", "remainder"},

@@ -67,6 +67,15 @@ void bind_vectors(nb::module_& m) {
       },
       nb::sig("def make_vec(*parts: " ENIGMA_VALUE ") -> IRValue"), make.doc);
   for (int components : {2, 3, 4}) bind_make_float(m, components);
+  const OpInfo& columns = info(Op::MakeMatrix);
+  m.def(
+      columns.python,
+      [](nb::args parts) {
+        Trace& trace = Trace::here("make_matrix");
+        return value_object(trace,
+                            trace.builder.make_matrix(operands(trace, parts, "make_matrix")));
+      },
+      nb::sig("def make_matrix(*columns: IRValue) -> IRValue"), columns.doc);
   for (const OpInfo& row : all_ops()) {
     if (row.shape == Shape::Composed) bind_composed(m, row);
   }

@@ -197,7 +197,7 @@ std::optional<Type> Builder::State::shared(const OpInfo& row,
     const Type t = v ? type(*v) : Type::scalar(DType::F32);
     if (is_class_letter(is) || is == 's') sharing.push_back(&operands[k]);
     if (is == 's' && !t.is_scalar()) return std::nullopt;
-    if (letter == 'M' && is_class_letter(is) && !t.is_matrix()) return std::nullopt;
+    if (is_matrix_class(letter) && is_class_letter(is) && !t.is_matrix()) return std::nullopt;
     if (!(is_class_letter(is) || is == 'b') || t.is_scalar()) continue;
     if (!shape.is_scalar() && t.with(shape.dtype) != shape) {
       if (t.is_matrix() || shape.is_matrix()) return std::nullopt;
@@ -226,7 +226,12 @@ const char* Builder::State::advice(std::span<const Op> rows,
     takes_integers |= class_of(info(op)) == 'I';
   }
   const char c = class_of(info(rows.front()));
-  if (c == 'M') return "make_matrix(...), which takes the columns";
+  if (is_matrix_class(c)) return "make_matrix(...), which takes the columns";
+  const bool matrices = std::any_of(operands.begin(), operands.end(), [&](const Operand& x) {
+    const ValueId* v = std::get_if<ValueId>(&x);
+    return v && type(*v).is_matrix();
+  });
+  if (matrices) return "a @ b for a product of matrices, or compute with their columns, as m[0]";
   if ((c == 'V' && any_part) || (c == 'W' && all_float)) {
     return "make_vec(...), which takes the components";
   }
@@ -252,10 +257,19 @@ std::pair<Op, Type> Builder::State::choose(std::span<const Op> rows,
     return {*row_of_class('F'), Type::scalar(DType::F32)};
   }
   const OpInfo& first = info(rows.front());
+  const bool matrices = std::any_of(operands.begin(), operands.end(), [&](const Operand& x) {
+    const ValueId* v = std::get_if<ValueId>(&x);
+    return v && type(*v).is_matrix();
+  });
   Text accepted, signatures, given;
   for (Op op : rows) {
     const char c = class_of(info(op));
-    accepted.add(op == rows.front() ? "" : " or ", c == 'B' ? "bool" : concat(letter_text(c), "s"));
+    if (is_matrix_class(c) && !matrices && op != rows.front()) continue;
+    std::string kind = c == 'B' ? "bool" : concat(letter_text(c), "s");
+    if (is_matrix_class(c)) kind = c == 'Q' ? "square float matrices" : "float matrices";
+    if (accepted.str().find(kind) == std::string::npos) {
+      accepted.add(op == rows.front() ? "" : " or ", kind);
+    }
     signatures.add(op == rows.front() ? "" : ", ", signature_text(info(op)));
   }
   for (const Operand& x : operands) given.add(&x == &operands.front() ? "" : " and ", describe(x));
@@ -376,7 +390,15 @@ ValueId Builder::State::apply(std::span<const Op> rows, std::span<const Operand>
   const Type result = result_type(row, types);
   if (row.result == 'p' && !result.is_value()) {
     fail(user, " takes factors whose inner sizes agree, ", describe(operands[0]), " and ",
-         describe(operands[1]), " were given");
+         describe(operands[1]), " were given: ", signature_text(row),
+         "; write transpose(m) where rows and columns are meant the other way");
+  }
+  // What matrices of half add up is added in float.
+  const bool in_float = result.dtype == DType::F16 && row.result != 't' &&
+                        (is_matrix_class(class_of(row)) || row.result == 'p');
+  if (in_float) {
+    for (ValueId& v : values) v = cast(v, type(v).with(DType::F32));
+    return cast(emit(op, std::move(values), result.with(DType::F32), attr), result);
   }
   if (result.is_value()) return emit(op, std::move(values), result, attr);
   append(op, std::move(values), attr);

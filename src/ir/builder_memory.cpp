@@ -110,7 +110,9 @@ ValueId Builder::async_copy(const Tile& to, const Tile& from, Operand columns, O
     DType t = DType::I64;
     if (const Literal* l = std::get_if<Literal>(&x)) {
       bits = literal_bits(t, *l);
-    } else if (ValueId v = std::get<ValueId>(x); (bits = s.constant_bits(v))) {
+    } else {
+      const ValueId v = std::get<ValueId>(x);
+      bits = s.constant_bits(v);
       t = s.type(v).dtype;
     }
     if (!bits || !is_integer(t)) return std::nullopt;

@@ -53,7 +53,8 @@ ValueId Builder::State::factor(const Operand& x, std::span<const Operand> factor
   const ValueId* v = std::get_if<ValueId>(&x);
   if (!v || type(*v).is_scalar() || !exists(Type::matrix(element.dtype, 2, 2))) {
     fail(user, " takes float or half matrices and vectors, ", describe(factors[0]), " and ",
-         describe(factors[1]), " were given");
+         describe(factors[1]), " were given: ", signature_text(info(Op::MatMul)),
+         "; write make_matrix(...), which takes the columns");
   }
   return cast(*v, type(*v).with(element.dtype));
 }
@@ -106,6 +107,32 @@ ValueId Builder::make_vec(Type type, Operands parts) {
            " were given");
   }
   return s.make(Op::MakeVec, components, Type::scalar(type.dtype));
+}
+
+ValueId Builder::make_matrix(Operands columns) {
+  State& s = *state_;
+  std::vector<const Operand*> all;
+  Type first;
+  bool good = columns.size() >= 2 && columns.size() <= kLargest;
+  for (const Operand& x : columns) {
+    const ValueId* v = std::get_if<ValueId>(&x);
+    if (v) s.check_value(*v);
+    const Type t = v ? s.type(*v) : Type{};
+    if (all.empty()) first = t;
+    good &= t.is_vector() && t.rows == first.rows && is_float(t.dtype);
+    all.push_back(&x);
+  }
+  const DType t = good ? s.meet(all) : DType::F32;
+  if (!good || !exists(Type::matrix(t, 2, 2))) {
+    Text given;
+    for (const Operand& x : columns) {
+      given.add(&x == &columns.front() ? "" : " and ", s.describe(x));
+    }
+    s.fail("make_matrix takes 2 to 4 columns, which are float or half vectors of one size, ",
+           columns.empty() ? "nothing" : given.str(), columns.size() < 2 ? " was" : " were",
+           " given");
+  }
+  return s.make(Op::MakeMatrix, columns, Type::vector(t, first.rows));
 }
 
 ValueId Builder::extract(ValueId whole, Operand index) {

@@ -12,7 +12,7 @@
 namespace enigma {
 namespace {
 
-constexpr std::string_view kOperandLetters = "FIBAVWMspbfu42qdxvmeg";
+constexpr std::string_view kOperandLetters = "FIBAVWMQspbfu42qdxvmeg";
 constexpr std::string_view kResultLetters = "Tspbfu42qdeUgt-?";
 
 constexpr std::string_view operands_of(std::string_view signature) {

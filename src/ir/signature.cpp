@@ -38,7 +38,7 @@ std::vector<Type> operand_types(const Module& m, const Instruction& inst) {
 }
 
 bool in_class(char letter, Type t) {
-  if (!t.is_value() || t.is_matrix() != (letter == 'M')) return false;
+  if (!t.is_value() || t.is_matrix() != is_matrix_class(letter)) return false;
   switch (letter) {
     case 'F':
       return is_float(t.dtype);
@@ -50,6 +50,8 @@ bool in_class(char letter, Type t) {
       return is_integer(t.dtype);
     case 'B':
       return t.dtype == DType::B1;
+    case 'Q':
+      return t.rows == t.cols;
     default:
       return letter == 'A' || letter == 'M';
   }
@@ -194,6 +196,8 @@ const char* letter_text(char letter) {
     case 'M':
     case 't':
       return "float matrix";
+    case 'Q':
+      return "square float matrix";
     case 'p':
       return "float matrix or vector";
     case 's':

@@ -7,6 +7,8 @@ namespace enigma {
 
 constexpr bool is_class_letter(char c) { return c >= 'A' && c <= 'Z'; }
 
+constexpr bool is_matrix_class(char c) { return c == 'M' || c == 'Q'; }
+
 /// Whether the fields of a type are within their ranges; a caller may have put any number there.
 bool exists(Type t);
 /// The type that the capitals of the row stand for, read off an instruction's operands: the first

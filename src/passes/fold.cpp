@@ -138,7 +138,7 @@ class Folder {
     const ValueId whole = inst.operands[0];
     const Instruction* def = m_.def(whole);
     if (!def) return std::nullopt;
-    if (def->op == Op::MakeVec) return def->operands[inst.attr];
+    if (info(def->op).shape == Shape::Make) return def->operands[inst.attr];
     if (def->op == Op::Constant) become(inst, def->attr);
     if (def->op == Op::Cast && m_.type(def->operands[0]) == m_.type(inst.results[0])) {
       return def->operands[0];  // broadcast

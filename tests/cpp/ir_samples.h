@@ -19,10 +19,10 @@ inline std::vector<DType> types_of(char letter) {
     const bool half = row.dtype == DType::F32 || row.dtype == DType::F16;
     const bool fits = std::string_view("FVW").find(letter) != std::string_view::npos
                           ? is_float(row.dtype)
-                      : letter == 'M' ? half
-                      : letter == 'I' ? is_integer(row.dtype)
-                      : letter == 'B' ? row.dtype == DType::B1
-                                      : true;
+                      : letter == 'M' || letter == 'Q' ? half
+                      : letter == 'I'                  ? is_integer(row.dtype)
+                      : letter == 'B'                  ? row.dtype == DType::B1
+                                                       : true;
     if (fits) out.push_back(row.dtype);
   }
   return out;
@@ -64,6 +64,13 @@ inline Module sample(Op op, DType t) {
       case 'q':
         operands.emplace_back(b.make_vec({1, b.load(x, index), 2, 3}));
         break;
+      case 'M':
+      case 'Q':
+      case 'p': {
+        ValueId column = vector();
+        operands.emplace_back(b.make_matrix({column, column, column}));
+        break;
+      }
       case 'V':
       case 'W':
         operands.emplace_back(vector());
@@ -101,6 +108,7 @@ inline Module sample(Op op, DType t) {
       break;
     case Shape::Make:
       v = vector();
+      if (op == Op::MakeMatrix) v = b.make_matrix({v, v});
       break;
     case Shape::Extract:
       v = b.extract(vector(), 1);
@@ -155,6 +163,7 @@ inline bool takes_sample(Op op, DType t) {
   const std::string_view composed = row.shape == Shape::Composed ? row.operands : "";
   if (composed == "4" || composed == "2") return is_float(t);
   if (composed == "q" || composed == "d") return is_integer(t);
+  if (op == Op::MakeMatrix || op == Op::MatMul) return t == DType::F32 || t == DType::F16;
   for (char letter : row.operands) {
     if (letter < 'A' || letter > 'Z') continue;
     for (DType u : types_of(letter)) {

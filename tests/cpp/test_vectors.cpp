@@ -160,3 +160,49 @@ TEST_CASE("vectors as Metal spells them") {
     CHECK_MESSAGE(text.find(line) != std::string::npos, line);
   }
 }
+
+TEST_CASE("matrices in text, and what is not sound of them") {
+  const std::string v = "%v = vector.make %a, %b : vector<2xf32>\n";
+  const std::string m = v + "%m = matrix.make %v, %v, %v : matrix<2x3xf32>\n";
+  const std::string all = m +
+                          "%t = matrix.transpose %m : matrix<2x3xf32>\n"
+                          "%p = matrix.mul %m, %t : matrix<2x3xf32>, matrix<3x2xf32>\n"
+                          "%d = matrix.determinant %p : matrix<2x2xf32>\n"
+                          "%s = matrix.scale %p, %d : matrix<2x2xf32>, f32\n"
+                          "%c = vector.extract %s[1] : matrix<2x2xf32>\n";
+  Module parsed = parse(kHead + all + "}");
+  CHECK(broken_rules(parsed) == std::vector<std::string>{});
+  CHECK(print(parse(print(parsed))) == print(parsed));
+  CHECK(broken(v + "%m = matrix.make %v, %v : matrix<2x3xf32>\n") ==
+        "the parts do not make the result");
+  CHECK(broken(m + "%d = matrix.determinant %m : matrix<2x3xf32>\n") ==
+        "operand 0 is matrix<2x3xf32>, which its letter Q refuses");
+  CHECK(broken(m + "%d = arith.addf %m, %m : matrix<2x3xf32>\n") ==
+        "operand 0 is matrix<2x3xf32>, which its letter F refuses");
+  CHECK(broken(m + "%d = arith.cast %a : f32 to matrix<2x3xf32>\n") == "a cast changes the shape");
+  CHECK(parse_error(m + "%p = matrix.mul %m, %m : matrix<2x3xf32>, matrix<2x3xf32>\n")
+            .find("expected factors that have a product") != std::string::npos);
+  CHECK(parse_error("%m = matrix.make %a, %a : matrix<2x2xi32>\n")
+            .find("expected a matrix of f32 or f16") != std::string::npos);
+}
+
+TEST_CASE("matrices as Metal spells them") {
+  Builder b("k");
+  ValueId x = b.buffer("X", DType::F16);
+  ValueId one = b.load(x, 0), v = b.make_vec({one, 2.0, one});
+  b.set_name(v, "v");
+  ValueId m = b.make_matrix({v, v});
+  b.set_name(m, "m");
+  ValueId p = b.apply("matmul", {b.apply("transpose", {m}), m});
+  b.set_name(p, "p");
+  b.store(x, 0, b.extract(b.extract(p, 1), 0));
+  b.store(x, 1, b.apply("determinant", {b.cast(p, DType::F32)}));
+  const std::string text = emit_msl(verify(b.finish()), false).text;
+  for (const char* line :
+       {"const half2x3 m = half2x3(v, v);", "const half3x2 transpose_value = transpose(m);",
+        "float3x2(float2(transpose_value[0]), float2(transpose_value[1]), ",
+        "const float2x2 matmul_value = ", "p[1].x", "determinant("}) {
+    CAPTURE(text);
+    CHECK_MESSAGE(text.find(line) != std::string::npos, line);
+  }
+}

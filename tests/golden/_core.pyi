@@ -806,6 +806,10 @@ class IRValue:
 
     def __rmul__(self, other: IRValue | float | numpy.generic, /) -> IRValue: ...
 
+    def __matmul__(self, other: IRValue | float | numpy.generic, /) -> IRValue: ...
+
+    def __rmatmul__(self, other: IRValue | float | numpy.generic, /) -> IRValue: ...
+
     def __truediv__(self, other: IRValue | float | numpy.generic, /) -> IRValue: ...
 
     def __rtruediv__(self, other: IRValue | float | numpy.generic, /) -> IRValue: ...
@@ -2417,6 +2421,33 @@ def faceforward(n: IRValue | float | numpy.generic, i: IRValue | float | numpy.g
     Errors: EnigmaError, with the signature, for operands of other types.
     """
 
+def matmul(x: IRValue | float | numpy.generic, y: IRValue | float | numpy.generic) -> IRValue:
+    """
+    matrix times matrix, matrix times column, or row times matrix; also a @ b
+
+    matmul(float matrix or vector, float matrix or vector) -> float matrix or vector, in MSL x * y.
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
+
+def transpose(x: IRValue | float | numpy.generic) -> IRValue:
+    """
+    rows as columns
+
+    transpose(float matrix) -> float matrix, in MSL transpose(x).
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
+
+def determinant(x: IRValue | float | numpy.generic) -> IRValue:
+    """
+    determinant of a square matrix
+
+    determinant(square float matrix) -> float, in MSL determinant(x).
+
+    Errors: EnigmaError, with the signature, for operands of other types.
+    """
+
 def simd_sum(x: IRValue | float | numpy.generic) -> IRValue:
     """
     sum over the SIMD-group
@@ -2786,6 +2817,11 @@ def make_float3(*parts: IRValue | float | numpy.generic) -> IRValue:
 def make_float4(*parts: IRValue | float | numpy.generic) -> IRValue:
     """
     A vector of 4 floats, which are numbers or the components of vectors; one number alone is all of them.
+    """
+
+def make_matrix(*columns: IRValue) -> IRValue:
+    """
+    a matrix of 2 to 4 columns, which are float or half vectors of one size
     """
 
 def pack_float_to_snorm4x8(*parts: IRValue | float | numpy.generic) -> IRValue:

@@ -32,6 +32,7 @@ ELSEWHERE = {
     "simd.": ["test_lanes.py"],
     "quad.": ["test_lanes.py"],
     "vector.": ["test_vectors.py"],
+    "matrix.": ["test_matrices.py"],
     "pack.": ["test_pack.py"],
     "unpack.": ["test_pack.py"],
     "simdgroup.": ["test_simdgroup_matrix.py"],

@@ -10,6 +10,10 @@ import enigma
 Body = Callable[..., Any]
 
 
+def matrix(rows: int, cols: int) -> Any:
+    return enigma.make_matrix(*(enigma.make_vec(*[0.5] * rows) for _ in range(cols)))
+
+
 def refusal(body: Body) -> str:
     @enigma.kernel
     def kernel(X: enigma.f32, I: enigma.i32, Out: enigma.f32):
@@ -106,6 +110,67 @@ def refusal(body: Body) -> str:
         (
             lambda X, I, Out: enigma.unpack_unorm4x8_to_float(X[0]),
             "unpack_unorm4x8_to_float takes a uint here, f32 was given",
+        ),
+        (
+            lambda X, I, Out: enigma.make_matrix(X[0], X[1]),
+            "make_matrix takes 2 to 4 columns, which are float or half vectors of one size, "
+            "f32 and f32 were given",
+        ),
+        (
+            lambda X, I, Out: enigma.make_matrix(enigma.make_float2(1), enigma.make_float3(1)),
+            "make_matrix takes 2 to 4 columns, which are float or half vectors of one size, "
+            "vector<2xf32> and vector<3xf32> were given",
+        ),
+        (
+            lambda X, I, Out: matrix(2, 2) * matrix(2, 2),
+            "write a @ b for a product of matrices, or compute with their columns, as m[0]",
+        ),
+        (
+            lambda X, I, Out: enigma.sin(matrix(2, 2)),
+            "sin takes floats, not matrix<2x2xf32>: sin(float) -> float; write a @ b for a product "
+            "of matrices, or compute with their columns, as m[0]",
+        ),
+        (
+            lambda X, I, Out: matrix(2, 3) + matrix(3, 2),
+            "+ takes floats or integers or float matrices, not matrix<2x3xf32> and "
+            "matrix<3x2xf32>: ",
+        ),
+        (
+            lambda X, I, Out: matrix(2, 3) @ matrix(2, 3),
+            "matmul takes factors whose inner sizes agree, matrix<2x3xf32> and matrix<2x3xf32> "
+            "were given",
+        ),
+        (
+            lambda X, I, Out: matrix(2, 2) @ X[0],
+            "matmul takes float or half matrices and vectors, matrix<2x2xf32> and f32 were given",
+        ),
+        (
+            lambda X, I, Out: enigma.make_float2(1, 2) @ enigma.make_float2(1, 2),
+            "matmul takes factors whose inner sizes agree, vector<2xf32> and vector<2xf32> were "
+            "given",
+        ),
+        (
+            lambda X, I, Out: enigma.determinant(matrix(2, 3)),
+            "determinant takes square float matrices, not matrix<2x3xf32>: "
+            "determinant(square float matrix) -> float; write make_matrix(...), which takes the "
+            "columns",
+        ),
+        (
+            lambda X, I, Out: enigma.transpose(X[0]),
+            "transpose takes float matrices, not f32: transpose(float matrix) -> float matrix; "
+            "write make_matrix(...), which takes the columns",
+        ),
+        (
+            lambda X, I, Out: matrix(2, 2).x,
+            "a matrix has columns, as m[0], and no component x",
+        ),
+        (
+            lambda X, I, Out: matrix(2, 2)[2],
+            "matrix<2x2xf32> has the columns 0 to 1, not 2",
+        ),
+        (
+            lambda X, I, Out: enigma.metal_cast(matrix(2, 2), "int"),
+            "matrix<2x2xf32> cannot be converted to matrix<2x2xi32>",
         ),
     ],
 )

@@ -322,6 +322,7 @@ Frag Writer::extract(const Instruction& inst) {
 Frag Writer::call(const Instruction& inst) {
   std::string_view text = spelling(inst.op).text;
   const bool whole = info(inst.op).shape == Shape::Whole;
+  const bool geometry = whole && type(inst.operands[0]).is_vector();
   DType t = dtype(inst.operands[0]);
   // A bfloat would round Metal's float below 1 up to 1.
   if (inst.op == Op::Fract && t == DType::BF16) text = "enigma_fract($0)";
@@ -330,7 +331,7 @@ Frag Writer::call(const Instruction& inst) {
   // There is no bfloat library; ours is for float.
   bool precise = fast_math_ && fails_fast(inst.op);
   bool widened =
-      t == DType::BF16 || (t == DType::F16 && (whole || ours || precise || lacks_half(inst.op)));
+      t == DType::BF16 || (t == DType::F16 && (geometry || ours || precise || lacks_half(inst.op)));
   std::vector<Frag> args;
   for (ValueId v : inst.operands) args.push_back(widened ? as_float(v) : exact(v));
   std::string out = concat(precise ? "precise::" : "", fill(text, args));
@@ -354,6 +355,7 @@ bool Writer::stays_text(InstId id, const Frag& f) const {
   ValueId v = inst.results[0];
   if (info(inst.op).shape == Shape::Lane || info(inst.op).shape == Shape::Atomic) return false;
   if (type(v).dtype == DType::B1 && type(v).is_vector() && !f.atom) return false;
+  if (type(v).is_matrix() && !f.atom) return false;
   const std::vector<InstId>& users = uses_.users[v.index];
   bool named = !m_.name_of(v).empty();
   if (named && !(in_condition_ && users.size() == 1)) return false;
@@ -424,14 +426,23 @@ std::string Writer::local_name(InstId id) {
   if (row.shape == Shape::Lane) return names_.declare(concat("lane_", python.substr(5)));
   if (dtype(inst.results[0]) == DType::B1) return names_.declare("test");
   static constexpr std::pair<std::string_view, std::string_view> kWords[] = {
-      {"+", "sum"},           {"-", "difference"},
-      {"*", "product"},       {"/", "quotient"},
-      {"//", "quotient"},     {"%", "remainder"},
-      {"&", "bits"},          {"|", "bits"},
-      {"^", "bits"},          {"~", "bits"},
-      {"<<", "shifted"},      {">>", "shifted"},
-      {"neg", "negative"},    {"where", "choice"},
-      {"make_vec", "vector"}, {"vec_extract", "component"}};
+      {"+", "sum"},
+      {"-", "difference"},
+      {"*", "product"},
+      {"/", "quotient"},
+      {"//", "quotient"},
+      {"%", "remainder"},
+      {"&", "bits"},
+      {"|", "bits"},
+      {"^", "bits"},
+      {"~", "bits"},
+      {"<<", "shifted"},
+      {">>", "shifted"},
+      {"neg", "negative"},
+      {"where", "choice"},
+      {"make_vec", "vector"},
+      {"make_matrix", "matrix"},
+      {"vec_extract", "component"}};
   for (auto [symbol, word] : kWords) {
     if (python == symbol) return names_.declare(word);
   }

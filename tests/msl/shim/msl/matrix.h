@@ -140,6 +140,28 @@ MSL_FN matrix<T, R, C> transpose(const matrix<T, C, R>& m) {
   return t;
 }
 
+// By the first row of those from `row` on, over the columns whose bits are set.
+template <class T, int N>
+static inline T minor_of(const matrix<T, N, N>& m, int row, int left, int count) {
+  int c[N], n = 0;
+  for (int k = 0; k < N; ++k)
+    if (left >> k & 1) c[n++] = k;
+  if (count == 2) {
+    T down = m[c[0]][row] * m[c[1]][row + 1], up = m[c[1]][row] * m[c[0]][row + 1];
+    return down - up;
+  }
+  T sum = T(0.0f);
+  for (int k = 0; k < count; ++k) {
+    T term = m[c[k]][row] * minor_of(m, row + 1, left & ~(1 << c[k]), count - 1);
+    sum = k == 0 ? term : k % 2 ? sum - term : sum + term;
+  }
+  return sum;
+}
+template <class T, int N>
+MSL_FN T determinant(const matrix<T, N, N>& m) {
+  return minor_of(m, 0, (1 << N) - 1, N);
+}
+
 }  // namespace metal
 
 #define MSL_MATRICES(T)                  \
