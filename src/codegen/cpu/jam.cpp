@@ -59,10 +59,12 @@ int Body::in_step(const Phase& p) const {
   };
   for (InstId i : p.insts) count(count, i);
   if (work.loops == 0 || !work.in_step) return 1;
-  // A quarter of the registers for what the loop carries, the others for what it computes.
+  // A quarter of the registers for what the loop carries, or half of them where they are few; the
+  // others for what it computes.
   auto groups = static_cast<int>(shape_.simdgroups());
-  int most = std::min({groups, vectors_ / 4 / std::max(1, work.carried),
-                       kLargest / std::max(1, work.instructions)});
+  int most = std::min(
+      {groups, std::max(vectors_ / 4, std::min(2, vectors_ / 2)) / std::max(1, work.carried),
+       kLargest / std::max(1, work.instructions)});
   for (int width = most; width > 1; --width) {
     if (groups % width == 0) return width;
   }
