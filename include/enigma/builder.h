@@ -184,6 +184,8 @@ class Builder {
   /// SIMD-group does together; a u32, the event, for async_wait(). Until then the target is not to
   /// be used, nor the source written.
   ValueId async_copy(const Tile& to, const Tile& from, Operand columns, Operand rows);
+  /// The event of a copy that has ended already.
+  static constexpr uint32_t kCopyDone = UINT32_MAX;
   /// Waits until that copy has ended. Other SIMD-groups see what it brought after a barrier.
   void async_wait(Operand event);
   /// Op::Barrier or Op::SimdBarrier; `mem_flags` are MemFlags, or-ed. All threads must reach it.

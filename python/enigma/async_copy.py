@@ -23,9 +23,6 @@ Memory = _core.TracingTensor | RegisterTensor | str
 Number = _core.IRValue | int
 Event = _core.IRValue
 
-# The event of a copy that is done when it returns; src/pipeline/async_copies.cpp knows it.
-_DONE = 0xFFFFFFFF
-
 
 def async_copy_1d_d2t(
     dst: Memory, dst_offset: Number, src: Memory, src_offset: Number, count: Number
@@ -164,4 +161,4 @@ def _begin(
             src_offset + row * src_pitch,
             dst_offset + row * dst_pitch,
         )
-    return _core.u32(_DONE)
+    return _core.u32(_core.COPY_DONE)

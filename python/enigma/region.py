@@ -241,9 +241,6 @@ class Region(Handle):
         for cells in self.session.cells():
             self._add(Slot(None, cells))
 
-    def _leaves(self) -> list[Any]:
-        return [leaf for slot in self.slots for leaf in slot.leaves]
-
     def _distribute(self, args: list[Any]) -> None:
         start = 0
         for slot in self.slots:

@@ -60,6 +60,7 @@ void wait(nb::handle event) {
 }  // namespace
 
 void bind_async_copies(nb::module_& m) {
+  m.attr("COPY_DONE") = Builder::kCopyDone;
 #define NUMBER "IRValue | int"
   m.def("async_memory", &memory, nb::arg("what"), nb::arg("x").none(), nb::arg("device"),
         nb::sig("def async_memory(what: str, x: object, device: bool) -> TracingTensor"),

@@ -10,6 +10,7 @@
 #include <set>
 #include <span>
 
+#include "enigma/builder.h"
 #include "ir/uniformity.h"
 #include "support/floats.h"
 #include "support/text.h"
@@ -20,9 +21,6 @@ namespace {
 // Ways that are followed at the same time; of a kernel that has more the rest is not checked.
 constexpr size_t kWays = 256;
 constexpr uint64_t kCountedTurns = 16;  // of a loop that is followed turn by turn
-
-// An event that has happened already: what the copies of register tensors give.
-constexpr uint64_t kDone = UINT32_MAX;
 
 // Where the copies stand on one way through the kernel.
 struct Way {
@@ -213,7 +211,7 @@ class Checker {
 
   Way wait(InstId i, Way way) {
     const ValueId v = m_[i].operands[0];
-    if (constant(v) == static_cast<int64_t>(kDone)) {
+    if (constant(v) == int64_t{Builder::kCopyDone}) {
       is_air_ = false;  // its wait would need an event
       return way;
     }

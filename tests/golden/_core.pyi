@@ -1475,6 +1475,8 @@ class Ring:
     @name.setter
     def name(self, arg: str, /) -> None: ...
 
+COPY_DONE: int = 4294967295
+
 def async_memory(what: str, x: object, device: bool) -> TracingTensor:
     """
     The buffer, or the threadgroup memory, that a copy called `what` was given.

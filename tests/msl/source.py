@@ -74,10 +74,6 @@ class Parameter:
     index: int | None = None
     line: int = 0
 
-    @property
-    def is_pointer(self) -> bool:
-        return "*" in self.text
-
 
 @dataclass
 class Kernel:

@@ -254,15 +254,7 @@ void Body::check_agreement(const Phase& p, const Mask& mask) {
 void Body::end_agreement(InstId id) {
   V p0 = agreement_word(0), p1 = agreement_word(1);
   V bad = e_.emit(Elem::I64, 1, concat("load i64, ", p1.typed()));
-  std::string fault = e_.new_label("fault"), go_on = e_.new_label("agreed");
-  e_.stmt(concat("br i1 ", e_.cmp("eq", bad, 0).text, ", label %", go_on, ", label %", fault,
-                 ", !prof !0"));
-  e_.begin_block(fault);
-  V zero = e_.i64(0);
-  call_fault(cpu_abi::FaultKind::DivergentBarrier,
-             e_.i64(static_cast<int64_t>(uint64_t{locations_[id]} << 32)), zero, zero, zero,
-             e_.i32(1), e_.i32(0));
-  e_.begin_block(go_on);
+  fault_unless(e_.cmp("eq", bad, 0), cpu_abi::FaultKind::DivergentBarrier, id);
   V x = e_.emit(Elem::I64, 1, concat("load i64, ", p0.typed()));
   Elem elem = m_[id].op == Op::For ? elem_of(m_.type(m_[id].operands[0]).dtype) : Elem::I1;
   agreed_[id.index] = elem == Elem::I64 ? x : e_.convert("trunc", x, elem);

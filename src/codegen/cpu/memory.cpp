@@ -172,6 +172,18 @@ void Body::report_faults() {
   call_fault(cpu_abi::FaultKind::OutOfBounds, where, base, stride, size, mask, simd);
 }
 
+// Leaves the kernel where the scalar condition does not hold; the fault is that of an instruction,
+// not of a lane.
+void Body::fault_unless(const V& ok, cpu_abi::FaultKind kind, InstId at) {
+  std::string fault = e_.new_label("fault"), go_on = e_.new_label("agreed");
+  e_.stmt(concat("br i1 ", ok.text, ", label %", go_on, ", label %", fault, ", !prof !0"));
+  e_.begin_block(fault);
+  V zero = e_.i64(0);
+  call_fault(kind, e_.i64(static_cast<int64_t>(uint64_t{locations_[at]} << 32)), zero, zero, zero,
+             e_.i32(1), e_.i32(0));
+  e_.begin_block(go_on);
+}
+
 void Body::call_fault(cpu_abi::FaultKind kind, const V& where, const V& base, const V& stride,
                       const V& size, const V& mask, const V& simd) {
   bool lists = entry_names_.count("%lanes0") != 0;

@@ -81,14 +81,7 @@ V Body::for_all_lanes(ValueId v, const Mask& mask, InstId at) {
     ok = ok ? ok & same : same;
   }
   if (!ok) return x;
-  std::string fault = e_.new_label("fault"), go_on = e_.new_label("joined");
-  e_.stmt(concat("br i1 ", ok.text, ", label %", go_on, ", label %", fault, ", !prof !0"));
-  e_.begin_block(fault);
-  V zero = e_.i64(0);
-  call_fault(cpu_abi::FaultKind::SplitSimdgroup,
-             e_.i64(static_cast<int64_t>(uint64_t{locations_[at]} << 32)), zero, zero, zero,
-             e_.i32(1), e_.i32(0));
-  e_.begin_block(go_on);
+  fault_unless(ok, cpu_abi::FaultKind::SplitSimdgroup, at);
   return x;
 }
 
