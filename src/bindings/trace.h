@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -17,6 +18,7 @@
 namespace enigma {
 
 class Trace;
+struct Tensor;
 
 /// Memory that tensors view: the buffer of a name and an index, which each kernel that uses it
 /// declares, or threadgroup memory of one kernel.
@@ -24,7 +26,7 @@ struct Storage {
   std::string name;
   DType dtype;
   uint32_t index = 0;
-  uint64_t elements = 0;              ///< that a tensor's layout reaches
+  uint64_t elements = 0;              ///< that a tensor's layout reaches, where that is known
   std::shared_ptr<Trace> trace = {};  ///< of threadgroup memory; else empty, as `memory` is
   ValueId memory = {};
 };
@@ -42,6 +44,14 @@ class Trace : public std::enable_shared_from_this<Trace> {
 
   /// The memory behind a tensor; a buffer is declared when it is first used.
   ValueId memory(const Storage& storage);
+
+  /// Tells the parameter indices of the sizes that only a run knows, and the buffers that may have
+  /// them: those whose arrays are checked against them.
+  void set_sizes(std::map<std::string, uint32_t> indices, std::set<uint32_t> buffers);
+  /// Makes parameters of symbols. Error for those that set_sizes() did not tell.
+  void declare(const std::vector<Symbol>& symbols);
+  /// Declares what the views of a tensor need, where its sizes are not all known.
+  void use(const Tensor& t);
 
   /// Makes this the current trace of this thread, until exit(); traces nest.
   void enter();
@@ -72,6 +82,8 @@ class Trace : public std::enable_shared_from_this<Trace> {
     ValueId memory;
   };
   std::map<uint32_t, Buffer> buffers_;  // of tensors, by index
+  std::map<std::string, uint32_t> sizes_;
+  std::set<uint32_t> sized_;
   std::vector<Source> sources_;
   size_t last_source_ = 0;
   Trace* outer_ = nullptr;

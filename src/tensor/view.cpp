@@ -1,5 +1,7 @@
 // Views as data: making, dividing, composing, and the slices that fix some of their coordinates.
 
+#include <algorithm>
+
 #include "enigma/tensor.h"
 #include "support/text.h"
 #include "tensor/index.h"
@@ -7,7 +9,15 @@
 namespace enigma {
 namespace {
 
-constexpr int64_t kEndless = int64_t{1} << 60;
+// The size of a mode without an end, and what is left of it at least where tiles are taken out.
+constexpr int64_t kEndless = int64_t{1} << 60, kStillEndless = int64_t{1} << 40;
+
+bool is_endless(const Mode& m) { return m.size >= kStillEndless; }
+
+bool is_endless(const Layout& l) {
+  return std::any_of(l.leaves().begin(), l.leaves().end(),
+                     [](const Mode& m) { return is_endless(m); });
+}
 
 Basis component(size_t i) { return Basis({static_cast<int64_t>(i)}); }
 
@@ -57,12 +67,12 @@ Layout merged(const Layout& l, const Tiler& tiler) {
 
 /// Marks the components of the modes that a tiler covers beyond their end. Both layouts have a mode
 /// for each of the tiler.
-void limit(const Layout& coords, const Tiler& tiler, std::vector<std::optional<int64_t>>& limits) {
+void limit(const Layout& coords, const Tiler& tiler, std::vector<std::optional<Size>>& limits) {
   if (const auto* modes = std::get_if<std::vector<Tiler>>(&tiler.value)) {
     for (size_t k = 0; k < modes->size(); ++k) limit(coords[k], (*modes)[k], limits);
     return;
   }
-  if (std::holds_alternative<Tiler::Whole>(tiler.value)) return;
+  if (std::holds_alternative<Tiler::Whole>(tiler.value) || is_endless(coords)) return;
   if (logical_divide(coords, tiler).size() == coords.size()) return;
   const Mode& last = coords.leaves().back();  // the one that a layout has no end in
   limits[component_of(last.stride)] = last.size;
@@ -88,6 +98,22 @@ void check_fits(const View& v, const Layout& l, const Tiler& tiler) {
   throw Error(concat("the layout ", str(*t), " reaches index ", t->cosize() - 1, ", but ",
                      called(v), " has ", l.size(), " elements there, of shape ", str(l.shape()),
                      "; compose it with a layout of at most as many"));
+}
+
+/// Error where a tiler counts through modes of which one but the last has no end.
+void check_counts(const View& v, const Layout& l, const Tiler& tiler) {
+  if (v.axes.empty()) return;
+  if (const auto* modes = std::get_if<std::vector<Tiler>>(&tiler.value)) {
+    for (size_t k = 0; k < std::min(modes->size(), l.rank()); ++k)
+      check_counts(v, l[k], (*modes)[k]);
+    return;
+  }
+  const auto leaves = l.leaves();
+  if (std::holds_alternative<Tiler::Whole>(tiler.value) || leaves.empty()) return;
+  if (std::none_of(leaves.begin(), leaves.end() - 1, [](const Mode& m) { return is_endless(m); }))
+    return;
+  throw Error(concat("the tiler ", str(tiler), " counts through modes of ", called(v),
+                     " whose sizes only a run knows; give a tiler for each mode"));
 }
 
 // ---- Slices ----
@@ -127,6 +153,7 @@ class Slicer {
   }
 
   void step(Node<Mode> l, const Index& x, std::vector<Origin>& origins) {
+    if (!v_.axes.empty() && is_endless(Layout(Nested<Mode>(l)))) return count(l, x, origins);
     const Layout modes = coalesce(Layout(Nested<Mode>(l)));
     int64_t size = modes.size(), place = 1;
     if (x.is_known() && (x.known < 0 || x.known >= size)) {
@@ -142,9 +169,56 @@ class Slicer {
     }
   }
 
+  /// The same where sizes are not known: what counts through the last mode has no end.
+  void count(Node<Mode> l, Index x, std::vector<Origin>& origins) {
+    if (x.is_known() && x.known < 0) {
+      throw Error(
+          concat("the coordinate ", x.known, " is outside of ", called(v_), ": it counts from 0"));
+    }
+    const size_t n = l.leaf_count();
+    for (size_t k = 0; k < n; ++k) {
+      const Mode& m = l.leaves()[k];
+      Index digit = x;
+      if (k + 1 < n) {
+        const Size size = size_of(v_, m);
+        digit = divided(x, size, "%");
+        x = divided(x, size, "//");
+      } else if (!x.is_known() && b_->type(x.value).dtype != DType::U32) {
+        digit = b_->cast(x.value, DType::U32);
+      }
+      add(b_, origins[component_of(m.stride)], digit, m.stride.value);
+    }
+  }
+
+  Index divided(const Index& x, const Size& size, const char* operation) {
+    if (x.is_known() && x.known == 0) return 0;
+    if (x.is_known() && size.is_known()) {
+      return *operation == '%' ? x.known % size.known() : x.known / size.known();
+    }
+    if (!b_) {
+      throw Error(concat("the number ", x.known, " counts through modes of ", called(v_),
+                         " whose sizes only a run knows; give a coordinate for each mode"));
+    }
+    ValueId of = x.is_known() ? b_->constant(DType::U32, x.known) : b_->cast(x.value, DType::U32);
+    return b_->apply(operation, {of, value(*b_, size)});
+  }
+
   Builder* b_;
   const View& v_;
 };
+
+/// A view of coordinates, with a mode for each size, and without an end where it is not known.
+View coordinates_view(const std::vector<Size>& sizes) {
+  Nested<Mode> modes = Nested<Mode>::blank();
+  modes.open();
+  for (size_t k = 0; k < sizes.size(); ++k) {
+    modes.push({sizes[k].is_known() ? sizes[k].known() : kEndless, Stride(1, component(k))});
+  }
+  View v;
+  v.steps.layout = Layout(std::move(modes.close()));
+  v.steps.origins.resize(sizes.size());
+  return v;
+}
 
 }  // namespace
 
@@ -188,6 +262,36 @@ View make_view(std::string name, const AnyLayout& layout, int64_t base) {
   return v;
 }
 
+View make_view(std::string name, std::vector<Axis> axes, int64_t base) {
+  std::vector<Size> sizes;
+  Guard end;
+  for (const Axis& a : axes) {
+    sizes.push_back(a.size);
+    end.limits.push_back(a.size.is_known() ? std::optional<Size>() : a.size);
+  }
+  View v = coordinates_view(sizes);
+  v.name = std::move(name);
+  v.base = base;
+  for (const Axis& a : axes) {
+    if (!a.size.is_known() && !a.size.symbol()) {
+      throw Error(concat(called(v), " has the size ", str(a.size),
+                         "; a size is a number or a symbol by itself"));
+    }
+    if (a.size.is_known() && (a.size.known() < 1 || a.size.known() > kMaxSymbol)) {
+      throw Error(
+          concat(called(v), " has the size ", str(a.size), "; give sizes from 1 to ", kMaxSymbol));
+    }
+    if (a.stride.least() < 0) {
+      throw Error(concat(called(v), " has the stride ", str(a.stride),
+                         "; beside sizes that only a run knows strides cannot be negative"));
+    }
+  }
+  v.axes = std::move(axes);
+  end.steps = v.steps;
+  v.guards.push_back(std::move(end));
+  return v;
+}
+
 View make_endless_view(std::string name, int64_t base) {
   View v = make_view(std::move(name), Layout(IntTuple(kEndless), Strides(Stride(1))), base);
   v.wide = false;
@@ -202,28 +306,50 @@ View make_identity_view(const IntTuple& shape) {
   return v;
 }
 
-bool is_endless(const View& v) { return v.layout().size() >= kEndless; }
+View make_identity_view(const std::vector<Size>& shape) {
+  View v = coordinates_view(shape);
+  v.profile = v.layout().shape().profile();
+  for (const Size& s : shape) v.axes.push_back({s, 0});
+  return v;
+}
+
+bool is_endless(const View& v) { return is_endless(v.layout()); }
+
+Size size_of(const View& v, const Mode& leaf) {
+  if (v.axes.empty() || !is_endless(leaf)) return leaf.size;
+  return ceil_div(v.axes[component_of(leaf.stride)].size, leaf.stride.value);
+}
+
+Size stride_of(const View& v, const Mode& leaf) {
+  if (v.axes.empty()) return leaf.stride.value;
+  return leaf.stride.value * v.axes[component_of(leaf.stride)].stride;
+}
 
 int64_t elements(const View& v) {
   const Layout& l = v.steps.layout;
-  if (v.profile || is_endless(v)) return 0;
+  if (v.profile || !v.axes.empty() || is_endless(v)) return 0;
   if (v.swizzle) return v.base + SwizzledLayout{*v.swizzle, v.steps.origins[0].known, l}.cosize();
   return v.base + v.steps.origins[0].known + reach(l).second + 1;
 }
 
 View zipped_divide(const View& v, const Tiler& tiler) {
+  check_counts(v, v.layout(), tiler);
   View out = transformed(v, [&](const Layout& l) { return zipped_divide(l, tiler); });
-  if (v.profile || out.size() == v.size()) return out;
+  if (v.profile || (v.axes.empty() && out.size() == v.size())) return out;
   Guard g;
   const Layout coords = coordinates_of(merged(v.layout(), tiler));
   g.limits.resize(coords.leaves().size());
   limit(coords, tiler, g.limits);
+  if (std::none_of(g.limits.begin(), g.limits.end(), [](const auto& l) { return l.has_value(); })) {
+    return out;
+  }
   g.steps = {zipped_divide(coords, tiler), std::vector<Origin>(coords.leaves().size())};
   out.guards.push_back(std::move(g));
   return out;
 }
 
 View composition(const View& v, const Tiler& tiler) {
+  check_counts(v, v.layout(), tiler);
   check_fits(v, v.layout(), tiler);
   return transformed(v, [&](const Layout& l) {
     if (const Layout* r = std::get_if<Layout>(&tiler.value)) return composition(l, *r);
