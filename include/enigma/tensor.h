@@ -89,6 +89,9 @@ bool is_endless(const View& v);
 /// The size of a mode of the view's layout that is not divided further, and its stride.
 Size size_of(const View& v, const Mode& leaf);
 Size stride_of(const View& v, const Mode& leaf);
+/// "((16,256),(ceil_div(M, 16),ceil_div(N, 256)))", and the same of strides.
+std::string shape_text(const View& v);
+std::string stride_text(const View& v);
 /// The number that a size has in the kernel. Error for a symbol that is none of its parameters.
 Operand value(Builder& b, const Size& s);
 /// One more than the largest index that the view reaches; 0 where its size is not known.

@@ -70,6 +70,17 @@ nb::list launches(const Compiled& c) {
   return out;
 }
 
+nb::dict solve(const Compiled& c, nb::sequence arguments, nb::handle scalars) {
+  const Sizes& sizes = c.program.sizes;
+  std::vector<Sizes::Array> arrays;
+  uint32_t p = 0;
+  for (nb::handle x : arguments) {
+    while (sizes.is_size(p)) ++p;
+    arrays.push_back({p++, shape_of_array(x), UINT64_MAX});
+  }
+  return sizes.named(sizes.solve(arrays, scalars));
+}
+
 nb::tuple cpu_code(const Compiled& c, nb::handle threads, bool edges) {
   CpuCode code = c.artifact->cpu({dim3(threads, "threads"), edges});
   return nb::make_tuple(code.llvm_ir, code.symbol, code.scratch_bytes);
@@ -164,6 +175,10 @@ void bind_compile(nb::module_& m) {
       .def_prop_ro(
           "sizes", [](const Compiled& c) { return c.program.sizes.params(); },
           "The numbers of the parameters that are sizes of a jit function's tensors.")
+      .def("solve", &solve, nb::arg("arguments"), nb::arg("scalars") = nb::none(),
+           nb::sig("def solve(self, arguments: collections.abc.Sequence[object], scalars: dict[str,"
+                   " int] | None = None) -> dict[str, int]"),
+           "The sizes that a call with these arguments has, by name.")
       .def_prop_ro("params", &params, nb::sig("def params(self) -> list[ParamInfo]"))
       .def_prop_ro("constants", &constants, nb::sig("def constants(self) -> list[ConstantInfo]"))
       .def_prop_ro("threadgroup_bytes",

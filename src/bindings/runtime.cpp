@@ -450,10 +450,10 @@ void bind_runtime(nb::module_& m) {
       },
       nb::sig("def metal_runtime() -> Runtime"), "The Metal GPU.");
   m.def("call", &call, nb::arg("runtime"), nb::arg("artifact"), nb::arg("arguments"),
-        nb::arg("grid").none(), nb::arg("threads").none(), nb::arg("scalars").none(),
+        nb::arg("grid").none(), nb::arg("threads").none(), nb::arg("scalars") = nb::none(),
         nb::sig("def call(runtime: Runtime, artifact: Artifact, arguments: " ARRAYS
                 ", grid: " ENIGMA_SIZE " | None, threads: " ENIGMA_SIZE
-                ", scalars: dict[str, int] | None) -> None"),
+                ", scalars: dict[str, int] | None = None) -> None"),
         "Runs a kernel on arrays and numbers, and waits; arrays that it writes change in place. "
         "`scalars`\nhas sizes by name that the arrays' shapes do not tell.");
 }

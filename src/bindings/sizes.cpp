@@ -79,27 +79,36 @@ Size size_in(nb::handle x, const std::string& what) {
   throw Error(what + " is an int or a size of enigma.sym_int, but is " + describe(x));
 }
 
-std::vector<Axis> axes_in(nb::handle x, const std::string& tensor) {
-  auto list = [](nb::handle part) {
-    std::vector<nb::object> out;
-    if (!PyTuple_Check(part.ptr()) && !PyList_Check(part.ptr())) return out = {nb::borrow(part)};
-    for (nb::handle each : part) out.push_back(nb::borrow(each));
-    return out;
-  };
-  const std::vector<nb::object> pair = list(x);
-  const std::string what = "tensor '" + tensor + "'";
-  if (pair.size() != 2) throw Error(what + " takes a pair ((M, N), (N, 1)) of shape and stride");
-  const std::vector<nb::object> shape = list(pair[0]), stride = list(pair[1]);
-  if (shape.size() != stride.size() || shape.empty()) {
-    throw Error(what + " has " + std::to_string(shape.size()) + " sizes, but " +
-                std::to_string(stride.size()) + " strides; give a stride for each size");
+bool has_symbols(nb::handle x) {
+  if (!PyTuple_Check(x.ptr())) return nb::isinstance<Size>(x);
+  for (nb::handle part : x) {
+    if (has_symbols(part)) return true;
+  }
+  return false;
+}
+
+std::vector<Size> sizes_in(nb::handle x, const std::string& what) {
+  if (!PyTuple_Check(x.ptr())) return {size_in(x, what)};
+  std::vector<Size> out;
+  for (nb::handle part : x) out.push_back(size_in(part, what));
+  return out;
+}
+
+std::vector<Axis> axes_in(nb::handle shape, nb::handle stride, const std::string& tensor) {
+  const std::vector<Size> sizes = sizes_in(shape, "a size of tensor '" + tensor + "'");
+  const std::vector<Size> strides = sizes_in(stride, "a stride of tensor '" + tensor + "'");
+  if (sizes.size() != strides.size()) {
+    throw Error("tensor '" + tensor + "' has " + std::to_string(sizes.size()) + " sizes, but " +
+                std::to_string(strides.size()) + " strides; give a stride for each size");
   }
   std::vector<Axis> axes;
-  for (size_t k = 0; k < shape.size(); ++k) {
-    axes.push_back(
-        {size_in(shape[k], "a size of " + what), size_in(stride[k], "a stride of " + what)});
-  }
+  for (size_t k = 0; k < sizes.size(); ++k) axes.push_back({sizes[k], strides[k]});
   return axes;
+}
+
+bool is_pair(nb::handle x) {
+  if (!PyTuple_Check(x.ptr()) || PyTuple_Size(x.ptr()) != 2) return false;
+  return PyTuple_Check(PyTuple_GetItem(x.ptr(), 0)) && PyTuple_Check(PyTuple_GetItem(x.ptr(), 1));
 }
 
 std::optional<std::vector<int64_t>> shape_of_array(nb::handle x) {
@@ -151,6 +160,12 @@ void Sizes::fail(const std::string& message) const {
 
 int64_t Sizes::value(const Size& s, const std::vector<int64_t>& values) const {
   return s.at([&](const Symbol& symbol) { return values[index_of(symbol)]; });
+}
+
+nb::dict Sizes::named(const std::vector<int64_t>& values) const {
+  nb::dict out;
+  for (size_t s = 0; s < symbols_.size(); ++s) out[symbols_[s].name.c_str()] = values[s];
+  return out;
 }
 
 void Sizes::read(const Sized& t, const std::vector<int64_t>& shape, std::vector<int64_t>& values,
@@ -356,6 +371,19 @@ runs it has no number: EnigmaError where one is needed.)");
             return out;
           },
           nb::sig("def symbols(self) -> list[SymInt]"), "The sizes of sym_int that it is made of.")
+      .def(
+          "at",
+          [](const Size& s, nb::dict sizes) {
+            return s.at([&](const Symbol& symbol) {
+              int64_t n = 0;
+              nb::handle x = PyDict_GetItemString(sizes.ptr(), symbol.name.c_str());
+              if (x.is_valid() && to_int64(x, n)) return n;
+              throw Error("the size " + symbol.name + " is needed as an int, {\"" + symbol.name +
+                          "\": n}");
+            });
+          },
+          nb::arg("sizes"), nb::sig("def at(self, sizes: dict[str, int]) -> int"),
+          "The number that it is where the sizes of sym_int have these.")
       .def("__repr__", [](const Size& s) { return str(s); });
 #undef SYMBOLIC
   m.def("sym_int", &sym_int, nb::arg("name"), nb::arg("divisibility").none() = 1,

@@ -16,8 +16,14 @@ namespace enigma {
 nb::object to_python(const Size& s);
 /// From an int or a SymInt; `what` names it in errors.
 Size size_in(nb::handle x, const std::string& what);
-/// (sizes, strides) of a tensor, from a pair of ints and SymInts or of tuples of them.
-std::vector<Axis> axes_in(nb::handle x, const std::string& tensor);
+/// Whether there is a SymInt in a nested tuple.
+bool has_symbols(nb::handle x);
+/// From a tuple of ints and SymInts.
+std::vector<Size> sizes_in(nb::handle x, const std::string& what);
+/// The modes of a tensor with this shape and this stride.
+std::vector<Axis> axes_in(nb::handle shape, nb::handle stride, const std::string& tensor);
+/// Whether it is a pair of tuples.
+bool is_pair(nb::handle x);
 
 /// The symbols of a jit function's tensors, which are parameters of what is compiled, and how the
 /// arrays of a call give their values.
@@ -46,6 +52,8 @@ class Sizes {
   /// The values of the symbols, in the order of params(): those given (by SymInt's name), and those
   /// of the arrays' shapes. Error where they are missing, disagree, or do not fit the arrays.
   std::vector<int64_t> solve(const std::vector<Array>& arrays, nb::handle given) const;
+  /// By the names of the symbols.
+  nb::dict named(const std::vector<int64_t>& values) const;
   /// Error unless an array fits the values.
   void check(const Array& array, const std::vector<int64_t>& values) const;
   /// The value of a size.

@@ -88,9 +88,6 @@ nb::object stride_object(const View& v) {
   return nested_leaves(v.layout().root(), [&](const Mode& m) { return stride_of(v, m); });
 }
 
-/// "(16, 256)"
-std::string shape_text(const View& v) { return nb::cast<std::string>(nb::str(shape_object(v))); }
-
 Tensor sliced(const Tensor& t, const Coord& c) {
   if (c.trace) {
     check_alive(t, c.trace);
@@ -205,21 +202,9 @@ void set_item(const Tensor& t, nb::handle index, nb::handle value) {
   store_fragment(sliced(t, c), value);
 }
 
-/// Of a shape of ints, or a tuple with sizes that only a run knows.
 View identity_view(nb::handle shape) {
-  std::vector<Size> sizes;
-  bool known = true, flat = PyTuple_Check(shape.ptr());
-  if (flat) {
-    for (nb::handle n : shape) {
-      if (PyTuple_Check(n.ptr())) {
-        flat = false;
-        break;
-      }
-      sizes.push_back(size_in(n, "a size of an identity tensor"));
-      known = known && sizes.back().is_known();
-    }
-  }
-  if (flat && !known) return make_identity_view(sizes);
+  const char* what = "a size of an identity tensor";
+  if (has_symbols(shape)) return make_identity_view(sizes_in(shape, what));
   return make_identity_view(int_tuple(shape, "the shape of a tensor"));
 }
 
@@ -260,8 +245,8 @@ Tensor composed(const Tensor& t, nb::handle layout, nb::handle tile) {
     IntTuple shape = int_tuple(tile, "the tile of tensor_composition");
     if (!agree(shape, t.view.layout().shape())) {
       throw Error("tensor_composition: '" + (t.storage ? t.storage->name : "identity") +
-                  "' has the shape " + str(t.view.layout().shape()) + ", but the tile is " +
-                  str(shape) + "; compose one tile: tensor[(None, ...), tile's number]");
+                  "' has the shape " + shape_text(t.view) + ", but the tile is " + str(shape) +
+                  "; compose one tile: tensor[(None, ...), tile's number]");
     }
   }
   return with_view(t, composition(t.view, by));
@@ -277,7 +262,7 @@ bool has_shape(const View& v) { return !v.axes.empty() || !is_endless(v); }
 
 std::string layout_text(const View& v) {
   if (v.axes.empty()) return std::visit([](const auto& l) { return str(l); }, v.shown());
-  return shape_text(v) + (v.profile ? "" : ":" + nb::cast<std::string>(nb::str(stride_object(v))));
+  return shape_text(v) + (v.profile ? "" : ":" + stride_text(v));
 }
 
 std::string describe_tensor(const Tensor& t) {
@@ -309,13 +294,19 @@ void init(Tensor* self, std::string name, nb::handle buffer_index, nb::handle dt
     view = make_view(s.name, *swizzled, base);
   } else if (const Layout* plain = as_layout(layout)) {
     view = make_view(s.name, *plain, base);
-  } else if (PyTuple_Check(layout.ptr()) || PyList_Check(layout.ptr())) {
-    view = make_view(s.name, axes_in(layout, s.name), base);
+  } else if (is_pair(layout)) {
+    nb::handle shape = PyTuple_GetItem(layout.ptr(), 0), stride = PyTuple_GetItem(layout.ptr(), 1);
+    view = has_symbols(shape) || has_symbols(stride)
+               ? make_view(s.name, axes_in(shape, stride, s.name), base)
+               : make_view(s.name, Layout(int_tuple(shape, "a shape"), strides(stride, "a stride")),
+                           base);
   } else {
-    throw Error("the layout of tensor '" + s.name +
-                "' is an enigma.Layout, such as enigma.Layout((m, n), (n, 1)), a pair of shape and "
-                "stride with sizes of enigma.sym_int, or None, but is " +
-                describe(layout));
+    throw Error(
+        "the layout of tensor '" + s.name +
+        "' is an enigma.Layout, such as enigma.Layout((m, n), (n, 1)), a pair of a shape and a "
+        "stride, ((M, N), (N, 1)), where they have sizes of enigma.sym_int, or None, but "
+        "is " +
+        describe(layout));
   }
   s.elements = static_cast<uint64_t>(elements(view));
   new (self) Tensor{std::make_shared<const Storage>(std::move(s)), std::move(view), {}};

@@ -100,9 +100,10 @@ void check_fits(const View& v, const Layout& l, const Tiler& tiler) {
                      "; compose it with a layout of at most as many"));
 }
 
-/// Error where a tiler counts through modes of which one but the last has no end.
+/// Error where a tiler has too many modes for one without an end, or counts through modes of which
+/// one but the last has no end.
 void check_counts(const View& v, const Layout& l, const Tiler& tiler) {
-  if (v.axes.empty()) return;
+  if (v.axes.empty() || !is_endless(l)) return;
   if (const auto* modes = std::get_if<std::vector<Tiler>>(&tiler.value)) {
     for (size_t k = 0; k < std::min(modes->size(), l.rank()); ++k)
       check_counts(v, l[k], (*modes)[k]);
@@ -114,6 +115,14 @@ void check_counts(const View& v, const Layout& l, const Tiler& tiler) {
     return;
   throw Error(concat("the tiler ", str(tiler), " counts through modes of ", called(v),
                      " whose sizes only a run knows; give a tiler for each mode"));
+}
+
+template <class F>
+std::string nested_text(Node<Mode> l, const F& f) {
+  if (!l.is_tuple()) return str(f(l.leaf()));
+  std::string out;
+  for (Node<Mode> mode : l) out += (out.empty() ? "(" : ",") + nested_text(mode, f);
+  return out + (out.empty() ? "()" : ")");
 }
 
 // ---- Slices ----
@@ -143,7 +152,7 @@ class Slicer {
     if (!l.is_tuple() || l.rank() != c.rank()) {
       if (c.rank() == 1) return walk(l, c.mode(0), origins);
       throw Error(concat(called(v_), " is indexed by ", c.rank(), " coordinates where it has ",
-                         l.is_tuple() ? l.rank() : 1, ": its shape is ", str(v_.layout().shape())));
+                         l.is_tuple() ? l.rank() : 1, ": its shape is ", shape_text(v_)));
     }
     auto part = c.begin();
     for (Node<Mode> mode : l) {
@@ -314,6 +323,14 @@ View make_identity_view(const std::vector<Size>& shape) {
 }
 
 bool is_endless(const View& v) { return is_endless(v.layout()); }
+
+std::string shape_text(const View& v) {
+  return nested_text(v.layout().root(), [&](const Mode& m) { return size_of(v, m); });
+}
+
+std::string stride_text(const View& v) {
+  return nested_text(v.layout().root(), [&](const Mode& m) { return stride_of(v, m); });
+}
 
 Size size_of(const View& v, const Mode& leaf) {
   if (v.axes.empty() || !is_endless(leaf)) return leaf.size;
