@@ -1,11 +1,11 @@
-"""Sizes that only a run knows: one compiled object for arrays of any shape that the tensors have."""
+"""Sizes that only a run knows: one compiled object for arrays of any shape."""
 
 import numpy as np
 import pytest
 from test_jit import explicit_add, tiled_add
 
 import enigma
-from enigma import Layout, Tensor, sym_int
+from enigma import Tensor, sym_int
 
 pytestmark = pytest.mark.usefixtures("device")
 
