@@ -272,7 +272,7 @@ class JitSession:
         """What the kernel sees of its arguments. Buffers are declared in this function's order."""
         trace = session.trace
         trace.set_launch(grid, block)
-        trace.set_sizes(self.sizes, {t.buffer_index for t in self.tensors if t.symbols})
+        trace.set_sizes(self.sizes, [t for t in self.tensors if t.symbols])
         whole = [a.tensor if isinstance(a, _Tile) else a for a in arguments]
         used = {a.buffer_index for a in whole if isinstance(a, _core.Tensor)}
         for a in self.arguments.values():

@@ -3,7 +3,6 @@
 
 #include <nanobind/stl/map.h>
 #include <nanobind/stl/optional.h>
-#include <nanobind/stl/set.h>
 #include <nanobind/stl/shared_ptr.h>
 
 #include <algorithm>
@@ -312,10 +311,17 @@ void bind_trace(nb::module_& m) {
           nb::sig("def set_launch(self, grid: tuple[" ENIGMA_SYMBOLIC
                   ", ...], threads: " ENIGMA_SIZE ") -> None"),
           "Tells the one launch that the kernel is for.")
-      .def("set_sizes", &Trace::set_sizes, nb::arg("indices"), nb::arg("buffers"),
-           nb::sig("def set_sizes(self, indices: dict[str, int], buffers: set[int]) -> None"),
-           "Tells the parameter indices of sizes that only a run knows, and the buffers that have "
-           "them.")
+      .def(
+          "set_sizes",
+          [](Trace& t, std::map<std::string, uint32_t> indices, nb::list tensors) {
+            std::set<uint32_t> buffers;
+            for (nb::handle x : tensors) buffers.insert(nb::cast<const Tensor&>(x).storage->index);
+            t.set_sizes(std::move(indices), std::move(buffers));
+          },
+          nb::arg("indices"), nb::arg("tensors"),
+          nb::sig("def set_sizes(self, indices: dict[str, int], tensors: list[Tensor]) -> None"),
+          "Tells the parameter indices of sizes that only a run knows, and the tensors that have "
+          "them.")
       .def_prop_ro(
           "value_count",
           [](const Trace& t) { return t.ended ? 0 : t.builder.module().values.size(); },
