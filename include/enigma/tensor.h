@@ -28,16 +28,18 @@ using Coordinate = Nested<Index>;
 
 /// Where a view begins: a known number, and a traced one that `multiple`, a power of two, divides.
 struct Origin {
+  Basis basis;  ///< the component of coordinates that it is; empty for indices
   int64_t known = 0;
   ValueId traced;
   int64_t multiple = 0;
 };
 
-/// A layout from its origin on: one for indices, one for each component of coordinates, which are
-/// the strides 1@0, 1@1, ...
+/// A layout from its origin on: one for indices, one for each component of coordinates.
 struct Steps {
   Layout layout;
   std::vector<Origin> origins;
+  /// The number of the origin that a stride steps from.
+  size_t component(const Stride& stride) const;
 };
 
 /// Coordinates in a tensor that its tiles do not divide, as large as the view's layout: an element
@@ -103,6 +105,9 @@ void store(Builder& b, ValueId memory, const View& v, const std::vector<Piece>& 
 void store(Builder& b, ValueId memory, const View& v, Operand value);
 /// The pieces, one for each element, in order.
 std::vector<Piece> split(Builder& b, const std::vector<Piece>& pieces);
+/// The same elements as pieces of these groups.
+std::vector<Piece> regroup(Builder& b, const std::vector<Piece>& pieces,
+                           const std::vector<std::vector<int64_t>>& groups);
 /// The one element of a view that has no others: its index, and whether it exists, where that is
 /// not certain.
 struct Element {

@@ -157,8 +157,8 @@ Place place(Trace& trace, nb::handle memory, nb::handle index, const char* what)
 Place place_in(Trace& trace, const Tensor& t, nb::handle index);
 nb::object threadgroup_tensor(Trace& trace, DType dtype, const AnyLayout& layout);
 
-/// Whether one of two shapes has the sizes of the other, perhaps with modes of modes; ((4,8)) is
-/// (4,8).
+/// Whether one of two shapes has the sizes of the other, perhaps with modes of modes; ((4,8)) and
+/// (4,(8)) are (4,8).
 bool agree(IntTuple a, IntTuple b);
 /// The result of an operation on what Python gave; where there are fragments among it, a fragment
 /// of the results for each element, the other operands being the same for all. `takes_vectors`: the
