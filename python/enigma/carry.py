@@ -9,7 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from enigma._core import DType, Fragment, IRValue
+from enigma._core import (
+    DType,
+    Fragment,
+    IRValue,
+    fragment_form,
+    fragment_of,
+    fragment_values,
+)
 from enigma.errors import error
 from enigma.session import session
 
@@ -79,8 +86,8 @@ def flatten(value: Any, leaves: list[Any], depth: int = DEPTH, like: Shape | Non
         ]
 
     if kind is Fragment:
-        form = value._form(like[1] if like and like[0] is kind else None)
-        values = value._values(form)
+        form = fragment_form(value, like[1] if like and like[0] is kind else None)
+        values = fragment_values(value, form)
         leaves += values
         return (kind, form, *[_NUMBER] * len(values))
     if isinstance(value, Cells) and depth == DEPTH:  # within others it carries itself
@@ -104,7 +111,7 @@ def rebuild(shape: Shape, leaves: Iterator[Any]) -> Any:
         keys = [key.value for key in shape[1]]
         return dict(zip(keys, [rebuild(s, leaves) for s in shape[2:]], strict=True))
     if kind is Fragment:
-        return kind._of([next(leaves) for _ in shape[2:]], shape[1])
+        return fragment_of([next(leaves) for _ in shape[2:]], shape[1])
     if issubclass(kind, Cells):
         return kind._of([rebuild(s, leaves) for s in shape[2:]], shape[1])
     items = [rebuild(s, leaves) for s in shape[1:]]
@@ -128,8 +135,8 @@ def refill(container: Any, value: Any) -> None:
 
 def same_number(a: object, b: object) -> bool:
     """Whether two Python numbers are the same constant: of one type, and equal bit by bit."""
-    if isinstance(a, IRValue) or isinstance(b, IRValue):
-        return a is b or (type(a) is type(b) and a.id == b.id)  # type: ignore[union-attr]
+    if isinstance(a, IRValue) and isinstance(b, IRValue):
+        return a.id == b.id
     return type(a) is type(b) and repr(a) == repr(b)
 
 

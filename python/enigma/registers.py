@@ -186,14 +186,15 @@ class RegisterTensor(Cells):
     def _converted(self, value: _core.IRValue | float | np.generic) -> _core.IRValue:
         if not is_number(value):
             raise error(f"an element of {self._called()} is a number, not {value!r}")
-        same = isinstance(value, _core.IRValue) and value.dtype == self.dtype
-        return value if same else self.dtype(value)
+        if isinstance(value, _core.IRValue) and value.dtype == self.dtype:
+            return value
+        return self.dtype(value)
 
     def load(self) -> _core.Fragment:
         """All elements, as a tensor's load() gives them: to compute with, or to store to a view."""
         order = self._order()
         groups = tuple((k,) for k in range(self.size))
-        return _core.Fragment._of([self._values[at] for at in order], (self.shape, groups))
+        return _core.fragment_of([self._values[at] for at in order], (self.shape, groups))
 
     def store(self, value: _core.Fragment | _core.IRValue | float | np.generic) -> None:
         """Writes a fragment of the same shape, or one number to all elements."""

@@ -210,20 +210,22 @@ that is known, and iterated over, which gives its values.)");
             return dtype_object(f.trace->builder.type(f.pieces[0].value).dtype);
           },
           nb::sig("def dtype(self) -> DType"))
-      .def("_form", &form, nb::arg("like").none(),
-           nb::sig("def _form(self, like: tuple[typing.Any, ...] | None) -> tuple[typing.Any, "
-                   "...]"),
-           "Its shape and the elements of each of its vectors; `like`, another's, where that fits.")
-      .def("_values", &values, nb::arg("form"),
-           nb::sig("def _values(self, form: tuple[typing.Any, ...]) -> list[IRValue]"),
-           "The values of a form.")
-      .def_static("_of", &fragment_of, nb::arg("values"), nb::arg("form"),
-                  nb::sig("def _of(values: collections.abc.Sequence[IRValue], form: "
-                          "tuple[typing.Any, ...]) -> Fragment"),
-                  "The fragment of a form that has these values.")
       .def("__repr__", [](const Fragment& f) {
         return "<Fragment of " + std::to_string(size(f)) + " values, shape " + str(f.shape) + ">";
       });
+
+#define FORM "tuple[typing.Any, ...]"
+  m.def("fragment_form", &form, nb::arg("fragment"), nb::arg("like").none() = nb::none(),
+        nb::sig("def fragment_form(fragment: Fragment, like: " FORM " | None = None) -> " FORM),
+        "Its shape and the elements of each of its vectors; `like`, another's, where that fits.");
+  m.def("fragment_values", &values, nb::arg("fragment"), nb::arg("form"),
+        nb::sig("def fragment_values(fragment: Fragment, form: " FORM ") -> list[IRValue]"),
+        "The vectors of a form.");
+  m.def("fragment_of", &fragment_of, nb::arg("values"), nb::arg("form"),
+        nb::sig("def fragment_of(values: collections.abc.Sequence[IRValue], form: " FORM
+                ") -> Fragment"),
+        "The fragment of a form that has these vectors.");
+#undef FORM
 }
 
 }  // namespace enigma

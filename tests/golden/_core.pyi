@@ -1344,6 +1344,17 @@ class Fragment:
 
     def __repr__(self) -> str: ...
 
+def fragment_form(fragment: Fragment, like: tuple[Any, ...] | None = None) -> tuple[Any, ...]:
+    """
+    Its shape and the elements of each of its vectors; `like`, another's, where that fits.
+    """
+
+def fragment_values(fragment: Fragment, form: tuple[Any, ...]) -> list[IRValue]:
+    """The vectors of a form."""
+
+def fragment_of(values: Sequence[IRValue], form: tuple[Any, ...]) -> Fragment:
+    """The fragment of a form that has these vectors."""
+
 def atomic_load(buf: TracingTensor, index: IRValue | int | tuple[IRValue | int, ...], order: str = 'relaxed', memory_order: str | None = None) -> IRValue:
     """
     the value, read atomically
