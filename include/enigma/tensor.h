@@ -87,6 +87,12 @@ View slice(Builder* b, const View& v, const Coordinate& coord);
 /// layout's shape.
 View partition(Builder* b, const View& v, const Layout& threads, const Index& index);
 
+/// `count` elements of memory that follow each other, from an index on.
+View make_row(const Builder& b, std::string name, ValueId first, int64_t count);
+/// The elements of a view from number `first` on, in the order of their coordinates; nothing where
+/// they are not provably at equal distances, which `first`, a multiple of their count, begins.
+std::optional<View> row(Builder& b, const View& v, const Index& first, int64_t count);
+
 /// Values of elements: one, or the components of a vector. Elements are numbered in the order of
 /// their coordinates, the first mode fastest.
 struct Piece {

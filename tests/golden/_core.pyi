@@ -1488,6 +1488,18 @@ def async_begin(to: TracingTensor, to_offset: IRValue | int, to_pitch: IRValue |
 def async_wait(event: IRValue) -> None:
     """Waits for one copy."""
 
+def copy_row(dst: TracingTensor | Tensor, dst_first: IRValue | int, src: TracingTensor | Tensor, src_first: IRValue | int, count: int) -> bool:
+    """
+    Copies elements that follow each other, as vectors where they are aligned; False where they
+    have to be copied one by one.
+    """
+
+def load_row(src: TracingTensor | Tensor, first: IRValue | int, count: int) -> list[IRValue] | None:
+    """Elements that follow each other, as copy_row loads them."""
+
+def store_row(dst: TracingTensor | Tensor, first: IRValue | int, values: list[IRValue]) -> bool:
+    """Writes elements that follow each other, as copy_row does."""
+
 def gemm_shared(A: TracingTensor, B: TracingTensor, C: TracingTensor, M: int, N: int, K: int, transpose_A: bool, transpose_B: bool, accum_dtype: DType | str | type, use_simdgroup: bool | None) -> None:
     """C += A @ B, by the whole threadgroup."""
 
