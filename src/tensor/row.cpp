@@ -1,4 +1,6 @@
-// Rows: elements at equal distances, which copies move several at a time.
+// Rows: elements at equal distances, of which copies move several at a time or all together.
+
+#include <algorithm>
 
 #include "enigma/tensor.h"
 #include "tensor/index.h"
@@ -34,6 +36,31 @@ std::optional<View> row(Builder& b, const View& v, const Index& first, int64_t c
   View out = slice(&b, v, Coordinate(first));
   out.steps.layout = rows[0];
   for (size_t k = 0; k < out.guards.size(); ++k) out.guards[k].steps.layout = rows[k + 1];
+  return out;
+}
+
+std::optional<Rows> rows(const View& v) {
+  if (v.profile || v.swizzle || !v.guards.empty()) return std::nullopt;
+  std::vector<Mode> modes;
+  for (const Mode& m : v.layout().leaves()) {
+    if (m.size > 1) modes.push_back(m);
+  }
+  std::sort(modes.begin(), modes.end(),
+            [](const Mode& x, const Mode& y) { return x.stride.value < y.stride.value; });
+  Rows out;
+  for (const Mode& m : modes) {
+    const int64_t stride = m.stride.value;
+    if (out.count == 1 && stride == out.width) {
+      out.width *= m.size;
+    } else if (out.count == 1 && stride > out.width) {
+      out.count = m.size;
+      out.pitch = stride;
+    } else if (out.count > 1 && stride == out.count * out.pitch) {
+      out.count *= m.size;
+    } else {
+      return std::nullopt;
+    }
+  }
   return out;
 }
 

@@ -1477,9 +1477,10 @@ class Ring:
 
 COPY_DONE: int = 4294967295
 
-def async_memory(what: str, x: object, device: bool) -> TracingTensor:
+def async_memory(what: str, x: object, device: bool, source: bool, pitch: object, columns: object, rows: object) -> TracingTensor:
     """
-    The buffer, or the threadgroup memory, that a copy called `what` was given.
+    The buffer, or the threadgroup memory, that a copy called `what` was given; its pitch is None
+    for a line.
     """
 
 def async_begin(to: TracingTensor, to_offset: IRValue | int, to_pitch: IRValue | int, source: TracingTensor, offset: IRValue | int, pitch: IRValue | int, columns: IRValue | int, rows: IRValue | int) -> IRValue:
