@@ -1,7 +1,7 @@
 """Enigma's C++ core: tracing, compiling and running kernels."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, Literal, NoReturn, overload
+from typing import Any, Literal, Never, NoReturn, overload
 
 import numpy
 
@@ -877,21 +877,35 @@ class IRValue:
     def __getitem__(self, index: IRValue | float | numpy.generic, /) -> IRValue:
         """A component of a vector, or a column of a matrix, counted from 0."""
 
+    def __setitem__(self, index: object, value: object, /) -> Never: ...
+
     @property
     def x(self) -> IRValue:
         """Component 0 of a vector."""
+
+    @x.setter
+    def x(self, value: Never, /) -> None: ...
 
     @property
     def y(self) -> IRValue:
         """Component 1 of a vector."""
 
+    @y.setter
+    def y(self, value: Never, /) -> None: ...
+
     @property
     def z(self) -> IRValue:
         """Component 2 of a vector."""
 
+    @z.setter
+    def z(self, value: Never, /) -> None: ...
+
     @property
     def w(self) -> IRValue:
         """Component 3 of a vector."""
+
+    @w.setter
+    def w(self, value: Never, /) -> None: ...
 
     def __index__(self) -> int: ...
 
