@@ -89,6 +89,20 @@ View slice(Builder* b, const View& v, const Coordinate& coord);
 /// layout's shape.
 View partition(Builder* b, const View& v, const Layout& threads, const Index& index);
 
+/// `count` elements of memory that follow each other, from an index on.
+View make_row(const Builder& b, std::string name, ValueId first, int64_t count);
+/// The elements of a view from number `first` on, in the order of their coordinates; nothing where
+/// they are not provably at equal distances, which `first`, a multiple of their count, begins.
+std::optional<View> row(Builder& b, const View& v, const Index& first, int64_t count);
+
+/// Rows of memory: `count` of them, of `width` elements side by side, that begin `pitch` apart.
+struct Rows {
+  int64_t width = 1, count = 1, pitch = 0;
+};
+/// What a view fills of its memory from its first element on; nothing where that is not made of
+/// such rows, in whatever order, or where some elements may not exist.
+std::optional<Rows> rows(const View& v);
+
 /// Values of elements: one, or the components of a vector. Elements are numbered in the order of
 /// their coordinates, the first mode fastest.
 struct Piece {

@@ -153,7 +153,9 @@ struct Place {
 };
 /// The same of a TracingTensor or a Tensor.
 Place place(Trace& trace, nb::handle memory, nb::handle index, const char* what);
-/// The same of a tensor.
+/// The memory that a tensor views; Error for one of another trace, and for an identity tensor.
+ValueId memory_of(Trace& trace, const Tensor& t, const char* what);
+/// The same as place() of a tensor.
 Place place_in(Trace& trace, const Tensor& t, nb::handle index);
 nb::object threadgroup_tensor(Trace& trace, DType dtype, const AnyLayout& layout);
 
