@@ -28,10 +28,10 @@ using Coordinate = Nested<Index>;
 
 /// Where a view begins: a known number, and a traced one that `multiple`, a power of two, divides.
 struct Origin {
-  Basis basis;  ///< the component of coordinates that it is; empty for indices
   int64_t known = 0;
   ValueId traced;
   int64_t multiple = 0;
+  Basis basis = {};  ///< the component of coordinates that it is; empty for indices
 };
 
 /// A layout from its origin on: one for indices, one for each component of coordinates.
