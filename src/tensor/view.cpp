@@ -19,12 +19,6 @@ bool is_endless(const Layout& l) {
                      [](const Mode& m) { return is_endless(m); });
 }
 
-Basis component(size_t i) { return Basis({static_cast<int64_t>(i)}); }
-
-size_t component_of(const Stride& s) {
-  return s.basis.empty() ? 0 : static_cast<size_t>(s.basis.path()[0]);
-}
-
 /// The largest index above the origin, and the lowest, which is at most 0.
 std::pair<int64_t, int64_t> reach(const Layout& l) {
   int64_t low = 0, high = 0;
@@ -34,22 +28,11 @@ std::pair<int64_t, int64_t> reach(const Layout& l) {
   return {low, high};
 }
 
-/// The shape of a layout, with a component for each of its leaves.
-Layout coordinates_of(const Layout& l) {
-  Nested<Mode> out = Nested<Mode>::blank();
-  const std::string& profile = l.modes().profile();
-  size_t k = 0;
-  for (char c : profile) {
-    if (c == '(') {
-      out.open();
-    } else if (c == ')') {
-      out.close();
-    } else {
-      out.push({l.leaves()[k].size, Stride(1, component(k))});
-      ++k;
-    }
-  }
-  return Layout(std::move(out));
+/// Each coordinate of a shape as itself.
+Steps coordinates_of(const IntTuple& shape) {
+  Steps out{make_identity_layout(shape), {}};
+  for (const Mode& m : out.layout.leaves()) out.origins.emplace_back().basis = m.stride.basis;
+  return out;
 }
 
 /// The modes of a layout that a tiler takes apart, without the bounds between what follows each
@@ -67,15 +50,15 @@ Layout merged(const Layout& l, const Tiler& tiler) {
 
 /// Marks the components of the modes that a tiler covers beyond their end. Both layouts have a mode
 /// for each of the tiler.
-void limit(const Layout& coords, const Tiler& tiler, std::vector<std::optional<Size>>& limits) {
+void limit(Guard& g, const Layout& coords, const Tiler& tiler) {
   if (const auto* modes = std::get_if<std::vector<Tiler>>(&tiler.value)) {
-    for (size_t k = 0; k < modes->size(); ++k) limit(coords[k], (*modes)[k], limits);
+    for (size_t k = 0; k < modes->size(); ++k) limit(g, coords[k], (*modes)[k]);
     return;
   }
   if (std::holds_alternative<Tiler::Whole>(tiler.value) || is_endless(coords)) return;
   if (logical_divide(coords, tiler).size() == coords.size()) return;
   const Mode& last = coords.leaves().back();  // the one that a layout has no end in
-  limits[component_of(last.stride)] = last.size;
+  g.limits[g.steps.component(last.stride)] = last.size;
 }
 
 template <class F>
@@ -133,7 +116,7 @@ class Slicer {
 
   Steps run(const Steps& steps, const Coordinate& coord) {
     Steps out = steps;
-    walk(steps.layout.root(), coord.root(), out.origins);
+    walk(steps.layout.root(), coord.root(), out);
     out.layout = slice(steps.layout, known(coord));
     return out;
   }
@@ -146,23 +129,23 @@ class Slicer {
   }
 
  private:
-  void walk(Node<Mode> l, Node<Index> c, std::vector<Origin>& origins) {
+  void walk(Node<Mode> l, Node<Index> c, Steps& out) {
     if (c.is_none()) return;
-    if (c.is_leaf()) return step(l, c.leaf(), origins);
+    if (c.is_leaf()) return step(l, c.leaf(), out);
     if (!l.is_tuple() || l.rank() != c.rank()) {
-      if (c.rank() == 1) return walk(l, c.mode(0), origins);
+      if (c.rank() == 1) return walk(l, c.mode(0), out);
       throw Error(concat(called(v_), " is indexed by ", c.rank(), " coordinates where it has ",
                          l.is_tuple() ? l.rank() : 1, ": its shape is ", shape_text(v_)));
     }
     auto part = c.begin();
     for (Node<Mode> mode : l) {
-      walk(mode, *part, origins);
+      walk(mode, *part, out);
       ++part;
     }
   }
 
-  void step(Node<Mode> l, const Index& x, std::vector<Origin>& origins) {
-    if (!v_.axes.empty() && is_endless(Layout(Nested<Mode>(l)))) return count(l, x, origins);
+  void step(Node<Mode> l, const Index& x, Steps& out) {
+    if (!v_.axes.empty() && is_endless(Layout(Nested<Mode>(l)))) return count(l, x, out);
     const Layout modes = coalesce(Layout(Nested<Mode>(l)));
     int64_t size = modes.size(), place = 1;
     if (x.is_known() && (x.known < 0 || x.known >= size)) {
@@ -172,14 +155,14 @@ class Slicer {
     Digits digits(b_, x, size, v_.wide);
     for (const Mode& m : modes.leaves()) {
       if (m.stride.value != 0) {
-        add(b_, origins[component_of(m.stride)], digits.at(place, m.size), m.stride.value);
+        add(b_, out.origins[out.component(m.stride)], digits.at(place, m.size), m.stride.value);
       }
       place *= m.size;
     }
   }
 
   /// The same where sizes are not known: what counts through the last mode has no end.
-  void count(Node<Mode> l, Index x, std::vector<Origin>& origins) {
+  void count(Node<Mode> l, Index x, Steps& out) {
     if (x.is_known() && x.known < 0) {
       throw Error(
           concat("the coordinate ", x.known, " is outside of ", called(v_), ": it counts from 0"));
@@ -195,7 +178,7 @@ class Slicer {
       } else if (!x.is_known() && b_->type(x.value).dtype != DType::U32) {
         digit = b_->cast(x.value, DType::U32);
       }
-      add(b_, origins[component_of(m.stride)], digit, m.stride.value);
+      add(b_, out.origins[out.component(m.stride)], digit, m.stride.value);
     }
   }
 
@@ -216,17 +199,12 @@ class Slicer {
   const View& v_;
 };
 
-/// A view of coordinates, with a mode for each size, and without an end where it is not known.
-View coordinates_view(const std::vector<Size>& sizes) {
-  Nested<Mode> modes = Nested<Mode>::blank();
-  modes.open();
-  for (size_t k = 0; k < sizes.size(); ++k) {
-    modes.push({sizes[k].is_known() ? sizes[k].known() : kEndless, Stride(1, component(k))});
-  }
-  View v;
-  v.steps.layout = Layout(std::move(modes.close()));
-  v.steps.origins.resize(sizes.size());
-  return v;
+/// Coordinates with a mode for each size, without an end where it is not known.
+Steps coordinates_of(const std::vector<Size>& sizes) {
+  IntTuple shape = IntTuple::blank();
+  shape.open();
+  for (const Size& s : sizes) shape.push(s.is_known() ? s.known() : kEndless);
+  return coordinates_of(shape.close());
 }
 
 }  // namespace
@@ -234,6 +212,13 @@ View coordinates_view(const std::vector<Size>& sizes) {
 std::string called(const View& v) {
   if (v.profile) return "an identity tensor";
   return v.name.empty() ? "a tensor" : concat("'", v.name, "'");
+}
+
+size_t Steps::component(const Stride& stride) const {
+  for (size_t k = 0; k < origins.size(); ++k) {
+    if (origins[k].basis == stride.basis) return k;
+  }
+  return 0;  // a stride of 0 is of none
 }
 
 AnyLayout View::shown() const {
@@ -278,9 +263,10 @@ View make_view(std::string name, std::vector<Axis> axes, int64_t base) {
     sizes.push_back(a.size);
     end.limits.push_back(a.size.is_known() ? std::optional<Size>() : a.size);
   }
-  View v = coordinates_view(sizes);
+  View v;
   v.name = std::move(name);
   v.base = base;
+  v.steps = coordinates_of(sizes);
   for (const Axis& a : axes) {
     if (!a.size.is_known() && !a.size.symbol()) {
       throw Error(concat(called(v), " has the size ", str(a.size),
@@ -309,14 +295,14 @@ View make_endless_view(std::string name, int64_t base) {
 
 View make_identity_view(const IntTuple& shape) {
   View v;
-  v.steps.layout = coordinates_of(Layout(shape));
+  v.steps = coordinates_of(shape);
   v.profile = shape.profile();
-  v.steps.origins.resize(v.steps.layout.leaves().size());
   return v;
 }
 
 View make_identity_view(const std::vector<Size>& shape) {
-  View v = coordinates_view(shape);
+  View v;
+  v.steps = coordinates_of(shape);
   v.profile = v.layout().shape().profile();
   for (const Size& s : shape) v.axes.push_back({s, 0});
   return v;
@@ -334,12 +320,12 @@ std::string stride_text(const View& v) {
 
 Size size_of(const View& v, const Mode& leaf) {
   if (v.axes.empty() || !is_endless(leaf)) return leaf.size;
-  return ceil_div(v.axes[component_of(leaf.stride)].size, leaf.stride.value);
+  return ceil_div(v.axes[v.steps.component(leaf.stride)].size, leaf.stride.value);
 }
 
 Size stride_of(const View& v, const Mode& leaf) {
   if (v.axes.empty()) return leaf.stride.value;
-  return leaf.stride.value * v.axes[component_of(leaf.stride)].stride;
+  return leaf.stride.value * v.axes[v.steps.component(leaf.stride)].stride;
 }
 
 int64_t elements(const View& v) {
@@ -354,13 +340,14 @@ View zipped_divide(const View& v, const Tiler& tiler) {
   View out = transformed(v, [&](const Layout& l) { return zipped_divide(l, tiler); });
   if (v.profile || (v.axes.empty() && out.size() == v.size())) return out;
   Guard g;
-  const Layout coords = coordinates_of(merged(v.layout(), tiler));
-  g.limits.resize(coords.leaves().size());
-  limit(coords, tiler, g.limits);
+  g.steps = coordinates_of(merged(v.layout(), tiler).shape());
+  g.limits.resize(g.steps.origins.size());
+  const Layout coords = g.steps.layout;
+  limit(g, coords, tiler);
   if (std::none_of(g.limits.begin(), g.limits.end(), [](const auto& l) { return l.has_value(); })) {
     return out;
   }
-  g.steps = {zipped_divide(coords, tiler), std::vector<Origin>(coords.leaves().size())};
+  g.steps.layout = zipped_divide(coords, tiler);
   out.guards.push_back(std::move(g));
   return out;
 }
