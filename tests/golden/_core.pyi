@@ -757,9 +757,9 @@ class Trace:
     def set_launch(self, grid: tuple[int | SymInt, ...], threads: int | tuple[int, ...]) -> None:
         """Tells the one launch that the kernel is for."""
 
-    def set_sizes(self, indices: dict[str, int], buffers: set[int]) -> None:
+    def set_sizes(self, indices: dict[str, int], tensors: list[Tensor]) -> None:
         """
-        Tells the parameter indices of sizes that only a run knows, and the buffers that have them.
+        Tells the parameter indices of sizes that only a run knows, and the tensors that have them.
         """
 
     @property
