@@ -39,7 +39,10 @@ int Body::in_step(const Phase& p) const {
     const Instruction& inst = m_[id];
     Shape shape = info(inst.op).shape;
     work.instructions += shape == Shape::Map && !is_instruction(inst.op) ? kHard : 1;
-    bool alone = shape == Shape::Atomic || shape == Shape::SimdMatrix || inst.op == Op::While;
+    bool matrices = std::any_of(inst.results.begin(), inst.results.end(),
+                                [&](ValueId v) { return m_.type(v).is_simd_matrix(); });
+    bool alone =
+        shape == Shape::Atomic || shape == Shape::SimdMatrix || inst.op == Op::While || matrices;
     if (alone) work.in_step = false;
     if (inst.op == Op::If && !group_uniform(inst.operands[0])) {
       work.in_step &= where != InTurns || std::all_of(inst.regions.begin(), inst.regions.end(),
@@ -274,7 +277,7 @@ void Body::loop_for_in_step(InstId id) {
   std::vector<V> state = first_index(inst);
   std::vector<V> start = all_formed(std::span(inst.operands).subspan(3), carried);
   state.insert(state.end(), start.begin(), start.end());
-  turns(inst, count.common, state, Mask{});
+  turns(inst, count.common, state, whole_body(inst, Mask{}));
   std::string rest = e_.new_label("rest"), end = e_.new_label("together"), before = e_.block();
   jump_if(count.more, rest, end);
   e_.begin_block(rest);
