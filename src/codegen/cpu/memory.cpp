@@ -342,12 +342,14 @@ void Body::load(InstId id, const Mask& mask) {
   const Instruction& inst = m_[id];
   ValueId memory = inst.operands[0], index = inst.operands[1];
   DType dtype = m_.type(memory).dtype;
-  if (!all_) return set(inst.results[0], load_from(place(memory, index, mask, id), dtype, mask));
-  std::vector<Place> places = places_in_step(memory, index, id);
-  each([&] {
+  std::vector<Place> places;
+  if (all_) places = places_in_step(memory, index, id);
+  auto one = [&] {
     Place p = places.empty() ? place(memory, index, mask, id) : places[one_];
+    read_ahead(id, dtype, p, mask);
     set(inst.results[0], load_from(p, dtype, mask));
-  });
+  };
+  all_ ? each(one) : one();
 }
 
 // Tests for the edge of a matrix hold everywhere but there, so that all 32 lanes load without
