@@ -152,6 +152,21 @@ Operand operand(Trace& trace, nb::handle x, const char* what);
 bool try_operand(Trace& trace, nb::handle x, const char* what, Operand& out);
 std::vector<Operand> operands(Trace& trace, nb::handle list, const char* what);
 
+/// Python's operators on memory, which is no value: an index that was forgotten. `refuse` says so;
+/// left to Python, `A == 3` would be False.
+template <class Class, class F>
+void refuse_operators(Class& c, const F& refuse) {
+  for (const BinaryOperator& op : kBinary) {
+    for (const char* method : {op.method, op.reflected}) {
+      if (!method) continue;
+      const std::string sig =
+          std::string("def ") + method + "(self, other: object, /) -> typing.NoReturn";
+      c.def(method, refuse, nb::arg("other").none(), nb::sig(sig.c_str()));
+    }
+  }
+  c.def("__hash__", [](nb::handle self) { return reinterpret_cast<intptr_t>(self.ptr()) >> 4; });
+}
+
 /// Memory that is alive in this trace; Error otherwise.
 const TracingTensor& tensor(Trace& trace, nb::handle x, const char* what);
 /// The position in memory that an index means: int, integer value, or a tuple of them for memory
@@ -169,6 +184,8 @@ Place place(Trace& trace, nb::handle memory, nb::handle index, const char* what)
 ValueId memory_of(Trace& trace, const Tensor& t, const char* what);
 /// The same as place() of a tensor.
 Place place_in(Trace& trace, const Tensor& t, nb::handle index);
+/// What is said of a tensor where a value is needed.
+std::string no_value(const Tensor& t);
 nb::object threadgroup_tensor(Trace& trace, DType dtype, const AnyLayout& layout);
 
 /// Whether one of two shapes has the sizes of the other, perhaps with modes of modes; ((4,8)) and

@@ -331,6 +331,14 @@ Place place_in(Trace& trace, const Tensor& t, nb::handle index) {
   return {memory, e.index, e.exists};
 }
 
+std::string no_value(const Tensor& t) {
+  if (!t.storage) return "an identity tensor is no value; index it, which gives a coordinate";
+  const std::string& name = t.storage->name;
+  return (name.empty() ? "a tensor" : "'" + name + "'") +
+         " is memory, not a value; read all of its elements with load(), or one with an index for "
+         "each mode";
+}
+
 nb::object threadgroup_tensor(Trace& trace, DType dtype, const AnyLayout& layout) {
   View view = make_view("threadgroup memory", layout);
   ValueId id = trace.builder.threadgroup_alloc(dtype, elements(view));
@@ -465,6 +473,8 @@ above 30, a base_offset below 0, and a layout whose indices are negative.)");
               " | None"),
           "The number of elements, of the tensor or of a mode; None for a row of any size.")
       .def("__repr__", &describe_tensor);
+
+  refuse_operators(c, [](const Tensor& t, nb::handle) -> nb::object { throw Error(no_value(t)); });
 
   m.def(
       "tensor_zipped_divide",
