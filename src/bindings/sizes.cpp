@@ -233,11 +233,13 @@ void Sizes::check(const Array& array, const std::vector<int64_t>& values) const 
     if (t.param != array.param) continue;
     const std::vector<Axis>& axes = t.view.axes;
     std::vector<int64_t> sizes, strides;
-    int64_t reach = t.view.base + 1;
     for (const Axis& a : axes) {
       sizes.push_back(value(a.size, values));
       strides.push_back(value(a.stride, values));
-      __int128 more = static_cast<__int128>(sizes.back() - 1) * strides.back() + reach;
+    }
+    int64_t reach = t.view.base + 1;
+    for (size_t k = 0; k < axes.size(); ++k) {
+      __int128 more = static_cast<__int128>(sizes[k] - 1) * strides[k] + reach;
       if (more > int64_t{UINT32_MAX}) {
         fail("'" + t.view.name + "' of shape " + shown(sizes) + " reaches beyond " +
              std::to_string(UINT32_MAX) +
