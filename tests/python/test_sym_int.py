@@ -144,21 +144,38 @@ def test_partitions_loops_and_scalars():
         np.testing.assert_allclose(c, 2 * x.sum(0, dtype=np.float64), rtol=1e-4, atol=1e-4)
 
 
+@enigma.kernel
+def plus(x: enigma.Tensor, n: enigma.Scalar("f32"), half: enigma.Scalar("u32")):
+    x[1] = n + enigma.metal_cast(half, "float")
+
+
 @enigma.jit
-def scaled(mX: enigma.Tensor, mY: enigma.Tensor):
-    gX, gY = (enigma.tensor_zipped_divide(t, (None, 64)) for t in (mX, mY))
+def counting(x: enigma.Tensor):
+    (m,) = x.shape
 
     @enigma.kernel
-    def body(x, y):
-        i = enigma.thread_position_in_threadgroup()
-        row = x[(0, None), (0, 0)]
-        y[(0, i % 64), (0, 0)] = row[i] * 2.0
+    def count():
+        n = m
+        with enigma.for_range(0, 4) as i:
+            n = n + i
+        with enigma.if_(m > 4):
+            n = m * 2
+        x[0] = enigma.metal_cast(n, "float")
 
-    body(gX, gY).launch(grid=64, block=64)
+    count().launch(grid=1, block=1)
+    plus(x, m, m // 2).launch(grid=1, block=1)
+
+
+def test_sizes_as_numbers_of_a_kernel():
+    compiled = enigma.compile(counting, Tensor("X", 0, "float", ((M,), (1,))))
+    for n, want in ((4, [10, 6]), (9, [18, 13]), (1, [7])):
+        x = np.zeros(n, np.float32)
+        compiled(x)
+        assert x[:2].tolist() == want
 
 
 def test_modes_that_are_known_and_strides_of_their_own():
-    """A matrix of 3-vectors, column by column, rows with a pitch: strides are any terms."""
+    """A matrix of vectors of 3, to three matrices of columns that lie a pitch apart."""
     pitch = sym_int("P", divisibility=4)
 
     @enigma.jit
