@@ -96,20 +96,37 @@ class Products {
   }
 
  private:
-  // ---- indices: numbers are combined here, so that nothing is emitted for them ----
-  Operand plus(const Operand& x, const Operand& y) { return combine("+", x, y); }
-  Operand times(const Operand& x, int64_t y) { return combine("*", x, y); }
-  Operand combine(std::string_view op, const Operand& x, const Operand& y) {
-    auto number = [](const Operand& z) -> std::optional<int64_t> {
-      const Literal* l = std::get_if<Literal>(&z);
-      return l ? std::optional(std::get<int64_t>(*l)) : std::nullopt;
-    };
-    const bool sum = op == "+";
-    auto a = number(x), b = number(y);
-    if (a && b) return sum ? *a + *b : *a * *b;
-    if (b == (sum ? 0 : 1)) return x;
-    if (a == (sum ? 0 : 1)) return y;
-    return a ? b_.apply(op, {y, x}) : b_.apply(op, {x, y});
+  // ---- indices: numbers are combined here and come last, so that places near each other differ by
+  // ---- a number alone ----
+  struct Parts {
+    Operand traced;  // 0 where nothing is
+    int64_t known;
+  };
+  Parts apart(const Operand& x) const {
+    if (const Literal* l = std::get_if<Literal>(&x)) return {0, std::get<int64_t>(*l)};
+    const ValueId v = std::get<ValueId>(x);
+    const Instruction* def = b_.module().def(v);
+    if (!def || def->op != Op::AddI || info(b_.type(v).dtype).bits < 32) return {x, 0};
+    const Instruction* last = b_.module().def(def->operands[1]);
+    if (!last || last->op != Op::Constant || last->attr > INT32_MAX) return {x, 0};
+    return {def->operands[0], static_cast<int64_t>(last->attr)};
+  }
+  Operand joined(const Operand& traced, int64_t known) {
+    if (!std::holds_alternative<ValueId>(traced)) return known;
+    return known ? b_.apply("+", {traced, known}) : traced;
+  }
+  Operand plus(const Operand& x, const Operand& y) {
+    const Parts a = apart(x), b = apart(y);
+    const bool both =
+        std::holds_alternative<ValueId>(a.traced) && std::holds_alternative<ValueId>(b.traced);
+    const Operand& one = std::holds_alternative<ValueId>(a.traced) ? a.traced : b.traced;
+    return joined(both ? Operand(b_.apply("+", {a.traced, b.traced})) : one, a.known + b.known);
+  }
+  Operand times(const Operand& x, int64_t y) {
+    if (y == 1) return x;
+    const Parts a = apart(x);
+    if (!std::holds_alternative<ValueId>(a.traced)) return a.known * y;
+    return joined(b_.apply("*", {a.traced, y}), a.known * y);
   }
 
   Operand at(const Tile& tile, bool transposed, const Operand& row, const Operand& col) {

@@ -10,6 +10,7 @@ namespace enigma::msl {
 namespace {
 
 constexpr size_t kLongestText = 72;  // longer expressions are split over locals
+constexpr size_t kLongestSum = 24;   // of a name and a number that is written wherever it is used
 
 using Hand = Frag (*)(Writer&, const Instruction&);
 
@@ -363,9 +364,12 @@ bool Writer::stays_text(InstId id, const Frag& f) const {
   // `uint(n)` reads better than a name for it.
   bool cheap = info(inst.op).shape == Shape::Cast && !f.loads && f.reads.empty() &&
                f.text.size() <= 16 && f.text.find_first_of(" [") == f.text.npos;
+  // And so does `row + 8u`.
+  cheap |= inst.op == Op::AddI && constant(inst.operands[1]) && f.form == Form::Exact && !f.loads &&
+           f.reads.empty() && f.text.size() <= kLongestSum && frags_[inst.operands[0].index].atom;
   if (cheap) return true;
   return users.size() == 1 && f.text.size() <= kLongestText &&
-         uses_.places[users[0].index].region == uses_.places[id.index].region;
+         uses_.in_or_under(uses_.places[id.index].region, users[0]);
 }
 
 void Writer::define(InstId id, Frag f) {
@@ -452,20 +456,20 @@ std::string Writer::local_name(InstId id) {
 // ---- order
 // ---------------------------------------------------------------------------------------
 
-void Writer::settle(const std::function<bool(const Frag&)>& matters) {
+void Writer::settle(const std::function<bool(ValueId, const Frag&)>& matters) {
   std::vector<ValueId> now, later;
-  for (ValueId v : waiting_) (matters(frags_[v.index]) ? now : later).push_back(v);
+  for (ValueId v : waiting_) (matters(v, frags_[v.index]) ? now : later).push_back(v);
   if (now.empty()) return;
   waiting_ = std::move(later);
   for (ValueId v : now) write_local(m_[v].def, to_exact(frags_[v.index], type(v)));
 }
 
 void Writer::settle_loads() {
-  settle([](const Frag& f) { return f.loads; });
+  settle([](ValueId, const Frag& f) { return f.loads; });
 }
 
 void Writer::settle_reads(uint32_t variable) {
-  settle([variable](const Frag& f) {
+  settle([variable](ValueId, const Frag& f) {
     return std::find(f.reads.begin(), f.reads.end(), variable) != f.reads.end();
   });
 }

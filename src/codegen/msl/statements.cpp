@@ -181,11 +181,19 @@ bool Writer::reads_any(const Frag& f, const std::set<uint32_t>& variables) const
                      [&](uint32_t v) { return variables.contains(v); });
 }
 
-// Waiting texts that would see what the instruction does are written out before it.
+// Waiting texts that would see what the instruction does are written out before it. A load that
+// its first arm alone wants waits on: the arm keeps the order of the program.
 void Writer::before_region_op(InstId id) {
-  if (has_effects(id)) settle_loads();
+  if (has_effects(id)) {
+    const Instruction& inst = m_[id];
+    settle([&](ValueId v, const Frag& f) {
+      const std::vector<InstId>& users = uses_.users[v.index];
+      return f.loads && !(inst.op == Op::If && users.size() == 1 &&
+                          uses_.in_or_under(inst.regions[0], users[0]));
+    });
+  }
   std::set<uint32_t> assigned = assigned_in(id);
-  if (!assigned.empty()) settle([&](const Frag& f) { return reads_any(f, assigned); });
+  if (!assigned.empty()) settle([&](ValueId, const Frag& f) { return reads_any(f, assigned); });
 }
 
 // ---- control flow

@@ -77,7 +77,7 @@ class Writer {
   bool stays_text(InstId id, const Frag& f) const;
   void write_local(InstId id, const Frag& f);
   std::string local_name(InstId id);
-  void settle(const std::function<bool(const Frag&)>& matters);
+  void settle(const std::function<bool(ValueId, const Frag&)>& matters);
   void settle_loads();
   void settle_reads(uint32_t variable);
 
