@@ -4,6 +4,8 @@
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/shared_ptr.h>
 
+#include <algorithm>
+
 namespace enigma {
 namespace {
 
@@ -311,6 +313,15 @@ void bind_trace(nb::module_& m) {
   m.def(
       "has_trace", []() { return Trace::current() != nullptr; },
       "Whether this thread is tracing a kernel.");
+  m.def(
+      "same_objects",
+      [](const nb::list& a, const nb::list& b) {
+        const auto size = static_cast<Py_ssize_t>(std::min(a.size(), b.size()));
+        Py_ssize_t k = 0;
+        while (k < size && PyList_GetItem(a.ptr(), k) == PyList_GetItem(b.ptr(), k)) ++k;
+        return k;
+      },
+      nb::arg("a"), nb::arg("b"), "How many objects at the beginning of two lists are the same.");
 }
 
 }  // namespace enigma
