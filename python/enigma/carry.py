@@ -16,7 +16,7 @@ from enigma.session import session
 DEPTH = 8
 
 # The shape of a number; other shapes are tuples (kind, details...).
-_NUMBER = ("number",)
+NUMBER = ("number",)
 _NUMBERS = (IRValue, bool, int, float, np.generic)
 
 
@@ -58,11 +58,11 @@ def flatten(value: Any, leaves: list[Any], depth: int = DEPTH) -> tuple[Any, ...
     """Appends the numbers in `value` to `leaves`; gives the shape from which it can be rebuilt."""
     if isinstance(value, _NUMBERS):
         leaves.append(value)
-        return _NUMBER
+        return NUMBER
     kind = type(value)
     if isinstance(value, Cells) and depth == DEPTH:  # within others it carries itself
         leaves += value._values
-        return (kind, value._form(), *[_NUMBER] * len(value._values))
+        return (kind, value._form(), *[NUMBER] * len(value._values))
     if depth:
         if isinstance(value, tuple) or kind is list:
             return (kind, *[flatten(x, leaves, depth - 1) for x in value])

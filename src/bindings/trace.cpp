@@ -4,8 +4,6 @@
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/shared_ptr.h>
 
-#include <algorithm>
-
 namespace enigma {
 namespace {
 
@@ -315,13 +313,15 @@ void bind_trace(nb::module_& m) {
       "Whether this thread is tracing a kernel.");
   m.def(
       "same_objects",
-      [](const nb::list& a, const nb::list& b) {
-        const auto size = static_cast<Py_ssize_t>(std::min(a.size(), b.size()));
-        Py_ssize_t k = 0;
-        while (k < size && PyList_GetItem(a.ptr(), k) == PyList_GetItem(b.ptr(), k)) ++k;
-        return k;
+      [](const nb::list& a, const nb::list& b, size_t count) {
+        if (a.size() < count || b.size() < count) return false;
+        for (Py_ssize_t k = 0; k < static_cast<Py_ssize_t>(count); ++k) {
+          if (PyList_GetItem(a.ptr(), k) != PyList_GetItem(b.ptr(), k)) return false;
+        }
+        return true;
       },
-      nb::arg("a"), nb::arg("b"), "How many objects at the beginning of two lists are the same.");
+      nb::arg("a"), nb::arg("b"), nb::arg("count"),
+      "Whether two lists begin with the same objects, `count` of them.");
 }
 
 }  // namespace enigma
