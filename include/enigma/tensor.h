@@ -31,13 +31,15 @@ struct Origin {
   int64_t known = 0;
   ValueId traced;
   int64_t multiple = 0;
+  Basis basis = {};  ///< the component of coordinates that it is; empty for indices
 };
 
-/// A layout from its origin on: one for indices, one for each component of coordinates, which are
-/// the strides 1@0, 1@1, ...
+/// A layout from its origin on: one for indices, one for each component of coordinates.
 struct Steps {
   Layout layout;
   std::vector<Origin> origins;
+  /// The number of the origin that a stride steps from.
+  size_t component(const Stride& stride) const;
 };
 
 /// Coordinates in a tensor that its tiles do not divide, as large as the view's layout: an element
@@ -87,6 +89,20 @@ View slice(Builder* b, const View& v, const Coordinate& coord);
 /// layout's shape.
 View partition(Builder* b, const View& v, const Layout& threads, const Index& index);
 
+/// `count` elements of memory that follow each other, from an index on.
+View make_row(const Builder& b, std::string name, ValueId first, int64_t count);
+/// The elements of a view from number `first` on, in the order of their coordinates; nothing where
+/// they are not provably at equal distances, which `first`, a multiple of their count, begins.
+std::optional<View> row(Builder& b, const View& v, const Index& first, int64_t count);
+
+/// Rows of memory: `count` of them, of `width` elements side by side, that begin `pitch` apart.
+struct Rows {
+  int64_t width = 1, count = 1, pitch = 0;
+};
+/// What a view fills of its memory from its first element on; nothing where that is not made of
+/// such rows, in whatever order, or where some elements may not exist.
+std::optional<Rows> rows(const View& v);
+
 /// Values of elements: one, or the components of a vector. Elements are numbered in the order of
 /// their coordinates, the first mode fastest.
 struct Piece {
@@ -103,6 +119,9 @@ void store(Builder& b, ValueId memory, const View& v, const std::vector<Piece>& 
 void store(Builder& b, ValueId memory, const View& v, Operand value);
 /// The pieces, one for each element, in order.
 std::vector<Piece> split(Builder& b, const std::vector<Piece>& pieces);
+/// The same elements as pieces of these groups.
+std::vector<Piece> regroup(Builder& b, const std::vector<Piece>& pieces,
+                           const std::vector<std::vector<int64_t>>& groups);
 /// The one element of a view that has no others: its index, and whether it exists, where that is
 /// not certain.
 struct Element {

@@ -87,7 +87,8 @@ else:
         "async_memory", "async_wait", "call", "cpu_runtime", "current_trace", "has_trace", "join",
         "metal_runtime", "operations", "parse_module", "query",
         "ceil_div", "compact_col_major", "compact_order", "compact_row_major", "crd2crd", "crd2idx",
-        "flatten", "gemm_own", "gemm_shared", "idx2crd", "inner_product", "is_compatible",
+        "flatten", "fragment_form", "fragment_of", "fragment_values",
+        "gemm_own", "gemm_shared", "idx2crd", "inner_product", "is_compatible",
         "is_congruent", "is_weakly_congruent", "product", "product_each", "shape_div",
     }  # fmt: skip
     for _name in dir(_core):

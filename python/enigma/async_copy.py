@@ -19,7 +19,7 @@ __all__ = [
     "async_copy_wait",
 ]
 
-Memory = _core.TracingTensor | RegisterTensor | str
+Memory = _core.TracingTensor | _core.Tensor | RegisterTensor | str
 Number = _core.IRValue | int
 Event = _core.IRValue
 
@@ -38,7 +38,10 @@ def async_copy_1d_d2t(
             enigma.async_copy_wait(event)
         enigma.barrier()
 
-    `dst` and `src` are memory, or the name of a buffer parameter. Where Metal's undocumented
+    `dst` and `src` are memory, or the name of a buffer parameter. A tensor with a layout is the
+    memory that it fills: offsets count elements there from its first one on, whatever the order of
+    its coordinates. Its elements must lie side by side, or, for a tile, in rows at the distance
+    that is given. Where Metal's undocumented
     asynchronous copies work (``DeviceCapabilities.async_copy``) it is one of them, elsewhere the
     lanes share the elements at once: the numbers are the same. A register tensor is copied by each
     thread for itself, at once.
@@ -136,10 +139,14 @@ def _begin(
 ) -> Event:
     _core.current_trace(f"enigma.{what}")
     to_device = what.endswith("t2d")
-    to = dst if isinstance(dst, RegisterTensor) else _core.async_memory(what, dst, to_device)
-    source = (
-        src if isinstance(src, RegisterTensor) else _core.async_memory(what, src, not to_device)
-    )
+
+    def memory(x: Memory, device: bool, source: bool, pitch: Number | None) -> Any:
+        if isinstance(x, RegisterTensor):
+            return x
+        return _core.async_memory(what, x, device, source, pitch, columns, rows)
+
+    to = memory(dst, to_device, False, dst_pitch)
+    source = memory(src, not to_device, True, src_pitch)
     if dst_pitch is None or src_pitch is None:
         dst_pitch = src_pitch = columns
     if isinstance(to, _core.TracingTensor) and isinstance(source, _core.TracingTensor):

@@ -36,10 +36,13 @@ def copy(
 
     ``mask_fn(i)`` gives whether element i is copied; where it is not, the source is not read and
     the destination stays as it is. ``coalesced_width`` 2 or 4 moves that many elements per turn,
-    and the rest of a count that is no multiple one by one. Values are converted to the type of
-    the destination. Of a tensor with a layout the offsets count elements in the order of their
-    coordinates, the first mode fastest. A register tensor as either side is copied by each thread
-    for itself, without a loop, and its offset is an int.
+    and the rest of a count that is no multiple one by one. A turn without a mask is one access of
+    a vector wherever offset and layout prove that the elements are aligned: ``group * 256`` does
+    as an offset, a scalar parameter does not. Values are converted to the type of the destination.
+
+    Of a tensor with a layout the offsets count elements in the order of their coordinates, the
+    first mode fastest. A register tensor as either side is copied by each thread for itself,
+    without a loop, and its offset is an int.
 
     Errors: EnigmaError for a count or width that is no int known while tracing, for elements
     outside of a tensor whose size is known, and outside of a kernel.
@@ -62,28 +65,37 @@ def copy(
         if mask_fn is None:
             dst[_sum(dst_offset, i)] = src[_sum(src_offset, i)]
             return
-        wanted = mask_fn(i if isinstance(i, _core.IRValue) else _core.i32(i))
+        wanted = mask_fn(_core.i32(i))
         with if_(wanted):
             dst[_sum(dst_offset, i)] = src[_sum(src_offset, i)]
 
+    def move_row(i: Any) -> None:
+        if mask_fn is None and coalesced_width > 1:
+            to, source = _sum(dst_offset, i), _sum(src_offset, i)
+            if _copy_row(dst, to, src, source, coalesced_width):
+                return
+        for k in range(coalesced_width):
+            move(_sum(i, k))
+
+    tail = count % coalesced_width
     if isinstance(src, RegisterTensor) or isinstance(dst, RegisterTensor):
         if cooperative:
             raise error(
                 "copy: cooperative=True shares the elements among threads, and a register tensor "
                 "belongs to one thread; leave it out"
             )
-        for i in range(count):
+        for i in range(0, count - tail, coalesced_width):
+            move_row(i)
+        for i in range(count - tail, count):
             move(i)
         return
 
-    tail = count % coalesced_width
     start, step = (_thread(), _threads()) if cooperative else (0, 1)
     if coalesced_width > 1:
         start, step = start * coalesced_width, step * coalesced_width
     if count > tail:
-        with for_range(start, count - tail, step) as i:
-            for k in range(coalesced_width):
-                move(_sum(i, k))
+        with for_range(start, count - tail, step, dtype="uint") as i:
+            move_row(i)
     if tail and cooperative:
         thread = _thread()
         with if_(thread < tail):
@@ -93,14 +105,28 @@ def copy(
             move(i)
 
 
+def _copy_row(dst: Memory, to: Any, src: Memory, source: Any, count: int) -> bool:
+    """Copies elements that follow each other; False where they have to go one by one."""
+    if isinstance(src, RegisterTensor):
+        if isinstance(dst, RegisterTensor):
+            return False
+        return _core.store_row(dst, to, [src[source + k] for k in range(count)])
+    if not isinstance(dst, RegisterTensor):
+        return _core.copy_row(dst, to, src, source, count)
+    values = _core.load_row(src, source, count)
+    for k, value in enumerate(values or ()):
+        dst[to + k] = value
+    return values is not None
+
+
 def _thread() -> Any:
     """The number of this thread in its threadgroup."""
-    return _core.i32(_core.thread_index_in_threadgroup())
+    return _core.thread_index_in_threadgroup()
 
 
 def _threads() -> Any:
     """The threads of this threadgroup."""
-    x, y, z = (_core.i32(_core.threads_per_threadgroup(dim)) for dim in ("x", "y", "z"))
+    x, y, z = (_core.threads_per_threadgroup(dim) for dim in ("x", "y", "z"))
     threads = x * y * z
     session("copy").trace.set_name(threads, "threads")
     return threads

@@ -92,7 +92,7 @@ class Hooks:
             stack = sessions()
             if stack:
                 stack[-1].trace.set_name(value, name)
-        elif type(value) in (_core.TracingTensor, RegisterTensor, Pipeline):
+        elif type(value) in (_core.TracingTensor, _core.Tensor, RegisterTensor, Pipeline):
             value.name = name
         return value
 

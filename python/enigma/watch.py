@@ -17,6 +17,7 @@ class Watched:
     """
 
     __slots__ = ("count", "leaves", "newest", "shape", "usable", "value")
+    count: int
 
     def __init__(self, session: Session, value: Any, before: Watched | None) -> None:
         self.value = value

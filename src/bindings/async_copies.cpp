@@ -1,15 +1,69 @@
 // Asynchronous copies; python/enigma/async_copy.py has their public names.
+#include <array>
+
 #include "trace.h"
 
 namespace enigma {
 namespace {
 
-/// Memory of one kind, given itself or by a parameter's name.
-nb::object memory(std::string_view what, nb::handle x, bool device) {
-  Trace& trace = Trace::here(std::string(what).c_str());
-  auto fail = [&](const std::string& message) -> Error {
+/// What a copy was called as, and the sizes of its tile.
+struct Call {
+  std::string_view what;
+  nb::handle pitch, columns, rows;
+  const char* pitch_name;
+
+  Error error(Trace& trace, const std::string& message) const {
     return Error(std::string(what) + ": " + message, trace.builder.location());
-  };
+  }
+};
+
+/// The memory behind a tensor, from its first element on. Error unless the copy's rows are its own.
+nb::object memory_behind(Trace& trace, const Call& call, const Tensor& t) {
+  const ValueId memory = memory_of(trace, t, std::string(call.what).c_str());
+  const std::string name = t.storage->name.empty() ? "the tensor" : "'" + t.storage->name + "'";
+  const std::string has =
+      name + " has the layout " + std::visit([](const auto& l) { return str(l); }, t.view.shown());
+  const std::optional<Rows> of = rows(t.view);
+  if (!t.view.guards.empty()) {
+    throw call.error(trace, name +
+                                " is a tile that may reach beyond the end of its tensor, which a "
+                                "copy cannot leave out; use enigma.copy, which does");
+  }
+  if (!of) {
+    throw call.error(trace, has +
+                                ": its elements do not fill rows of memory; use enigma.copy, "
+                                "which goes from element to element");
+  }
+  const bool is_line = call.pitch.is_none();
+  if (of->count > 1 && is_line) {
+    throw call.error(trace, has +
+                                ", whose elements are not all side by side; slice a row of it, "
+                                "or copy it with async_copy_2d_" +
+                                std::string(call.what.substr(14)) + " and " + call.pitch_name +
+                                "=" + std::to_string(of->pitch));
+  }
+  int64_t pitch = 0, columns = 0, lines = 0;
+  if (of->count > 1 && (!to_int64(call.pitch, pitch) || pitch != of->pitch)) {
+    throw call.error(trace, has + ", whose rows begin " + std::to_string(of->pitch) +
+                                " elements apart: " + call.pitch_name + " must be the int " +
+                                std::to_string(of->pitch));
+  }
+  const std::array limits{std::tuple("tile_cols", call.columns, &columns, of->width),
+                          std::tuple("tile_rows", call.rows, &lines, of->count)};
+  for (const auto& [size_name, given, size, limit] : limits) {
+    if (of->count == 1 || !to_int64(given, *size) || *size <= limit) continue;
+    throw call.error(trace, has + ", with " + std::to_string(of->count) + " rows of " +
+                                std::to_string(of->width) + " elements, and " + size_name + " is " +
+                                std::to_string(*size));
+  }
+  return make_tensor(trace, memory, t.storage->name, {}, element(trace.builder, t.view).index);
+}
+
+/// Memory of one kind, given itself, by a tensor, or by a parameter's name.
+nb::object memory(std::string_view what, nb::handle x, bool device, bool source, nb::handle pitch,
+                  nb::handle columns, nb::handle rows) {
+  Trace& trace = Trace::here(std::string(what).c_str());
+  const Call call{what, pitch, columns, rows, source ? "src_epr" : "dst_epr"};
   nb::object found = nb::borrow(x);
   if (PyUnicode_Check(x.ptr())) {
     std::string_view name = nb::cast<std::string_view>(x);
@@ -21,19 +75,22 @@ nb::object memory(std::string_view what, nb::handle x, bool device) {
       if (p.name == name) found = make_tensor(trace, p.value, p.name, {});
     }
     if (!found.is_valid()) {
-      throw fail("no buffer of the kernel is called " + describe(x) +
-                 (names.empty() ? std::string("; it has none") : "; it has " + listed(names)));
+      throw call.error(trace, "no buffer of the kernel is called " + describe(x) +
+                                  (names.empty() ? "; it has none" : "; it has " + listed(names)));
     }
   }
   const char* kind = device ? "a buffer" : "threadgroup memory";
+  if (nb::isinstance<Tensor>(found)) {
+    found = memory_behind(trace, call, *nb::inst_ptr<Tensor>(found));
+  }
   if (!nb::isinstance<TracingTensor>(found)) {
-    throw fail(std::string("expected ") + kind + ", but got " + describe(found));
+    throw call.error(trace, std::string("expected ") + kind + ", but got " + describe(found));
   }
   const TracingTensor& t = tensor(trace, found, std::string(what).c_str());
   if ((t.type.space() == AddressSpace::Device) != device) {
-    throw fail(std::string("expected ") + kind + ", but " +
-               (t.name.empty() ? "this" : "'" + t.name + "'") + " is " +
-               (device ? "threadgroup memory" : "a buffer"));
+    throw call.error(trace, std::string("expected ") + kind + ", but " +
+                                (t.name.empty() ? "this" : "'" + t.name + "'") + " is " +
+                                (device ? "threadgroup memory" : "a buffer"));
   }
   return found;
 }
@@ -63,8 +120,12 @@ void bind_async_copies(nb::module_& m) {
   m.attr("COPY_DONE") = Builder::kCopyDone;
 #define NUMBER "IRValue | int"
   m.def("async_memory", &memory, nb::arg("what"), nb::arg("x").none(), nb::arg("device"),
-        nb::sig("def async_memory(what: str, x: object, device: bool) -> TracingTensor"),
-        "The buffer, or the threadgroup memory, that a copy called `what` was given.");
+        nb::arg("source"), nb::arg("pitch").none(), nb::arg("columns").none(),
+        nb::arg("rows").none(),
+        nb::sig("def async_memory(what: str, x: object, device: bool, source: bool, pitch: "
+                "object, columns: object, rows: object) -> TracingTensor"),
+        "The buffer, or the threadgroup memory, that a copy called `what` was given; its pitch is "
+        "None\nfor a line.");
   m.def("async_begin", &begin, nb::arg("to"), nb::arg("to_offset").none(),
         nb::arg("to_pitch").none(), nb::arg("source"), nb::arg("offset").none(),
         nb::arg("pitch").none(), nb::arg("columns").none(), nb::arg("rows").none(),

@@ -31,6 +31,7 @@ void bind_atomics(nb::module_& m);
 void bind_simd_matrices(nb::module_& m);
 void bind_pipeline(nb::module_& m);
 void bind_async_copies(nb::module_& m);
+void bind_rows(nb::module_& m);
 void bind_gemm(nb::module_& m);
 void bind_operations(nb::module_& m);
 void bind_vectors(nb::module_& m);

@@ -14,6 +14,7 @@ NB_MODULE(_core, m) {
   enigma::bind_atomics(m);
   enigma::bind_pipeline(m);
   enigma::bind_async_copies(m);
+  enigma::bind_rows(m);
   enigma::bind_gemm(m);
   enigma::bind_operations(m);
   enigma::bind_vectors(m);

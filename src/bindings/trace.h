@@ -153,12 +153,14 @@ struct Place {
 };
 /// The same of a TracingTensor or a Tensor.
 Place place(Trace& trace, nb::handle memory, nb::handle index, const char* what);
-/// The same of a tensor.
+/// The memory that a tensor views; Error for one of another trace, and for an identity tensor.
+ValueId memory_of(Trace& trace, const Tensor& t, const char* what);
+/// The same as place() of a tensor.
 Place place_in(Trace& trace, const Tensor& t, nb::handle index);
 nb::object threadgroup_tensor(Trace& trace, DType dtype, const AnyLayout& layout);
 
-/// Whether one of two shapes has the sizes of the other, perhaps with modes of modes; ((4,8)) is
-/// (4,8).
+/// Whether one of two shapes has the sizes of the other, perhaps with modes of modes; ((4,8)) and
+/// (4,(8)) are (4,8).
 bool agree(IntTuple a, IntTuple b);
 /// The result of an operation on what Python gave; where there are fragments among it, a fragment
 /// of the results for each element, the other operands being the same for all. `takes_vectors`: the

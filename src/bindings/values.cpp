@@ -196,6 +196,22 @@ std::string comparison(const char* method) {
   return std::string("def ") + method + "(self, other: object, /) -> typing.Any";
 }
 
+/// What assigning to a part of a value says: values do not change, names do.
+[[noreturn]] void throw_immutable(const IRValue& v) {
+  Trace& trace = Trace::here("an assignment to part of a value");
+  const std::string type = to_string(v.type);
+  if (part_count(v) == 0) {
+    throw Error(shown(v) + " (" + type +
+                    ") is one number, which has no elements to write; memory " +
+                    "is a parameter annotated with a dtype, as in `A: enigma.f32`",
+                trace.builder.location());
+  }
+  throw Error(shown(v) + " (" + type +
+                  ") cannot be changed in part, as no value can; make another, " +
+                  "as in `v = enigma.make_vec(2.0, v.y)`",
+              trace.builder.location());
+}
+
 }  // namespace
 
 void bind_values(nb::module_& m) {
@@ -254,11 +270,15 @@ void bind_values(nb::module_& m) {
           "__getitem__",
           [](const IRValue& self, nb::handle index) { return part_of(self, index, "a component"); },
           nb::arg().none(), nb::sig("def __getitem__(self, index: " ENIGMA_VALUE ", /) -> IRValue"),
-          "A component of a vector, or a column of a matrix, counted from 0.");
+          "A component of a vector, or a column of a matrix, counted from 0.")
+      .def(
+          "__setitem__", [](const IRValue& self, nb::handle, nb::handle) { throw_immutable(self); },
+          nb::arg().none(), nb::arg().none(),
+          nb::sig("def __setitem__(self, index: object, value: object, /) -> typing.Never"));
   static const char* const kNames[] = {"x", "y", "z", "w"};
   for (int k = 0; k < 4; ++k) {
     const std::string doc = "Component " + std::to_string(k) + " of a vector.";
-    value.def_prop_ro(
+    value.def_prop_rw(
         kNames[k],
         [k](const IRValue& self) {
           if (self.type.is_matrix()) {
@@ -267,7 +287,11 @@ void bind_values(nb::module_& m) {
           }
           return part_of(self, nb::int_(k), kNames[k]);
         },
-        nb::sig(("def " + std::string(kNames[k]) + "(self) -> IRValue").c_str()), doc.c_str());
+        [](const IRValue& self, nb::handle) { throw_immutable(self); },
+        nb::for_getter(nb::sig(("def " + std::string(kNames[k]) + "(self) -> IRValue").c_str())),
+        nb::for_setter(nb::sig(
+            ("def " + std::string(kNames[k]) + "(self, value: typing.Never, /) -> None").c_str())),
+        doc.c_str());
   }
   for (const char* method : {"__index__", "__int__"}) {
     std::string sig = std::string("def ") + method + "(self) -> int";

@@ -263,14 +263,18 @@ void init(Tensor* self, std::string name, nb::handle buffer_index, nb::handle dt
 
 }  // namespace
 
+ValueId memory_of(Trace& trace, const Tensor& t, const char* what) {
+  check_alive(t, &trace);
+  return trace.memory(storage(t, what));
+}
+
 Place place_in(Trace& trace, const Tensor& t, nb::handle index) {
   Coord c = coordinate_in(index, "indexing a tensor");
   if (c.coord.has_none()) {
     throw Error("one element of '" + t.view.name + "' is needed here, but None keeps a mode",
                 trace.builder.location());
   }
-  check_alive(t, &trace);
-  ValueId memory = trace.memory(storage(t, "indexing"));
+  ValueId memory = memory_of(trace, t, "indexing");
   Element e = element(trace.builder, slice(&trace.builder, t.view, c.coord));
   return {memory, e.index, e.exists};
 }

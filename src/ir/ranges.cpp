@@ -92,6 +92,17 @@ Range Ranges::index(const Instruction& loop) const {
   return r.lo > r.hi ? lo : r;  // it never runs
 }
 
+// A bit for each dimension of the threadgroup whose sizes a value is the product of; 0 for others.
+unsigned Ranges::group_sizes(ValueId v) const {
+  const Instruction* def = m_.def(v);
+  if (!def) return 0;
+  if (def->op == Op::ThreadsPerThreadgroup) return 1u << def->attr % 3;
+  const unsigned a = def->op == Op::MulI ? group_sizes(def->operands[0]) : 0;
+  if (!a) return 0;
+  const unsigned b = group_sizes(def->operands[1]);
+  return b && !(a & b) ? a | b : 0;
+}
+
 Range Ranges::exact(const Instruction& inst) const {
   auto at = [&](size_t k) { return ranges_[inst.operands[k].index]; };
   Range a = at(0), b = inst.operands.size() > 1 ? at(1) : Range{};
@@ -107,6 +118,9 @@ Range Ranges::exact(const Instruction& inst) const {
     case Op::MulI:
       // Only the product of two large unsigned 64-bit numbers would leave 128 bits.
       if (a.hi > range_of(DType::I64).hi && b.hi > range_of(DType::I64).hi) return {0, a.hi + b.hi};
+      if (group_sizes(inst.results[0])) {
+        return {a.lo * b.lo, std::min(a.hi * b.hi, Wide{kMaxThreadsPerThreadgroup})};
+      }
       return hull_of({a.lo * b.lo, a.lo * b.hi, a.hi * b.lo, a.hi * b.hi});
     default:
       return {range_of(DType::I64).lo * 2, range_of(DType::U64).hi};

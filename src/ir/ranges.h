@@ -47,6 +47,7 @@ class Ranges {
   Range result(const Instruction& inst) const;
 
   Range query(const Instruction& inst) const;
+  unsigned group_sizes(ValueId v) const;
 
   struct Launch {
     std::array<uint32_t, 3> grid{}, threads{};

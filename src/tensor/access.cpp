@@ -16,8 +16,7 @@ namespace {
 std::vector<int64_t> steps_at(const Steps& s, int64_t c) {
   std::vector<int64_t> out(s.origins.size());
   for (const Mode& m : s.layout.leaves()) {
-    const size_t k = m.stride.basis.empty() ? 0 : static_cast<size_t>(m.stride.basis.path()[0]);
-    out[k] += c % m.size * m.stride.value;
+    out[s.component(m.stride)] += c % m.size * m.stride.value;
     c /= m.size;
   }
   return out;
@@ -128,6 +127,27 @@ std::vector<std::vector<int64_t>> chunks(Builder& b, const View& v, DType type) 
   return out;
 }
 
+/// Values of a fragment as others group them; taken apart once, where they are grouped otherwise.
+class Grouping {
+ public:
+  Grouping(Builder& b, const std::vector<Piece>& pieces) : b_(b), pieces_(pieces) {}
+
+  ValueId operator()(const std::vector<int64_t>& group) {
+    for (const Piece& p : pieces_) {
+      if (p.elements == group) return p.value;
+    }
+    if (single_.empty()) single_ = split(b_, pieces_);
+    std::vector<Operand> parts;
+    for (int64_t c : group) parts.push_back(single_[static_cast<size_t>(c)].value);
+    return parts.size() == 1 ? std::get<ValueId>(parts[0]) : b_.make_vec(parts);
+  }
+
+ private:
+  Builder& b_;
+  const std::vector<Piece>& pieces_;
+  std::vector<Piece> single_;
+};
+
 bool is_never(const std::optional<Operand>& exists) {
   return exists && std::holds_alternative<Literal>(*exists);
 }
@@ -189,17 +209,17 @@ std::vector<Piece> split(Builder& b, const std::vector<Piece>& pieces) {
   return out;
 }
 
+std::vector<Piece> regroup(Builder& b, const std::vector<Piece>& pieces,
+                           const std::vector<std::vector<int64_t>>& groups) {
+  Grouping grouping(b, pieces);
+  std::vector<Piece> out;
+  for (const std::vector<int64_t>& group : groups) out.push_back({grouping(group), group});
+  return out;
+}
+
 void store(Builder& b, ValueId memory, const View& v, const std::vector<Piece>& values) {
-  std::vector<Piece> single;
-  store(b, memory, v, [&](const std::vector<int64_t>& chunk) -> Operand {
-    for (const Piece& p : values) {
-      if (p.elements == chunk) return p.value;
-    }
-    if (single.empty()) single = split(b, values);
-    std::vector<Operand> parts;
-    for (int64_t c : chunk) parts.push_back(single[static_cast<size_t>(c)].value);
-    return parts.size() == 1 ? parts[0] : b.make_vec(parts);
-  });
+  Grouping grouping(b, values);
+  store(b, memory, v, [&](const std::vector<int64_t>& chunk) { return grouping(chunk); });
 }
 
 void store(Builder& b, ValueId memory, const View& v, Operand value) {

@@ -12,34 +12,54 @@ bool is_power(int64_t x) { return x > 0 && (x & (x - 1)) == 0; }
 
 int64_t log2_of(int64_t x) { return std::countr_zero(static_cast<uint64_t>(x)); }
 
-/// The largest power of two that is seen to divide a value.
-int64_t power_in(const Module& m, ValueId v, int depth = 4) {
-  const Instruction* def = m.def(v);
-  if (!def || depth == 0) return 1;
-  auto of = [&](size_t k) { return power_in(m, def->operands[k], depth - 1); };
-  switch (def->op) {
+constexpr int64_t kMostPower = int64_t{1} << 30;
+constexpr int kDepth = 8;  // of the expressions that are looked into
+
+int64_t power_of(const Module& m, ValueId v, int depth);
+
+/// Of an instruction's result.
+int64_t power_of(const Module& m, const Instruction& inst, int depth) {
+  auto of = [&](size_t k) { return power_of(m, inst.operands[k], depth - 1); };
+  auto count = [&] {  // of a shift; 31 where it is not known
+    const Instruction* by = m.def(inst.operands[1]);
+    return by && by->op == Op::Constant && by->attr <= 30 ? static_cast<int>(by->attr) : 31;
+  };
+  switch (inst.op) {
     case Op::Constant:
-      return enigma::power_in(static_cast<int64_t>(def->attr));
+      return power_in(static_cast<int64_t>(inst.attr));
     case Op::MulI:
-      return std::min(of(0), int64_t{1} << 30) * std::min(of(1), int64_t{1} << 30);
+      return of(0) * of(1);
     case Op::AddI:
     case Op::SubI:
+    case Op::FloorModI:
       return std::min(of(0), of(1));
     case Op::AndI:
       return std::max(of(0), of(1));
-    case Op::Shl: {
-      const Instruction* count = m.def(def->operands[1]);
-      if (!count || count->op != Op::Constant || count->attr > 30) return of(0);
-      return std::min(of(0), int64_t{1} << 30) << count->attr;
-    }
+    case Op::Shl:
+      return of(0) << (count() % 31);
+    case Op::Shr:
+      return std::max<int64_t>(of(0) >> count(), 1);
     case Op::Cast:
-      return is_integer(m.type(def->operands[0]).dtype) ? of(0) : 1;
+      return is_integer(m.type(inst.operands[0]).dtype) ? of(0) : 1;
+    case Op::For:  // its index
+      return std::min(of(0), of(2));
     default:
       return 1;
   }
 }
 
+int64_t power_of(const Module& m, ValueId v, int depth) {
+  if (depth == 0) return 1;
+  const Value& value = m[v];
+  const Instruction* def = m.def(v);
+  if (value.region && value.index == 0) def = &m[m[value.region].parent];
+  if (!def || (def->op == Op::For && !value.region)) return 1;
+  return std::min(power_of(m, *def, depth), kMostPower);
+}
+
 }  // namespace
+
+int64_t power_in(const Module& m, ValueId v) { return power_of(m, v, kDepth); }
 
 int64_t power_in(int64_t x) {
   return int64_t{1} << std::min(std::countr_zero(static_cast<uint64_t>(x)), 62);
@@ -78,8 +98,7 @@ void add(Builder* b, Origin& origin, const Index& x, int64_t stride) {
     origin.known += x.known * stride;
     return;
   }
-  const int64_t power = std::min(power_in(b->module(), x.value), int64_t{1} << 30);
-  const int64_t multiple = std::min(power_in(stride), int64_t{1} << 30) * power;
+  const int64_t multiple = std::min(power_in(stride), kMostPower) * power_in(b->module(), x.value);
   ValueId term = stride == 1 ? x.value : b->apply("*", {x.value, Literal(stride)});
   if (origin.traced) {
     origin.traced = b->apply("+", {origin.traced, term});

@@ -27,7 +27,9 @@ class Digits {
 void add(Builder* b, Origin& origin, const Index& x, int64_t stride);
 /// The origin's number.
 Operand sum(Builder& b, const Origin& origin, int64_t more);
-/// The largest power of two that is known to divide a value; 2^62 for 0.
+/// The largest power of two that is known to divide a number; 2^62 for 0.
 int64_t power_in(int64_t x);
+/// The same of a value, up to 2^30.
+int64_t power_in(const Module& m, ValueId v);
 
 }  // namespace enigma

@@ -9,12 +9,6 @@ namespace {
 
 constexpr int64_t kEndless = int64_t{1} << 60;
 
-Basis component(size_t i) { return Basis({static_cast<int64_t>(i)}); }
-
-size_t component_of(const Stride& s) {
-  return s.basis.empty() ? 0 : static_cast<size_t>(s.basis.path()[0]);
-}
-
 /// The largest index above the origin, and the lowest, which is at most 0.
 std::pair<int64_t, int64_t> reach(const Layout& l) {
   int64_t low = 0, high = 0;
@@ -24,22 +18,11 @@ std::pair<int64_t, int64_t> reach(const Layout& l) {
   return {low, high};
 }
 
-/// The shape of a layout, with a component for each of its leaves.
-Layout coordinates_of(const Layout& l) {
-  Nested<Mode> out = Nested<Mode>::blank();
-  const std::string& profile = l.modes().profile();
-  size_t k = 0;
-  for (char c : profile) {
-    if (c == '(') {
-      out.open();
-    } else if (c == ')') {
-      out.close();
-    } else {
-      out.push({l.leaves()[k].size, Stride(1, component(k))});
-      ++k;
-    }
-  }
-  return Layout(std::move(out));
+/// Each coordinate of a shape as itself.
+Steps coordinates_of(const IntTuple& shape) {
+  Steps out{make_identity_layout(shape), {}};
+  for (const Mode& m : out.layout.leaves()) out.origins.emplace_back().basis = m.stride.basis;
+  return out;
 }
 
 /// The modes of a layout that a tiler takes apart, without the bounds between what follows each
@@ -57,15 +40,15 @@ Layout merged(const Layout& l, const Tiler& tiler) {
 
 /// Marks the components of the modes that a tiler covers beyond their end. Both layouts have a mode
 /// for each of the tiler.
-void limit(const Layout& coords, const Tiler& tiler, std::vector<std::optional<int64_t>>& limits) {
+void limit(Guard& g, const Layout& coords, const Tiler& tiler) {
   if (const auto* modes = std::get_if<std::vector<Tiler>>(&tiler.value)) {
-    for (size_t k = 0; k < modes->size(); ++k) limit(coords[k], (*modes)[k], limits);
+    for (size_t k = 0; k < modes->size(); ++k) limit(g, coords[k], (*modes)[k]);
     return;
   }
   if (std::holds_alternative<Tiler::Whole>(tiler.value)) return;
   if (logical_divide(coords, tiler).size() == coords.size()) return;
   const Mode& last = coords.leaves().back();  // the one that a layout has no end in
-  limits[component_of(last.stride)] = last.size;
+  g.limits[g.steps.component(last.stride)] = last.size;
 }
 
 template <class F>
@@ -98,7 +81,7 @@ class Slicer {
 
   Steps run(const Steps& steps, const Coordinate& coord) {
     Steps out = steps;
-    walk(steps.layout.root(), coord.root(), out.origins);
+    walk(steps.layout.root(), coord.root(), out);
     out.layout = slice(steps.layout, known(coord));
     return out;
   }
@@ -111,22 +94,22 @@ class Slicer {
   }
 
  private:
-  void walk(Node<Mode> l, Node<Index> c, std::vector<Origin>& origins) {
+  void walk(Node<Mode> l, Node<Index> c, Steps& out) {
     if (c.is_none()) return;
-    if (c.is_leaf()) return step(l, c.leaf(), origins);
+    if (c.is_leaf()) return step(l, c.leaf(), out);
     if (!l.is_tuple() || l.rank() != c.rank()) {
-      if (c.rank() == 1) return walk(l, c.mode(0), origins);
+      if (c.rank() == 1) return walk(l, c.mode(0), out);
       throw Error(concat(called(v_), " is indexed by ", c.rank(), " coordinates where it has ",
                          l.is_tuple() ? l.rank() : 1, ": its shape is ", str(v_.layout().shape())));
     }
     auto part = c.begin();
     for (Node<Mode> mode : l) {
-      walk(mode, *part, origins);
+      walk(mode, *part, out);
       ++part;
     }
   }
 
-  void step(Node<Mode> l, const Index& x, std::vector<Origin>& origins) {
+  void step(Node<Mode> l, const Index& x, Steps& out) {
     const Layout modes = coalesce(Layout(Nested<Mode>(l)));
     int64_t size = modes.size(), place = 1;
     if (x.is_known() && (x.known < 0 || x.known >= size)) {
@@ -136,7 +119,7 @@ class Slicer {
     Digits digits(b_, x, size, v_.wide);
     for (const Mode& m : modes.leaves()) {
       if (m.stride.value != 0) {
-        add(b_, origins[component_of(m.stride)], digits.at(place, m.size), m.stride.value);
+        add(b_, out.origins[out.component(m.stride)], digits.at(place, m.size), m.stride.value);
       }
       place *= m.size;
     }
@@ -151,6 +134,13 @@ class Slicer {
 std::string called(const View& v) {
   if (v.profile) return "an identity tensor";
   return v.name.empty() ? "a tensor" : concat("'", v.name, "'");
+}
+
+size_t Steps::component(const Stride& stride) const {
+  for (size_t k = 0; k < origins.size(); ++k) {
+    if (origins[k].basis == stride.basis) return k;
+  }
+  return 0;  // a stride of 0 is of none
 }
 
 AnyLayout View::shown() const {
@@ -196,9 +186,8 @@ View make_endless_view(std::string name, int64_t base) {
 
 View make_identity_view(const IntTuple& shape) {
   View v;
-  v.steps.layout = coordinates_of(Layout(shape));
+  v.steps = coordinates_of(shape);
   v.profile = shape.profile();
-  v.steps.origins.resize(v.steps.layout.leaves().size());
   return v;
 }
 
@@ -215,10 +204,11 @@ View zipped_divide(const View& v, const Tiler& tiler) {
   View out = transformed(v, [&](const Layout& l) { return zipped_divide(l, tiler); });
   if (v.profile || out.size() == v.size()) return out;
   Guard g;
-  const Layout coords = coordinates_of(merged(v.layout(), tiler));
-  g.limits.resize(coords.leaves().size());
-  limit(coords, tiler, g.limits);
-  g.steps = {zipped_divide(coords, tiler), std::vector<Origin>(coords.leaves().size())};
+  g.steps = coordinates_of(merged(v.layout(), tiler).shape());
+  g.limits.resize(g.steps.origins.size());
+  const Layout coords = g.steps.layout;
+  limit(g, coords, tiler);
+  g.steps.layout = zipped_divide(coords, tiler);
   out.guards.push_back(std::move(g));
   return out;
 }

@@ -1,7 +1,7 @@
 """Enigma's C++ core: tracing, compiling and running kernels."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, Literal, NoReturn, overload
+from typing import Any, Literal, Never, NoReturn, overload
 
 import numpy
 
@@ -880,21 +880,35 @@ class IRValue:
     def __getitem__(self, index: IRValue | float | numpy.generic, /) -> IRValue:
         """A component of a vector, or a column of a matrix, counted from 0."""
 
+    def __setitem__(self, index: object, value: object, /) -> Never: ...
+
     @property
     def x(self) -> IRValue:
         """Component 0 of a vector."""
+
+    @x.setter
+    def x(self, value: Never, /) -> None: ...
 
     @property
     def y(self) -> IRValue:
         """Component 1 of a vector."""
 
+    @y.setter
+    def y(self, value: Never, /) -> None: ...
+
     @property
     def z(self) -> IRValue:
         """Component 2 of a vector."""
 
+    @z.setter
+    def z(self, value: Never, /) -> None: ...
+
     @property
     def w(self) -> IRValue:
         """Component 3 of a vector."""
+
+    @w.setter
+    def w(self, value: Never, /) -> None: ...
 
     def __index__(self) -> int: ...
 
@@ -1347,6 +1361,17 @@ class Fragment:
 
     def __repr__(self) -> str: ...
 
+def fragment_form(fragment: Fragment, like: tuple[Any, ...] | None = None) -> tuple[Any, ...]:
+    """
+    Its shape and the elements of each of its vectors; `like`, another's, where that fits.
+    """
+
+def fragment_values(fragment: Fragment, form: tuple[Any, ...]) -> list[IRValue]:
+    """The vectors of a form."""
+
+def fragment_of(values: Sequence[IRValue], form: tuple[Any, ...]) -> Fragment:
+    """The fragment of a form that has these vectors."""
+
 def atomic_load(buf: TracingTensor, index: IRValue | int | tuple[IRValue | int, ...], order: str = 'relaxed', memory_order: str | None = None) -> IRValue:
     """
     the value, read atomically
@@ -1480,9 +1505,10 @@ class Ring:
 
 COPY_DONE: int = 4294967295
 
-def async_memory(what: str, x: object, device: bool) -> TracingTensor:
+def async_memory(what: str, x: object, device: bool, source: bool, pitch: object, columns: object, rows: object) -> TracingTensor:
     """
-    The buffer, or the threadgroup memory, that a copy called `what` was given.
+    The buffer, or the threadgroup memory, that a copy called `what` was given; its pitch is None
+    for a line.
     """
 
 def async_begin(to: TracingTensor, to_offset: IRValue | int, to_pitch: IRValue | int, source: TracingTensor, offset: IRValue | int, pitch: IRValue | int, columns: IRValue | int, rows: IRValue | int) -> IRValue:
@@ -1490,6 +1516,18 @@ def async_begin(to: TracingTensor, to_offset: IRValue | int, to_pitch: IRValue |
 
 def async_wait(event: IRValue) -> None:
     """Waits for one copy."""
+
+def copy_row(dst: TracingTensor | Tensor, dst_first: IRValue | int, src: TracingTensor | Tensor, src_first: IRValue | int, count: int) -> bool:
+    """
+    Copies elements that follow each other, as vectors where they are aligned; False where they
+    have to be copied one by one.
+    """
+
+def load_row(src: TracingTensor | Tensor, first: IRValue | int, count: int) -> list[IRValue] | None:
+    """Elements that follow each other, as copy_row loads them."""
+
+def store_row(dst: TracingTensor | Tensor, first: IRValue | int, values: list[IRValue]) -> bool:
+    """Writes elements that follow each other, as copy_row does."""
 
 def gemm_shared(A: TracingTensor, B: TracingTensor, C: TracingTensor, M: int, N: int, K: int, transpose_A: bool, transpose_B: bool, accum_dtype: DType | str | type, use_simdgroup: bool | None) -> None:
     """C += A @ B, by the whole threadgroup."""

@@ -265,6 +265,46 @@ def test_register_tensors_are_copied_at_once(run) -> None:
     assert got.tolist() == [*a[:12], *want.ravel()]
 
 
+def test_tensors_are_the_memory_that_they_fill(run) -> None:
+    """A row, a column, a tile of rows, and a tensor that is column-major."""
+    padded = enigma.Layout((8, 16), (20, 1))
+
+    @enigma.jit
+    def j(A: enigma.Tensor, Out: enigma.Tensor):
+        @enigma.kernel
+        def body():
+            square = enigma.threadgroup_alloc("float", enigma.Layout((4, 16)))
+            rows = enigma.threadgroup_alloc("float", padded)
+            tiles = enigma.tensor_zipped_divide(A, (8, 16))
+            group = enigma.threadgroup_position_in_grid("x")
+            tile = tiles[None, (group, 1)]
+            with enigma.if_(enigma.simdgroup_index_in_threadgroup() == 0):
+                whole = enigma.async_copy_1d_d2t(square, 0, A[group * 8 + 3, None], 0, 64)
+                part = enigma.async_copy_2d_d2t(rows, 0, 20, tile, 0, 64, 16, 8)
+                enigma.async_copy_wait(whole, part)
+                square[0, 1] = rows[2, 5]
+                enigma.simd_barrier()
+                column = Out[None, group]
+                back = enigma.async_copy_1d_t2d(column, 0, square, 0, 64)
+                enigma.async_copy_wait(back)
+                back = enigma.async_copy_2d_t2d(column, 64, 8, rows[None, 4], 0, 20, 1, 8)
+                enigma.async_copy_wait(back)
+
+        body().launch(grid=64, block=32)
+
+    a_of = enigma.Tensor("A", 0, "float", enigma.Layout((16, 64), (64, 1)))
+    out_of = enigma.Tensor("Out", 1, "float", enigma.Layout((128, 2)))
+    a = data(16 * 64).reshape(16, 64)
+    got = run(enigma.compile(j, a_of, out_of), [a, np.zeros((2, 128), np.float32)], None, None)
+    want = np.zeros((2, 128), np.float32)
+    for group in range(2):
+        tile = a[group * 8 : group * 8 + 8, 16:32]
+        want[group, :64] = a[group * 8 + 3]
+        want[group, 4] = tile[2, 5]
+        want[group, 64:128:8] = tile[:, 4]
+    np.testing.assert_array_equal(got, want)
+
+
 def test_elements_outside_of_a_buffer() -> None:
     @enigma.kernel
     def k(A: enigma.f32, Out: enigma.f32):
@@ -488,4 +528,52 @@ def test_wrong_arguments() -> None:
     held = lambda: enigma.register_tensor(8)
     assert message_of(lambda A, n, Out, t: line(held(), 0, A, 0, n)).startswith(
         "async_copy_1d_d2t: with a register tensor the tile's sizes are positive ints, and columns "
+    )
+
+
+def test_tensors_that_a_copy_cannot_take() -> None:
+    def message_of(layout, copy) -> str:
+        @enigma.kernel
+        def k(A: enigma.f32, n: enigma.Scalar(enigma.i32)):
+            x = enigma.threadgroup_alloc("float", layout)
+            copy(A, x, n)
+
+        with pytest.raises(enigma.EnigmaError) as caught:
+            enigma.compile(k)
+        assert caught.value.lineno
+        return caught.value.message
+
+    line, tile = enigma.async_copy_1d_d2t, enigma.async_copy_2d_d2t
+    rows = enigma.Layout((4, 8), (12, 1))
+    assert message_of(rows, lambda A, x, n: line(x, 0, A, 0, 32)) == (
+        "async_copy_1d_d2t: 'x' has the layout (4,8):(12,1), whose elements are not all side by "
+        "side; slice a row of it, or copy it with async_copy_2d_d2t and dst_epr=12"
+    )
+    for pitch in (8, None):
+        assert message_of(
+            rows, lambda A, x, n: tile(x, 0, n if pitch is None else pitch, A, 0, 8, 8, 4)
+        ) == (
+            "async_copy_2d_d2t: 'x' has the layout (4,8):(12,1), whose rows begin 12 elements "
+            "apart: dst_epr must be the int 12"
+        )
+    assert message_of(rows, lambda A, x, n: tile(x, 0, 12, A, 0, 8, 9, 4)) == (
+        "async_copy_2d_d2t: 'x' has the layout (4,8):(12,1), with 4 rows of 8 elements, and "
+        "tile_cols is 9"
+    )
+    assert message_of(
+        enigma.Layout((2, 2, 2), (12, 5, 1)), lambda A, x, n: line(x, 0, A, 0, 8)
+    ) == (
+        "async_copy_1d_d2t: 'x' has the layout (2,2,2):(12,5,1): its elements do not fill rows of "
+        "memory; use enigma.copy, which goes from element to element"
+    )
+    ragged = enigma.Tensor("ragged", 5, "float", enigma.Layout(10))
+    assert message_of(
+        enigma.Layout(4),
+        lambda A, x, n: line(x, 0, enigma.tensor_zipped_divide(ragged, (4,))[None, n], 0, 4),
+    ) == (
+        "async_copy_1d_d2t: 'ragged' is a tile that may reach beyond the end of its tensor, which "
+        "a copy cannot leave out; use enigma.copy, which does"
+    )
+    assert message_of(enigma.Layout(8), lambda A, x, n: line(ragged, 0, A, 0, 4)) == (
+        "async_copy_1d_d2t: expected threadgroup memory, but 'ragged' is a buffer"
     )

@@ -1,5 +1,7 @@
 """copy: between device memory, threadgroup memory and registers, alone and together."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -25,30 +27,113 @@ def test_page_example() -> None:
     assert (out == data[100:356][::-1]).all()
 
 
+COUNTS = [0, 1, 3, 4, 7, 32, 45]
+
+
 @pytest.mark.parametrize("cooperative", [False, True])
 @pytest.mark.parametrize("masked", [False, True])
 @pytest.mark.parametrize("width", [1, 2, 4])
-@pytest.mark.parametrize("count", [0, 1, 3, 4, 7, 32, 45])
-def test_every_count_and_width(count, width, masked, cooperative) -> None:
+def test_every_count_and_width(width, masked, cooperative) -> None:
+    """From the element `start` of A on, to row after row of Out, aligned and not."""
     mask = (lambda i: (i % 3 != 1) & (i < 40)) if masked else None
+    rows = [(count, start) for count in COUNTS for start in (8, 3)]
 
     @enigma.kernel
     def k(A: enigma.f32, Old: enigma.f32, at: enigma.Scalar(enigma.i32), Out: enigma.f32):
         tile = enigma.threadgroup_alloc("float", 64)
         args = {"mask_fn": mask, "coalesced_width": width, "cooperative": cooperative}
-        enigma.copy(Old, tile, 64, cooperative=cooperative)
-        enigma.barrier()
-        enigma.copy(A, tile, count, src_offset=3, dst_offset=at, **args)
-        enigma.barrier()
-        enigma.copy(tile, Out, 64, coalesced_width=width, cooperative=True)
+        for row, (count, start) in enumerate(rows):
+            offset = 4 if start % 4 == 0 else at
+            enigma.copy(Old, tile, 64, cooperative=cooperative)
+            enigma.barrier()
+            enigma.copy(A, tile, count, src_offset=start, dst_offset=offset, **args)
+            enigma.barrier()
+            enigma.copy(tile, Out, 64, dst_offset=row * 64, coalesced_width=width, cooperative=True)
+            enigma.barrier()
 
-    want = np.full(64, -1, np.float32)
-    out = np.zeros(64, np.float32)
-    enigma.compile(k)(DATA, want, 5, out, grid=12, threads=12)
-    for i in range(count):
-        if not masked or (i % 3 != 1 and i < 40):
-            want[5 + i] = DATA[3 + i]
-    assert out.tolist() == want.tolist()
+    old, out = np.full(64, -1, np.float32), np.zeros((len(rows), 64), np.float32)
+    enigma.compile(k)(DATA, old, 5, out, grid=12, threads=12)
+    for row, (count, start) in enumerate(rows):
+        want, first = old.copy(), 4 if start % 4 == 0 else 5
+        for i in range(count):
+            if not masked or (i % 3 != 1 and i < 40):
+                want[first + i] = DATA[start + i]
+        np.testing.assert_array_equal(out[row], want, err_msg=str((count, start)))
+
+
+# An offset, by the position of the threadgroup and a scalar, and the widest access of a side that
+# has it, for float and a coalesced_width of 4.
+OFFSETS = [
+    (lambda g, s: 0, "float4"),
+    (lambda g, s: 16, "float4"),
+    (lambda g, s: 2, "float2"),
+    (lambda g, s: 1, "float"),
+    (lambda g, s: g * 64, "float4"),
+    (lambda g, s: (g + s) * 6, "float2"),
+    (lambda g, s: (g << 2) + s * 12 + 8, "float4"),
+    (lambda g, s: g * 4 + s, "float"),
+]
+
+
+@pytest.mark.parametrize("cooperative", [False, True])
+@pytest.mark.parametrize("which", ["src", "dst"])
+def test_vectors_where_alignment_is_proven(which, cooperative) -> None:
+    for offset, width in OFFSETS:
+
+        @enigma.kernel
+        def k(A: enigma.f32, s: enigma.Scalar(enigma.u32), Out: enigma.f32):
+            g = enigma.threadgroup_position_in_grid("x") + 1
+            offsets = {f"{which}_offset": offset(g, s)}
+            enigma.copy(A, Out, 14, coalesced_width=4, cooperative=cooperative, **offsets)
+
+        compiled = enigma.compile(k)
+        other = {"src": "Out", "dst": "A"}[which]
+        expected = {other: "float4", {"src": "A", "dst": "Out"}[which]: width}
+        for name, wide in expected.items():
+            assert widest(compiled.metal_source, name) == wide, (name, compiled.metal_source)
+        out = np.zeros(128, np.float32)
+        data = np.arange(1, 129, dtype=np.float32)
+        compiled(data, 3, out, grid=8, threads=8)
+        at, want = offset(1, 3), np.zeros(128, np.float32)
+        first, start = (at, 0) if which == "src" else (0, at)
+        want[start : start + 14] = data[first : first + 14]
+        np.testing.assert_array_equal(out, want)
+
+
+def test_vectors_of_stages_registers_and_layouts() -> None:
+    """Offsets of loops and slots, halves, and rows and columns of a layout."""
+    rows = enigma.Layout((4, 16), (20, 1))
+
+    @enigma.kernel
+    def k(A: enigma.f32, turns: enigma.Scalar(enigma.i32), Out: enigma.f32):
+        pipe = enigma.pipeline("half", 16, stages=3)
+        grid = enigma.threadgroup_alloc("float", rows)
+        held = enigma.register_tensor((2, 4))
+        enigma.copy(A, pipe.front(), 16, coalesced_width=4)
+        with enigma.for_range(0, turns) as t:
+            enigma.copy(A, pipe.stage(1), 16, src_offset=(t + 1) * 16, coalesced_width=4)
+            pipe.advance()
+        enigma.copy(pipe.front(), held, 8, src_offset=4, coalesced_width=4)
+        enigma.copy(A, grid, 64, coalesced_width=4)
+        enigma.copy(grid[1, None], Out, 16, coalesced_width=4)
+        enigma.copy(held, Out, 8, dst_offset=16, coalesced_width=4)
+        enigma.copy(Out, Out, 6, src_offset=16, dst_offset=18, coalesced_width=2)
+
+    compiled = enigma.compile(k)
+    for name in ("A", "pipe", "grid", "Out"):
+        assert widest(compiled.metal_source, name)[-1] == "4", compiled.metal_source
+    for turns in (0, 1, 3):
+        out = np.zeros(24, np.float32)
+        compiled(DATA, turns, out, grid=1, threads=1)
+        last = DATA[turns * 16 + 4 : turns * 16 + 12]
+        want = [*DATA[1:64:4], *last[:2], *last[:2], *last[:2], *last[:2]]
+        np.testing.assert_array_equal(out, want)
+
+
+def widest(text: str, name: str) -> str:
+    """The type of the widest accesses to a buffer of floats in the MSL."""
+    wide = re.findall(rf"\*\((?:device|threadgroup) (?:const )?(\w+)\*\)\({name}\b", text)
+    return max(["float", *wide])
 
 
 def test_a_masked_source_is_not_read() -> None:
@@ -135,7 +220,7 @@ def test_the_text_is_one_loop() -> None:
 
     text = enigma.compile(k).metal_source
     assert text.count("for (") == 1
-    assert "Out[i] = A[2 + i];" in text
+    assert "Out[i] = A[2u + i];" in text
 
 
 def test_mistakes() -> None:

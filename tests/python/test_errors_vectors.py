@@ -57,6 +57,21 @@ def refusal(body: Body) -> str:
             "f32 is one number, and has no components",
         ),
         (
+            lambda X, I, Out: enigma.make_float2(1, 2).__setitem__(0, 3.0),
+            "a value (vector<2xf32>) cannot be changed in part, as no value can; make another, "
+            "as in `v = enigma.make_vec(2.0, v.y)`",
+        ),
+        (
+            lambda X, I, Out: setattr(enigma.make_float2(1, 2), "x", 3.0),
+            "a value (vector<2xf32>) cannot be changed in part, as no value can; make another, "
+            "as in `v = enigma.make_vec(2.0, v.y)`",
+        ),
+        (
+            lambda X, I, Out: X[0].__setitem__(0, 3.0),
+            "a value (f32) is one number, which has no elements to write; memory is a parameter "
+            "annotated with a dtype, as in `A: enigma.f32`",
+        ),
+        (
             lambda X, I, Out: Out.__setitem__(0, enigma.make_float2(1, 2)),
             "vector<2xf32> cannot be converted to f32; take one component of it, as v.x",
         ),

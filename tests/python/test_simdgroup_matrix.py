@@ -274,6 +274,14 @@ def test_stores_and_loads_keep_their_order() -> None:
 # ---- text ----------------------------------------------------------------------------------------
 
 
+def statements(kernel: enigma.KernelDef) -> list[str]:
+    """The lines of its body in the MSL, without comments."""
+    text = enigma.compile(kernel).metal_source
+    lines = [line.split("//")[0].strip() for line in text.splitlines()]
+    start = next(i for i, line in enumerate(lines) if line.endswith("{")) + 1
+    return [line for line in lines[start:-1] if line]
+
+
 def test_msl_reads_as_by_hand() -> None:
     @enigma.kernel
     def mm(A: enigma.f16, B: enigma.f16, C: enigma.f32, K: enigma.Scalar(enigma.u32)):
@@ -284,10 +292,7 @@ def test_msl_reads_as_by_hand() -> None:
             acc = enigma.simdgroup_multiply_accumulate(a, b, acc)
         enigma.simdgroup_matrix_store(acc, C, 8)
 
-    text = enigma.compile(mm).metal_source
-    lines = [line.split("//")[0].strip() for line in text.splitlines()]
-    start = next(i for i, line in enumerate(lines) if line.endswith("{")) + 1
-    assert [line for line in lines[start:-1] if line] == [
+    assert statements(mm) == [
         "simdgroup_float8x8 acc = make_filled_simdgroup_matrix<float, 8, 8>(0.0f);",
         "for (uint k = 0u; k < K; k += 8u) {",
         "simdgroup_half8x8 a;",
@@ -298,3 +303,29 @@ def test_msl_reads_as_by_hand() -> None:
         "}",
         "simdgroup_store(acc, C, 8);",
     ]
+
+
+def test_sums_stay_in_the_matrix_that_they_began_in() -> None:
+    @enigma.kernel
+    def chain(A: enigma.f32, Out: enigma.f32):
+        a = enigma.simdgroup_matrix_load(A, 8)
+        zero = enigma.make_filled_simdgroup_matrix(0.0)
+        square = enigma.simdgroup_multiply_accumulate(a, a, zero)  # zero is wanted again
+        square = enigma.simdgroup_multiply_accumulate(a, square, square)  # square is a factor
+        square = enigma.simdgroup_multiply_accumulate(a, a, square)
+        last = enigma.simdgroup_multiply_accumulate(a, square, zero)
+        enigma.simdgroup_matrix_store(last, Out, 8)
+
+    products = [line for line in statements(chain) if "multiply" in line]
+    assert products == [
+        "simdgroup_multiply_accumulate(square, a, a, zero);",
+        "simdgroup_multiply_accumulate(product, a, square, square);",
+        "simdgroup_multiply_accumulate(square, a, a, square);",
+        "simdgroup_multiply_accumulate(last, a, square, zero);",
+    ]
+    a = np.arange(64, dtype=np.float32).reshape(8, 8) / 64
+    out = np.zeros_like(a)
+    enigma.compile(chain)(a, out, grid=32, threads=32)
+    square = a @ a
+    square = a @ square + square
+    assert np.allclose(out, a @ (a @ a + square), rtol=1e-5)

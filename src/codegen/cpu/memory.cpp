@@ -354,14 +354,18 @@ void Body::load(InstId id, const Mask& mask) {
   const Instruction& inst = m_[id];
   ValueId memory = inst.operands[0], index = inst.operands[1];
   DType dtype = m_.type(memory).dtype;
-  if (!all_) return set(inst.results[0], load_from(place(memory, index, mask, id), dtype, mask));
-  std::vector<Place> places = places_in_step(memory, index, id);
-  each([&] {
+  std::vector<Place> places;
+  if (all_) places = places_in_step(memory, index, id);
+  auto one = [&] {
     Place p = places.empty() ? place(memory, index, mask, id) : places[one_];
+    read_ahead(id, dtype, p, mask);
     set(inst.results[0], load_from(p, dtype, mask));
-  });
+  };
+  all_ ? each(one) : one();
 }
 
+// Tests for the edge of a matrix hold everywhere but there, so that all 32 lanes load without
+// masks.
 void Body::load_if(InstId id, const Mask& mask) {
   const Instruction& inst = m_[id];
   ValueId memory = inst.operands[0], index = inst.operands[1], cond = inst.operands[2],
@@ -370,18 +374,21 @@ void Body::load_if(InstId id, const Mask& mask) {
   V holds = together ? raw(cond) : lanes(cond);
   V instead = formed(otherwise, result, 0);
   Mask part = together ? mask : narrowed(mask, holds);
-  std::string body = e_.new_label("lanes"), end = e_.new_label("joined"), before = e_.block();
-  jump_if(together ? holds : e_.cmp("ne", part.bits, 0), body, end);
-  e_.begin_block(body);
-  size_t checks = checked_order_.size();
-  V x = load_from(place(memory, index, part, id), m_.type(memory).dtype, part);
-  forget_checks(checks);
-  if (x.lanes < instead.lanes) x = e_.splat(x, kLanes);
-  if (!together) x = e_.select(part.v, x, instead);
-  std::string last = e_.block();
-  jump(end);
-  e_.begin_block(end);
-  set_all(std::span(&result, 1), phis({x}, last, {instead}, before));
+  auto loaded = [&](const Mask& active) {
+    size_t checks = checked_order_.size();
+    V x = load_from(place(memory, index, active, id), m_.type(memory).dtype, active);
+    forget_checks(checks);
+    return x.lanes < instead.lanes ? e_.splat(x, kLanes) : x;
+  };
+  auto with_part = [&]() -> std::vector<V> {
+    V x = loaded(part);
+    return {together ? x : e_.select(part.v, x, instead)};
+  };
+  V some = together ? holds : e_.cmp("ne", part.bits, 0);
+  if (together || !mask.all()) return set(result, e_.when(some, {instead}, with_part)[0]);
+  V all = e_.cmp("eq", part.bits, -1);
+  std::vector<V> x = e_.when(some & (all ^ e_.boolean(true)), {instead}, with_part);
+  set(result, e_.when(all, x, [&]() -> std::vector<V> { return {loaded(mask)}; })[0]);
 }
 
 // ---- store --------------------------------------------------------------------------------------

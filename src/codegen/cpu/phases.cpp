@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "codegen/cpu/expr.h"
+#include "codegen/cpu/homes.h"
 #include "codegen/cpu/table.h"
 
 namespace enigma::cpu {
@@ -38,6 +39,8 @@ class Planner {
     for (ValueId v : wanted_at_group_) {
       if (!plan_.at_group[v.index] && !plan_.slots[v.index].kind) give_slot(v);
     }
+    plan_.homes = plan_.scratch_end;
+    plan_.scratch_end += plan_.homes_bytes * shape_.simdgroups();
     return std::move(plan_);
   }
 
@@ -273,6 +276,11 @@ class Planner {
   void give_slot(ValueId v) {
     Slot& slot = plan_.slots[v.index];
     Type type = m_.type(v);
+    if (type.is_simd_matrix()) {
+      slot = {Slot::Home, plan_.homes_bytes, 0};
+      plan_.homes_bytes += kMatrixBytes;
+      return;
+    }
     uint32_t element = std::max(1, bits(elem_of(type.dtype)) / 8);
     uint32_t simdgroups = shape_.simdgroups();
     if (forms_[v.index].kind == LaneForm::Vector) {

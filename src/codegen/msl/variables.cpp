@@ -12,6 +12,7 @@ Variables::Variables(const Module& m, const Uses& uses)
 
 std::string_view Variables::name(uint32_t variable) const {
   if (ValueId v = named_[variable]) return m_.name_of(v);
+  if (type(variable).is_simd_matrix()) return "acc";  // what else would be assigned to
   return m_.def(first_[variable]) ? "result" : "carried";
 }
 
@@ -95,6 +96,7 @@ void Variables::visit(RegionId region) {
     if (inst.op == Op::For || inst.op == Op::While) carry(inst, region);
     if (inst.op == Op::If) merge(inst, region);
     if (inst.regions.empty()) rebind(id);
+    if (inst.op == Op::SimdMatrixMultiply) accumulate(id);
     for (RegionId r : inst.regions) visit(r);
   }
 }
@@ -111,6 +113,19 @@ void Variables::rebind(InstId id) {
   if (found == by_name_.end()) return;
   uint32_t variable = found->second.back();
   if (uses_.encloses(declared_in_[variable], uses_.places[id.index].region)) join({v}, variable);
+}
+
+// A sum of products stays in the matrix that it is added to, where nothing else wants that matrix.
+void Variables::accumulate(InstId id) {
+  ValueId sum = m_[id].results[0], start = m_[id].operands[2];
+  if (of_[sum.index] != kNoVariable) return;
+  uint32_t before = of_[start.index];
+  const std::string &name = m_.name_of(start), &wanted = m_.name_of(sum);
+  if (before == kNoVariable && !name.empty() && name != wanted) return;  // `zero` stays zero
+  uint32_t variable = adopt(start, wanted);
+  if (variable == kNoVariable) return;
+  bool seen = uses_.encloses(declared_in_[variable], uses_.places[id.index].region);
+  if (!(seen && join({sum}, variable)) && before == kNoVariable) release(start);
 }
 
 void Variables::carry(const Instruction& inst, RegionId outer) {

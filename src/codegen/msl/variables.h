@@ -65,6 +65,7 @@ class Variables {
   uint32_t adopt(ValueId v, const std::string& name);
   uint32_t fresh(ValueId v, RegionId declared_in);
   void rebind(InstId id);
+  void accumulate(InstId id);
   bool assignable(ValueId v) const;
   bool interferes(ValueId a, ValueId b) const;
 

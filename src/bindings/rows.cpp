@@ -1,0 +1,86 @@
+// Rows of a few elements that enigma.copy moves at once; python/enigma/copy.py has the loops.
+#include "trace.h"
+
+namespace enigma {
+namespace {
+
+/// Elements that follow each other, and where they are.
+struct Row {
+  ValueId memory;
+  View view;
+};
+
+/// Nothing where they cannot be told to lie at equal distances.
+std::optional<Row> row_at(Trace& trace, nb::handle memory, nb::handle first, int64_t count) {
+  if (!nb::isinstance<Tensor>(memory)) {
+    const TracingTensor& t = tensor(trace, memory, "copy");
+    const ValueId index = std::get<ValueId>(linear_index(trace, t, first));
+    return Row{t.id, make_row(trace.builder, t.name, index, count)};
+  }
+  const Tensor& t = *nb::inst_ptr<Tensor>(memory);
+  const ValueId id = memory_of(trace, t, "copy");
+  int64_t known = 0;
+  const Index index = to_int64(first, known)
+                          ? Index(known)
+                          : Index(std::get<ValueId>(operand(trace, first, "copy")));
+  std::optional<View> view = row(trace.builder, t.view, index, count);
+  if (!view) return std::nullopt;
+  return Row{id, std::move(*view)};
+}
+
+bool copy_row(nb::handle dst, nb::handle dst_first, nb::handle src, nb::handle src_first,
+              int64_t count) {
+  Trace& trace = Trace::here("copy");
+  auto to = row_at(trace, dst, dst_first, count), from = row_at(trace, src, src_first, count);
+  // Where both are the same memory, what is written first may be what is read next.
+  if (!to || !from || to->memory == from->memory) return false;
+  store(trace.builder, to->memory, to->view, load(trace.builder, from->memory, from->view));
+  return true;
+}
+
+nb::object load_row(nb::handle src, nb::handle first, int64_t count) {
+  Trace& trace = Trace::here("copy");
+  auto from = row_at(trace, src, first, count);
+  if (!from) return nb::none();
+  std::vector<ValueId> values;
+  for (const Piece& p : split(trace.builder, load(trace.builder, from->memory, from->view))) {
+    values.push_back(p.value);
+  }
+  return value_list(trace, values);
+}
+
+bool store_row(nb::handle dst, nb::handle first, nb::list values) {
+  Trace& trace = Trace::here("copy");
+  auto to = row_at(trace, dst, first, static_cast<int64_t>(values.size()));
+  if (!to) return false;
+  std::vector<Piece> pieces;
+  for (nb::handle x : values) {
+    pieces.push_back(
+        {std::get<ValueId>(operand(trace, x, "copy")), {static_cast<int64_t>(pieces.size())}});
+  }
+  store(trace.builder, to->memory, to->view, pieces);
+  return true;
+}
+
+}  // namespace
+
+void bind_rows(nb::module_& m) {
+#define MEMORY "TracingTensor | Tensor"
+  m.def("copy_row", &copy_row, nb::arg("dst"), nb::arg("dst_first"), nb::arg("src"),
+        nb::arg("src_first"), nb::arg("count"),
+        nb::sig("def copy_row(dst: " MEMORY ", dst_first: IRValue | int, src: " MEMORY
+                ", src_first: IRValue | int, count: int) -> bool"),
+        "Copies elements that follow each other, as vectors where they are aligned; False where "
+        "they\nhave to be copied one by one.");
+  m.def("load_row", &load_row, nb::arg("src"), nb::arg("first"), nb::arg("count"),
+        nb::sig("def load_row(src: " MEMORY
+                ", first: IRValue | int, count: int) -> list[IRValue] | None"),
+        "Elements that follow each other, as copy_row loads them.");
+  m.def("store_row", &store_row, nb::arg("dst"), nb::arg("first"), nb::arg("values"),
+        nb::sig("def store_row(dst: " MEMORY
+                ", first: IRValue | int, values: list[IRValue]) -> bool"),
+        "Writes elements that follow each other, as copy_row does.");
+#undef MEMORY
+}
+
+}  // namespace enigma
