@@ -44,6 +44,15 @@ ScratchLayout lay_out_scratch(const Module& m);
 /// By value: buffers whose contents may go past the caches.
 std::vector<bool> streamed_memories(const Module& m);
 
+/// Where the next threadgroup along x accesses what this one does: so many elements further, times
+/// the parameter `by` if there is one. 0 where nothing is to be read ahead.
+struct Ahead {
+  int64_t times = 0;
+  ValueId by;
+};
+/// By instruction: loads that are worth it.
+std::vector<Ahead> reads_ahead(const Module& m, const GroupShape& shape, const Plan& plan);
+
 /// The element that a value of this dtype has in memory: integers for narrow floats and bool.
 Elem storage_elem(DType t);
 
@@ -202,6 +211,7 @@ class Body {
   void load(InstId id, const Mask& mask);
   void load_if(InstId id, const Mask& mask);
   V load_from(const Place& p, DType dtype, const Mask& mask);
+  void read_ahead(InstId load, DType dtype, const Place& place, const Mask& mask);
   void store(InstId id, const Mask& mask);
   struct Runs {
     std::vector<V> pointers, values;
@@ -224,6 +234,7 @@ class Body {
              const std::function<void(FaultSite& site)>& ask);
   V element(const V& base, DType dtype, const V& index);
   void report_faults();
+  void report(std::span<const FaultSite> sites);
   void fault_unless(const V& ok, cpu_abi::FaultKind kind, InstId at);
   void call_fault(cpu_abi::FaultKind kind, const V& where, const V& base, const V& stride,
                   const V& size, const V& mask, const V& simd);
@@ -281,6 +292,7 @@ class Body {
   const std::vector<bool> streamed_;  // by value: memory that is written past the caches
   const Homes homes_;
   Plan plan_;
+  const std::vector<Ahead> ahead_;
   const LocationTable locations_;
   Text out_{2};
   Text entry_{2};

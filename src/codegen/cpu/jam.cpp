@@ -33,7 +33,9 @@ int Body::in_step(const Phase& p) const {
   if (!shape_.whole || p.agree) return 1;
   constexpr int kHard = 16, kLargest = 600;
   Work work;
-  auto count = [&](auto&& self, InstId id) -> void {
+  // Lanes part without loss where that is once in a phase: a turn of a loop would wait for each.
+  enum Where { Once, InTurns, Parted };
+  auto count = [&](auto&& self, InstId id, Where where) -> void {
     const Instruction& inst = m_[id];
     Shape shape = info(inst.op).shape;
     work.instructions += shape == Shape::Map && !is_instruction(inst.op) ? kHard : 1;
@@ -43,10 +45,13 @@ int Body::in_step(const Phase& p) const {
         shape == Shape::Atomic || shape == Shape::SimdMatrix || inst.op == Op::While || matrices;
     if (alone) work.in_step = false;
     if (inst.op == Op::If && !group_uniform(inst.operands[0])) {
-      work.in_step &= std::all_of(inst.regions.begin(), inst.regions.end(),
-                                  [&](RegionId r) { return is_cheap(r); });
+      work.in_step &= where != InTurns || std::all_of(inst.regions.begin(), inst.regions.end(),
+                                                      [&](RegionId r) { return is_cheap(r); });
+      if (where == Once) where = Parted;
     }
     if (inst.op == Op::For) {
+      work.in_step &= where != Parted;
+      where = InTurns;
       ++work.loops;
       bool together = std::all_of(inst.operands.begin(), inst.operands.begin() + 3,
                                   [&](ValueId v) { return group_uniform(v); });
@@ -57,10 +62,10 @@ int Body::in_step(const Phase& p) const {
       work.carried = std::max(work.carried, vectors);
     }
     for (RegionId r : inst.regions) {
-      for (InstId i : m_[r].insts) self(self, i);
+      for (InstId i : m_[r].insts) self(self, i, where);
     }
   };
-  for (InstId i : p.insts) count(count, i);
+  for (InstId i : p.insts) count(count, i, Once);
   for (const Copy& c : p.copies) work.in_step &= !m_.type(c.to).is_simd_matrix();
   if (work.loops == 0 || !work.in_step) return 1;
   // A quarter of the registers for what the loop carries, or half of them where they are few; the
