@@ -20,18 +20,19 @@ def define(dtype: str) -> enigma.KernelDef:
         group = enigma.simdgroup_index_in_threadgroup()
         first = enigma.thread_index_in_simdgroup() == 0
         row = enigma.threadgroup_position_in_grid() * columns
-        partial = enigma.threadgroup_alloc("float", SIMDGROUPS)
+        maxima = enigma.threadgroup_alloc("float", SIMDGROUPS)
+        sums = enigma.threadgroup_alloc("float", SIMDGROUPS)
 
         largest = enigma.f32(-np.inf)
         with enigma.for_range(thread, columns, THREADS, dtype="uint") as i:
             largest = enigma.fmax(largest, enigma.metal_cast(X[row + i], "float"))
         largest = enigma.simd_max(largest)
         with enigma.if_(first):
-            partial[group] = largest
+            maxima[group] = largest
         enigma.barrier()
-        for s in range(SIMDGROUPS):
-            largest = enigma.fmax(largest, partial[s])
-        enigma.barrier()
+        largest = maxima[0]
+        for s in range(1, SIMDGROUPS):
+            largest = enigma.fmax(largest, maxima[s])
 
         total = 0.0
         with enigma.for_range(thread, columns, THREADS, dtype="uint") as i:
@@ -41,18 +42,19 @@ def define(dtype: str) -> enigma.KernelDef:
             total = total + e
         total = enigma.simd_sum(total)
         with enigma.if_(first):
-            partial[group] = total
+            sums[group] = total
         enigma.barrier()
-        total = partial[0]
+        total = sums[0]
         for s in range(1, SIMDGROUPS):
-            total = total + partial[s]
+            total = total + sums[s]
+        scale = 1.0 / total
 
         with enigma.for_range(thread, columns, THREADS, dtype="uint") as i:
             if whole:
                 e = Out[row + i]
             else:
                 e = enigma.exp(enigma.metal_cast(X[row + i], "float") - largest)
-            Out[row + i] = e / total
+            Out[row + i] = e * scale
 
     return softmax
 

@@ -14,6 +14,7 @@ from enigma._core import (
     ScaledBasis,
     Swizzle,
     SwizzledLayout,
+    SymInt,
     Tensor,
     TracingTensor,
     dtype,
@@ -59,7 +60,7 @@ from enigma.types import (
 __version__ = "0.1.0"
 
 __all__ = [
-    "kernel", "KernelDef", "jit", "JitDef", "Tensor", "Fragment", "Scalar",
+    "kernel", "KernelDef", "jit", "JitDef", "Tensor", "SymInt", "Fragment", "Scalar",
     "compile", "CompiledKernel", "ParamInfo", "ConstantInfo",
     "DType", "dtype", "Float32", "Float16", "BFloat16", "Bool",
     "Int8", "Int16", "Int32", "Int64", "UInt8", "UInt16", "UInt32", "UInt64",
@@ -87,7 +88,8 @@ else:
         "async_memory", "async_wait", "call", "cpu_runtime", "current_trace", "has_trace", "join",
         "metal_runtime", "operations", "parse_module", "query",
         "ceil_div", "compact_col_major", "compact_order", "compact_row_major", "crd2crd", "crd2idx",
-        "flatten", "gemm_own", "gemm_shared", "idx2crd", "inner_product", "is_compatible",
+        "flatten", "fragment_form", "fragment_of", "fragment_values",
+        "gemm_own", "gemm_shared", "idx2crd", "inner_product", "is_compatible",
         "is_congruent", "is_weakly_congruent", "product", "product_each", "shape_div",
     }  # fmt: skip
     for _name in dir(_core):

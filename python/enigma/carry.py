@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain, repeat
 from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import Any
 
 import numpy as np
 
-from enigma._core import DType, IRValue
+from enigma._core import (
+    DType,
+    Fragment,
+    IRValue,
+    fragment_form,
+    fragment_of,
+    fragment_values,
+)
 from enigma.errors import error
 from enigma.session import session
 
@@ -16,7 +24,8 @@ from enigma.session import session
 DEPTH = 8
 
 # The shape of a number; other shapes are tuples (kind, details...).
-_NUMBER = ("number",)
+Shape = tuple[Any, ...]
+NUMBER: Shape = ("number",)
 _NUMBERS = (IRValue, bool, int, float, np.generic)
 
 
@@ -54,25 +63,44 @@ def is_number(x: object) -> bool:
     return isinstance(x, _NUMBERS)
 
 
-def flatten(value: Any, leaves: list[Any], depth: int = DEPTH) -> tuple[Any, ...]:
-    """Appends the numbers in `value` to `leaves`; gives the shape from which it can be rebuilt."""
+def is_value(x: object) -> bool:
+    """Whether a region can carry x by itself: a number, or a fragment of them."""
+    return isinstance(x, (*_NUMBERS, Fragment))
+
+
+def flatten(value: Any, leaves: list[Any], depth: int = DEPTH, like: Shape | None = None) -> Shape:
+    """Appends the numbers in `value` to `leaves`; gives the shape from which it can be rebuilt.
+
+    Fragments are taken apart into vectors as those of the shape `like` are, where they fit.
+    """
     if isinstance(value, _NUMBERS):
         leaves.append(value)
-        return _NUMBER
+        return NUMBER
     kind = type(value)
+
+    def parts(values: Any, skip: int) -> list[Shape]:
+        wanted = like[skip:] if like and like[0] is kind else ()
+        return [
+            flatten(x, leaves, depth - 1, part)
+            for x, part in zip(values, chain(wanted, repeat(None)), strict=False)
+        ]
+
+    if kind is Fragment:
+        form = fragment_form(value, like[1] if like and like[0] is kind else None)
+        values = fragment_values(value, form)
+        leaves += values
+        return (kind, form, *[NUMBER] * len(values))
     if isinstance(value, Cells) and depth == DEPTH:  # within others it carries itself
-        leaves += value._values
-        return (kind, value._form(), *[_NUMBER] * len(value._values))
+        return (kind, value._form(), *parts(value._values, 2))
     if depth:
         if isinstance(value, tuple) or kind is list:
-            return (kind, *[flatten(x, leaves, depth - 1) for x in value])
+            return (kind, *parts(value, 1))
         if kind is dict:
-            items = [flatten(x, leaves, depth - 1) for x in value.values()]
-            return (kind, tuple(map(Opaque, value)), *items)
+            return (kind, tuple(map(Opaque, value)), *parts(value.values(), 2))
     return (Opaque(value),)
 
 
-def rebuild(shape: tuple[Any, ...], leaves: Iterator[Any]) -> Any:
+def rebuild(shape: Shape, leaves: Iterator[Any]) -> Any:
     """The value of this shape with other numbers in it."""
     kind = shape[0]
     if kind == "number":
@@ -82,8 +110,10 @@ def rebuild(shape: tuple[Any, ...], leaves: Iterator[Any]) -> Any:
     if kind is dict:
         keys = [key.value for key in shape[1]]
         return dict(zip(keys, [rebuild(s, leaves) for s in shape[2:]], strict=True))
+    if kind is Fragment:
+        return fragment_of([next(leaves) for _ in shape[2:]], shape[1])
     if issubclass(kind, Cells):
-        return kind._of([next(leaves) for _ in shape[2:]], shape[1])
+        return kind._of([rebuild(s, leaves) for s in shape[2:]], shape[1])
     items = [rebuild(s, leaves) for s in shape[1:]]
     return kind(*items) if hasattr(kind, "_fields") else kind(items)  # named tuples
 
@@ -105,36 +135,38 @@ def refill(container: Any, value: Any) -> None:
 
 def same_number(a: object, b: object) -> bool:
     """Whether two Python numbers are the same constant: of one type, and equal bit by bit."""
-    if isinstance(a, IRValue) or isinstance(b, IRValue):
-        return a is b
+    if isinstance(a, IRValue) and isinstance(b, IRValue):
+        return a.id == b.id
     return type(a) is type(b) and repr(a) == repr(b)
 
 
-def describe(shape: tuple[Any, ...]) -> str:
+def describe(shape: Shape) -> str:
     """What a shape is called in messages."""
     kind = shape[0]
     if kind == "number":
         return "a number"
     if isinstance(kind, Opaque):
         return repr(kind.value) if kind.value is None else f"a {type(kind.value).__name__}"
+    if kind is Fragment:
+        return f"a fragment of shape {shape[1][0]}"
     return f"a {kind.__name__} of {len(shape) - (1 if kind in (list, tuple) else 2)}"
 
 
 class Cells:
-    """Numbers that every region carries by itself, wherever the object is kept and passed to."""
+    """Values that every region carries by itself, wherever the object is kept and passed to."""
 
     __slots__ = ("__weakref__", "_values")
     _values: list[Any]
     _literals: DType | None = None  # the type of Python numbers that a loop carries
 
     def _hold(self, values: list[Any]) -> None:
-        """Takes the numbers, and belongs to the trace from here on."""
+        """Takes the values, and belongs to the trace from here on."""
         self._values = values
         session(type(self).__name__).hold(self)
 
     @classmethod
     def _of(cls, values: list[Any], form: Any) -> Any:
-        """Another one with these numbers, of that `form`."""
+        """Another one with these values, of that `form`."""
         self = cls.__new__(cls)
         self._shape(form)
         self._hold(values)
@@ -172,17 +204,20 @@ class Carry(Cells):
 
     def __init__(self, *values: Any) -> None:
         for value in values:
-            if not is_number(value):
-                raise error(f"a Carry holds numbers and values of the kernel, not {value!r}")
+            self._check(value)
         self._hold(list(values))
 
     def __getitem__(self, index: int) -> Any:
         return self._values[index]
 
     def __setitem__(self, index: int, value: Any) -> None:
-        if not is_number(value):
-            raise error(f"a Carry holds numbers and values of the kernel, not {value!r}")
+        self._check(value)
         self._values[index] = value
+
+    @staticmethod
+    def _check(value: Any) -> None:
+        if not is_value(value):
+            raise error(f"a Carry holds numbers and values of the kernel, not {value!r}")
 
     def __len__(self) -> int:
         return len(self._values)

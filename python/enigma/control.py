@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from enigma import _core
-from enigma.carry import Carry, Handle, is_number
+from enigma.carry import Carry, Handle, is_number, is_value, same_number
 from enigma.errors import EnigmaError, error
 from enigma.region import Region, Slot, describe_slot, flat_names
 from enigma.session import Origin, joined
@@ -159,11 +159,11 @@ class for_range(Loop):
             raise error(f"{self.kind}: the step is 0, so the loop would never end")
         self.lo, self.hi, self.step = lo, hi, step
         self.dtype = _core.dtype(dtype)
-        if init is not None and (isinstance(init, _core.IRValue) or is_number(init)):
+        if init is not None and is_value(init):
             raise error(f"{self.kind}: init takes a list of values: init=[...]")
         self.init = None if init is None else list(init)
         for value in self.init or ():
-            if not is_number(value):
+            if not is_value(value):
                 raise error(
                     f"{self.kind}: init takes numbers and values of the kernel, not {value!r}"
                 )
@@ -210,7 +210,7 @@ class for_range(Loop):
             return index
         if self._carry is not None:
             return index, self._carry
-        bound = args[: len(self.init)]
+        bound = [slot.inside for slot in self.slots[: len(self.init)]]
         self._values_of_target += bound
         return (index, tuple(bound)) if self._nested else (index, *bound)
 
@@ -448,7 +448,8 @@ class if_(Region):
             then, otherwise = (captured[name] for captured in self._captured)
             if then is otherwise:  # `then` bound it, or both bound the same
                 continue
-            a, b = Slot(name, then), Slot(name, otherwise)
+            a = Slot(name, then)
+            b = Slot(name, otherwise, like=a.shape)
             if a.shape != b.shape or a.container:
                 continue
             captured = [{name: (s.leaves, s.shape)} for s in (a, b)]
@@ -473,7 +474,7 @@ class Merge:
         self.picked: list[Any] = []  # a value, or None where a result comes
         self.pairs: list[tuple[Value, Value]] = []
         for x, y in zip(a, b, strict=True):
-            if slot.same(x, y):
+            if same_number(x, y):
                 self.picked.append((x,))
             else:
                 self.picked.append(None)

@@ -12,15 +12,18 @@ from enigma import _core
 from enigma.carry import (
     Cells,
     Handle,
+    Shape,
     describe,
     flatten,
     is_container,
+    is_number,
     rebuild,
     refill,
     same_number,
 )
 from enigma.errors import EnigmaError, user_line
 from enigma.session import Retrace, session
+from enigma.watch import Watched, watched
 
 # Names of the rewritten source that are none of the user's.
 TEMPORARY = "__enigma_"
@@ -29,14 +32,14 @@ TEMPORARY = "__enigma_"
 class Slot:
     """A name, or a container, whose numbers a region may change."""
 
-    def __init__(self, name: str | None, value: Any) -> None:
+    def __init__(self, name: str | None, value: Any, like: Shape | None = None) -> None:
         self.name = name
         self.key: Any = name if name is not None else id(value)
         self.value = value
         self.container = is_container(value)
         self.literals = value._literals if isinstance(value, Cells) else None
         self.leaves: list[Any] = []
-        self.shape = flatten(value, self.leaves)
+        self.shape = flatten(value, self.leaves, like=like)
         self.args: list[Any] = []
         self.inside: Any = value
         self.after: list[Any] = []
@@ -75,12 +78,19 @@ class Slot:
                 raise region.error(f"'{self.name}' is deleted in the {region.kind} {region.at()}")
         self.rebound = self.container and value is not self.value
         self.after = []
-        self.shape_after = flatten(value, self.after)
+        self.shape_after = flatten(value, self.after, like=self.shape)
         if self.shape_after != self.shape:
+            advice = "use another name"
+            if isinstance(value, _core.Fragment) and is_number(self.value):
+                fill = self.name if isinstance(self.value, _core.IRValue) else self.value
+                advice = (
+                    f"start it as a fragment, of enigma.register_tensor({value.shape}, "
+                    f'"{value.dtype.name}", {fill}).load()'
+                )
             raise region.error(
                 f"{describe_slot(self)} is {describe(self.shape)} before the {region.kind} "
                 f"{region.at()} and {describe(self.shape_after)} at the end of its body: a traced "
-                "region can change numbers only; use another name"
+                f"region can change numbers only; {advice}"
             )
 
     def holds_args(self) -> bool:
@@ -90,13 +100,10 @@ class Slot:
 
     def unchanged(self, k: int) -> bool:
         """Whether number k ends each turn as it began, so that it is still what it was before."""
-        return self.after[k] is self.args[k] or (
+        return same_number(self.after[k], self.args[k]) or (
             not isinstance(self.leaves[k], _core.IRValue)
             and same_number(self.leaves[k], self.after[k])
         )
-
-    def same(self, a: Any, b: Any) -> bool:
-        return a is b or same_number(a, b)
 
     def restore(self, bound: dict[str, Any]) -> None:
         """Undoes what a body has bound, for another body that starts from the same state."""
@@ -144,7 +151,7 @@ class Region(Handle):
         self.names: tuple[str, ...] = ()
         self.slots: list[Slot] = []
         self._slot_names: set[str] = set()
-        self._watched: list[Slot] = []
+        self._watched: list[tuple[str, Watched]] = []
         self._arrays: list[tuple[str, np.ndarray[Any, Any], bytes]] = []
         self._left = False
         self._first = self._last = 0
@@ -191,20 +198,16 @@ class Region(Handle):
             elif name in stored and not is_container(value):
                 value = getattr(value, "__dict__", None)  # of an object with attributes
             if is_container(value) and id(value) not in mine and not name.startswith(TEMPORARY):
-                slot = Slot(name, value)
-                if all(map(self.session.visible, slot.leaves)):
-                    self._watched.append(slot)
+                note = watched(self.session, value)
+                if note.is_visible(self.session):
+                    self._watched.append((name, note))
 
     def _check_watched(self) -> None:
         """An error for a number that the body has changed behind the back of the rewritten source:
         by a method, a function that it calls, an attribute. What is appended may stay."""
-        for slot in self._watched:
-            after: list[Any] = []
-            shape = flatten(slot.value, after)
-            if shape[: len(slot.shape)] != slot.shape or not all(
-                map(same_number, slot.leaves, after)
-            ):
-                raise self._not_carried(str(slot.name))
+        for name, note in self._watched:
+            if note.is_changed():
+                raise self._not_carried(name)
         for name, array, before in self._arrays:
             if array.tobytes() != before:
                 raise self._not_carried(name)

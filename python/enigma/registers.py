@@ -43,6 +43,9 @@ def register_tensor(
     A thread has some 512 bytes of registers on Apple's GPUs, and what does not fit is kept in
     memory. Register tensors that together need more give a warning.
 
+    ``load()`` gives all elements as the Fragment that a tensor's ``load()`` gives, and ``store``
+    takes one, element for element of the same coordinate.
+
     Errors: EnigmaError for a shape that is not made of positive ints, for an index that is traced
     or outside of the shape, and outside of a kernel.
     """
@@ -178,11 +181,38 @@ class RegisterTensor(Cells):
         return self._values[self.offset(index)]
 
     def __setitem__(self, index: Any, value: _core.IRValue | float | np.generic) -> None:
-        at = self.offset(index)
+        self._values[self.offset(index)] = self._converted(value)
+
+    def _converted(self, value: _core.IRValue | float | np.generic) -> _core.IRValue:
         if not is_number(value):
             raise error(f"an element of {self._called()} is a number, not {value!r}")
-        same = isinstance(value, _core.IRValue) and value.dtype == self.dtype
-        self._values[at] = value if same else self.dtype(value)
+        if isinstance(value, _core.IRValue) and value.dtype == self.dtype:
+            return value
+        return self.dtype(value)
+
+    def load(self) -> _core.Fragment:
+        """All elements, as a tensor's load() gives them: to compute with, or to store to a view."""
+        order = self._order()
+        groups = tuple((k,) for k in range(self.size))
+        return _core.fragment_of([self._values[at] for at in order], (self.shape, groups))
+
+    def store(self, value: _core.Fragment | _core.IRValue | float | np.generic) -> None:
+        """Writes a fragment of the same shape, or one number to all elements."""
+        if not isinstance(value, _core.Fragment):
+            values = [value] * self.size
+        elif _core.flatten(value.shape) == self.shape or (len(value),) == self.shape:
+            values = list(value)
+        else:
+            raise error(
+                f"store(): a fragment of shape {value.shape} does not fit {self._called()}, of "
+                f"shape {self.shape}"
+            )
+        for at, x in zip(self._order(), values, strict=True):
+            self._values[at] = self._converted(x)
+
+    def _order(self) -> list[int]:
+        """The row-major numbers of the elements, with the first dimension fastest, as fragments."""
+        return [int(n) for n in np.arange(self.size).reshape(self.shape).ravel("F")]
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -205,7 +235,7 @@ def _refuse(self: RegisterTensor, other: object) -> NoReturn:
     index = ", ".join("0" * len(self.shape))
     raise error(
         f"{self._called()} is a register tensor, not a value; read an element of it, as "
-        f"{self.name or 'acc'}[{index}]"
+        f"{self.name or 'acc'}[{index}], or all of them, as {self.name or 'acc'}.load()"
     )
 
 

@@ -1,4 +1,6 @@
 // Fragment: the values that a thread holds of a tensor, and every operation on them.
+#include <nanobind/stl/vector.h>
+
 #include <algorithm>
 
 #include "layouts.h"
@@ -49,10 +51,9 @@ nb::object item(const Fragment& f, nb::handle index) {
           trace, vector ? trace.builder.extract(p.value, static_cast<int64_t>(k)) : p.value);
     }
   }
-  std::string message =
-      "a fragment of " + std::to_string(size(f)) + " values has none at " + str(coord);
-  PyErr_SetString(PyExc_IndexError, message.c_str());
-  throw nb::python_error();
+  throw Error("a fragment of " + std::to_string(size(f)) + " values has none at " + str(coord) +
+                  ": its shape is " + str(f.shape),
+              trace.builder.location());
 }
 
 nb::object iterate(const Fragment& f) {
@@ -65,6 +66,43 @@ nb::object iterate(const Fragment& f) {
   return nb::iter(value_list(trace, values));
 }
 
+// ---- What a region carries: the values of the pieces, and how elements are grouped in them ----
+
+nb::object form(const Fragment& f, nb::handle like) {
+  if (!like.is_none()) {
+    IntTuple shape = int_tuple(like[0], "the shape of a fragment");
+    if (agree(f.shape, shape)) return nb::borrow(like);
+  }
+  nb::list groups;
+  for (const Piece& p : f.pieces) {
+    nb::list group;
+    for (int64_t i : p.elements) group.append(i);
+    groups.append(nb::tuple(group));
+  }
+  return nb::make_tuple(to_python(f.shape), nb::tuple(groups));
+}
+
+using Groups = std::vector<std::vector<int64_t>>;
+
+nb::list values(const Fragment& f, nb::handle form) {
+  const auto groups = nb::cast<Groups>(form[1]);
+  std::vector<ValueId> out;
+  for (const Piece& p : regroup(f.trace->builder, f.pieces, groups)) out.push_back(p.value);
+  return value_list(*f.trace, out);
+}
+
+Fragment fragment_of(nb::handle values, nb::handle form) {
+  Trace& trace = Trace::here("a fragment");
+  auto groups = nb::cast<Groups>(form[1]);
+  Fragment out{trace.shared_from_this(), {}, int_tuple(form[0], "the shape of a fragment")};
+  size_t k = 0;
+  for (nb::handle value : values) {
+    const Operand piece = operand(trace, value, "a fragment");
+    out.pieces.push_back({std::get<ValueId>(piece), std::move(groups.at(k++))});
+  }
+  return out;
+}
+
 std::string signature(const char* method, const char* other) {
   return std::string("def ") + method + "(self, other: " + other + ", /) -> Fragment";
 }
@@ -75,7 +113,7 @@ bool agree(IntTuple a, IntTuple b) {
   for (IntTuple* t : {&a, &b}) {
     while (t->is_tuple() && t->rank() == 1) *t = IntTuple(t->root().mode(0));
   }
-  return is_compatible(a, b) || is_compatible(b, a);
+  return is_compatible(a, b) || is_compatible(b, a) || flatten(a) == flatten(b);
 }
 
 nb::object elementwise(Trace& trace, const char* what, std::span<const nb::handle> x,
@@ -154,6 +192,17 @@ that is known, and iterated over, which gives its values.)");
   c.def("__len__", &size)
       .def("__getitem__", &item, nb::arg("index"),
            nb::sig("def __getitem__(self, index: " ENIGMA_INT_TUPLE ", /) -> IRValue"))
+      .def(
+          "__setitem__",
+          [](const Fragment&, nb::handle, nb::handle) {
+            throw Error(
+                "the values of a fragment cannot be replaced one by one; keep them in a register "
+                "tensor, t = enigma.register_tensor(shape, dtype) and t.store(fragment), whose "
+                "elements can be written",
+                Trace::here("an assignment to part of a fragment").builder.location());
+          },
+          nb::arg().none(), nb::arg().none(),
+          nb::sig("def __setitem__(self, index: object, value: object, /) -> typing.Never"))
       .def("__iter__", &iterate, nb::sig("def __iter__(self) -> typing.Iterator[IRValue]"))
       .def("__bool__",
            [](const Fragment&) -> bool {
@@ -174,6 +223,19 @@ that is known, and iterated over, which gives its values.)");
       .def("__repr__", [](const Fragment& f) {
         return "<Fragment of " + std::to_string(size(f)) + " values, shape " + str(f.shape) + ">";
       });
+
+#define FORM "tuple[typing.Any, ...]"
+  m.def("fragment_form", &form, nb::arg("fragment"), nb::arg("like").none() = nb::none(),
+        nb::sig("def fragment_form(fragment: Fragment, like: " FORM " | None = None) -> " FORM),
+        "Its shape and the elements of each of its vectors; `like`, another's, where that fits.");
+  m.def("fragment_values", &values, nb::arg("fragment"), nb::arg("form"),
+        nb::sig("def fragment_values(fragment: Fragment, form: " FORM ") -> list[IRValue]"),
+        "The vectors of a form.");
+  m.def("fragment_of", &fragment_of, nb::arg("values"), nb::arg("form"),
+        nb::sig("def fragment_of(values: collections.abc.Sequence[IRValue], form: " FORM
+                ") -> Fragment"),
+        "The fragment of a form that has these vectors.");
+#undef FORM
 }
 
 }  // namespace enigma

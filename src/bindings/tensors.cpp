@@ -276,14 +276,6 @@ nb::object shape_object(const TracingTensor& t) {
   return nb::tuple(sizes);
 }
 
-/// Memory in arithmetic is an index that was forgotten; left to Python, `A == 3` would be False.
-constexpr const char* kOperators[] = {
-    "__add__",      "__radd__",      "__sub__",    "__rsub__", "__mul__",  "__rmul__",
-    "__truediv__",  "__rtruediv__",  "__mod__",    "__rmod__", "__pow__",  "__rpow__",
-    "__floordiv__", "__rfloordiv__", "__and__",    "__rand__", "__or__",   "__ror__",
-    "__lshift__",   "__rlshift__",   "__rshift__", "__xor__",  "__rxor__", "__rrshift__",
-    "__lt__",       "__le__",        "__gt__",     "__ge__",   "__eq__",   "__ne__"};
-
 nb::object refuse_operator(const TracingTensor& t, nb::handle) {
   std::string name = t.name.empty() ? "memory" : t.name;
   throw Error(called(t) + " is memory, not a value; read an element of it: " + name + "[i]");
@@ -343,11 +335,7 @@ void bind_tensors(nb::module_& m) {
                " in kernel '" + t.trace->kernel + "'>";
       });
 
-  for (const char* name : kOperators) {
-    std::string sig = std::string("def ") + name + "(self, other: object, /) -> typing.NoReturn";
-    c.def(name, &refuse_operator, nb::arg("other").none(), nb::sig(sig.c_str()));
-  }
-  c.def("__hash__", [](nb::handle self) { return reinterpret_cast<intptr_t>(self.ptr()) >> 4; });
+  refuse_operators(c, &refuse_operator);
 
   m.def("threadgroup_alloc", &threadgroup_alloc, nb::arg("dtype").none(), nb::arg("size").none(),
         nb::sig("def threadgroup_alloc(dtype: " ENIGMA_DTYPE ", size: " ENIGMA_SIZE

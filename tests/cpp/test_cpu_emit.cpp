@@ -155,6 +155,28 @@ TEST_CASE("what is written once goes past the caches when it is large") {
   CHECK(count(emit(b.finish(), alone).llvm_ir, "!nontemporal") == 1);
 }
 
+TEST_CASE("the next row is fetched while a threadgroup goes over its own for the last time") {
+  auto rows = [](int passes) {
+    Builder b("k");
+    ValueId x = b.buffer("X", DType::F32), out = b.buffer("Out", DType::F32),
+            weight = b.buffer("Weight", DType::F32), columns = b.scalar("columns", DType::U32);
+    ValueId lane = b.query(Op::ThreadPositionInThreadgroup);
+    ValueId row = apply(b, "*", b.query(Op::ThreadgroupPositionInGrid), columns);
+    for (int k = 0; k < passes; ++k) {
+      if (k > 0) b.barrier(Op::Barrier, kMemThreadgroup);
+      ValueId i = b.begin_for(lane, columns, Literal(256), DType::U32).index;
+      ValueId at = apply(b, "+", row, i);
+      b.store(out, at, apply(b, "*", b.load(x, at), b.load(weight, i)));
+      b.end_for();
+    }
+    return b.finish();
+  };
+  const CpuVariant alone{{32, 1, 1}, false};
+  CHECK(count(emit(rows(1), alone).llvm_ir, "@llvm.prefetch") == 0);
+  CHECK(count(emit(rows(2), alone).llvm_ir, "@llvm.prefetch") == 2);  // lines of X
+  CHECK(count(emit(rows(3), alone).llvm_ir, "@llvm.prefetch") == 2);
+}
+
 TEST_CASE("atomics have their orders, and lanes are joined where no order of them shows") {
   auto text = [](Op op, DType t, MemoryOrder order, bool used = false) {
     Builder b("k");

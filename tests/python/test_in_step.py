@@ -138,6 +138,47 @@ def test_what_all_rows_of_threads_share(threads: tuple[int, int, int]) -> None:
     np.testing.assert_array_equal(out, total)
 
 
+def test_lanes_that_part_before_and_after_a_loop() -> None:
+    @enigma.kernel
+    def parted(X: enigma.i32, Out: enigma.i32, Firsts: enigma.i32, columns: enigma.Scalar("uint")):
+        lane = enigma.thread_position_in_threadgroup()
+        group = enigma.simdgroup_index_in_threadgroup()
+        row = enigma.threadgroup_position_in_grid() * columns
+        met = enigma.threadgroup_alloc("int", 8)
+        start, factor = 0, 1
+        with enigma.if_(lane % 3 == 0):
+            start = X[row + lane]
+            with enigma.if_(lane > 40):
+                factor = X[row] * 5 - enigma.metal_cast(group, "int")
+        with enigma.if_(lane % 3 != 0):
+            factor = enigma.metal_cast(lane, "int") // 7
+        total = start
+        with enigma.for_range(lane, columns, 256, dtype="uint") as i:
+            total = total + X[row + i] * factor
+        with enigma.if_(enigma.thread_index_in_simdgroup() == group):
+            met[group] = total
+            Firsts[enigma.threadgroup_position_in_grid() * 8 + group] = enigma.metal_cast(
+                lane, "int"
+            )
+        enigma.barrier()
+        Out[enigma.thread_position_in_grid] = total + met[7] - met[lane % 8]
+
+    columns = 2 * 256 + 77
+    x = np.random.default_rng(9).integers(-1000, 1000, (3, columns), dtype=np.int32)
+    out, firsts = np.empty((3, 256), np.int32), np.empty((3, 8), np.int32)
+    enigma.compile(parted)(x, out, firsts, columns, grid=3 * 256, threads=256)
+    lane = np.arange(256)
+    third, group = lane % 3 == 0, lane // 32
+    late = np.where(lane > 40, x[:, :1] * 5 - group, 1)
+    factor = np.where(third, late, lane // 7)
+    padded = np.zeros((3, 3 * 256), np.int32)
+    padded[:, :columns] = x
+    total = np.where(third, x[:, :256], 0) + padded.reshape(3, 3, 256).sum(1) * factor
+    met = total[:, np.arange(8) * 33]
+    np.testing.assert_array_equal(out, total + met[:, 7:] - met[:, lane % 8])
+    assert (firsts == np.arange(8) * 33).all()
+
+
 @pytest.mark.parametrize("size", [700, 3 * 256 + 5 * 32 + 7])
 def test_a_fault_names_a_thread_that_made_it(size: int, device: str) -> None:
     if device != "cpu":

@@ -250,7 +250,10 @@ def test_wrong_indices_and_values() -> None:
         message(lambda t: t + 1)
         == message(lambda t: 2 * t)
         == message(lambda t: t == 3)
-        == ("'acc' is a register tensor, not a value; read an element of it, as acc[0, 0]")
+        == (
+            "'acc' is a register tensor, not a value; read an element of it, as acc[0, 0], "
+            "or all of them, as acc.load()"
+        )
     )
     assert message(list) == (
         "'acc' cannot be iterated over; use `for i in enigma.range_constexpr(n):` and index it"

@@ -31,3 +31,20 @@ def test_identity_tensors_follow_the_same_divisions():
     tiles = enigma.tensor_zipped_divide(enigma.make_identity_tensor((20, 9)), (4, 4))
     assert tiles[(3, 2), (1, 1)] == (7, 6)
     assert enigma.local_tile(enigma.make_identity_tensor((20, 9)), (4, 4), (4, 2))[1, 0] == (17, 8)
+
+
+def test_identity_tensors_have_the_layouts_of_the_algebra():
+    shapes = {
+        8: [2, 3],
+        (4, (2, 3)): [(2, 2), (None, 6), (4,)],
+        ((2, (3, 2)), 5): [(6, 5), (6, None)],
+    }
+    for shape, tilers in shapes.items():
+        c, whole = enigma.make_identity_tensor(shape), enigma.make_identity_layout(shape)
+        assert (c.layout, c.stride) == (whole, whole.stride)
+        for tiler in tilers:
+            tiles = enigma.tensor_zipped_divide(c, tiler)
+            assert tiles.layout == enigma.zipped_divide(whole, tiler)
+            assert repr(tiles) == f"<Tensor of coordinates {tiles.layout}>"
+    c = enigma.make_identity_tensor((4, (2, 3)))
+    assert repr(c) == "<Tensor of coordinates (4,(2,3)):(1@0,(1@0@1,1@1@1))>"

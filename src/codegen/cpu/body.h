@@ -4,6 +4,7 @@
 // lanes when a Vector. Lanes that are not active compute along, but touch no memory.
 #pragma once
 
+#include <array>
 #include <functional>
 #include <optional>
 #include <set>
@@ -13,6 +14,7 @@
 #include <vector>
 
 #include "codegen/cpu/expr.h"
+#include "codegen/cpu/homes.h"
 #include "codegen/cpu/lanes.h"
 #include "codegen/cpu/phases.h"
 #include "ir/lane_op.h"
@@ -41,6 +43,15 @@ ScratchLayout lay_out_scratch(const Module& m);
 
 /// By value: buffers whose contents may go past the caches.
 std::vector<bool> streamed_memories(const Module& m);
+
+/// Where the next threadgroup along x accesses what this one does: so many elements further, times
+/// the parameter `by` if there is one. 0 where nothing is to be read ahead.
+struct Ahead {
+  int64_t times = 0;
+  ValueId by;
+};
+/// By instruction: loads that are worth it.
+std::vector<Ahead> reads_ahead(const Module& m, const GroupShape& shape, const Plan& plan);
 
 /// The element that a value of this dtype has in memory: integers for narrow floats and bool.
 Elem storage_elem(DType t);
@@ -125,7 +136,9 @@ class Body {
   bool worth_two_copies(const Instruction& inst) const;
   std::vector<V> first_index(const Instruction& inst);
   size_t set_index(const Instruction& inst, const std::vector<V>& now);
-  void turns(const Instruction& inst, const V& count, std::vector<V>& state, const Mask& mask);
+  using Turn = std::function<std::vector<V>(const std::vector<V>& carried)>;
+  void turns(const Instruction& inst, const V& count, std::vector<V>& state, const Turn& turn);
+  Turn whole_body(const Instruction& loop, const Mask& mask);
   std::vector<V> turns_apart(const Instruction& inst, const V& trips, const V& turn,
                              std::vector<V> start, const Mask& mask);
   /// Iterations of lo, lo+step, ... before hi, as an unsigned number of the same width.
@@ -198,6 +211,7 @@ class Body {
   void load(InstId id, const Mask& mask);
   void load_if(InstId id, const Mask& mask);
   V load_from(const Place& p, DType dtype, const Mask& mask);
+  void read_ahead(InstId load, DType dtype, const Place& place, const Mask& mask);
   void store(InstId id, const Mask& mask);
   struct Runs {
     std::vector<V> pointers, values;
@@ -220,6 +234,7 @@ class Body {
              const std::function<void(FaultSite& site)>& ask);
   V element(const V& base, DType dtype, const V& index);
   void report_faults();
+  void report(std::span<const FaultSite> sites);
   void fault_unless(const V& ok, cpu_abi::FaultKind kind, InstId at);
   void call_fault(cpu_abi::FaultKind kind, const V& where, const V& base, const V& stride,
                   const V& size, const V& mask, const V& simd);
@@ -233,11 +248,28 @@ class Body {
   Rows matrix_rows(const Instruction& inst, const Mask& mask, InstId at);
   void load_matrix(InstId id, const Mask& mask);
   void store_matrix(InstId id, const Mask& mask);
+  V home(ValueId v);
+  V eight(const V& pointer);
+  std::array<V, 2> halves(const V& home);
+  void put_halves(const V& home, const std::array<V, 2>& xs);
+  void hand_on(std::span<const ValueId> from, std::span<const ValueId> to);
+
+  // ---- matrix_product.cpp ----
+  // 64 numbers in memory: the first, and how many elements further each row and column begins.
+  struct Factor {
+    V first, row, column;
+  };
+  using Panel = std::vector<InstId>;  // products of one left factor, side by side
   void multiply_pending();
-  void multiply(std::span<const InstId> group);
-  V factor(ValueId v, bool left, size_t number);
-  V spilled(const std::string& name, std::span<const V> pieces);
+  Panel take_panel(std::vector<InstId>& products) const;
+  Factor factor(ValueId v);
+  std::vector<V> sums_of(const Panel& panel);
+  std::vector<V> add_products(const Panel& panel, const std::vector<V>& sums);
+  void keep_sums(const Panel& panel, const std::vector<V>& sums);
   bool awaits_product(const Instruction& inst) const;
+  bool accumulates(const Instruction& loop) const;
+  void loop_accumulating(InstId id);
+  std::vector<bool> needed_by(const Panel& panel, RegionId body) const;
 
   // ---- atomics.cpp ----
   void atomic(InstId id, const Mask& mask);
@@ -258,7 +290,9 @@ class Body {
   const std::vector<LaneForm> forms_;
   const int vectors_;                 // see CpuVariant
   const std::vector<bool> streamed_;  // by value: memory that is written past the caches
+  const Homes homes_;
   Plan plan_;
+  const std::vector<Ahead> ahead_;
   const LocationTable locations_;
   Text out_{2};
   Text entry_{2};
@@ -272,13 +306,13 @@ class Body {
   // Products of matrices that are not written yet, so that those which share a factor are written
   // together; nothing has taken their results so far.
   std::vector<InstId> pending_;
-  std::vector<bool> is_pending_;  // by value
-  std::vector<uint8_t> sides_;    // by value: on which of a product's sides it stands, 1 << operand
+  std::vector<bool> is_pending_;                  // by value
+  std::vector<std::optional<uint32_t>> home_at_;  // by value: of a home that outlives its phase
+  std::vector<Factor> in_place_;                  // by value: see Homes
 
   // What a SIMD-group has for a value.
   struct Held {
     std::vector<V> parts;
-    bool spilled = false;    // a matrix: memory of the stack has it for the products that it is in
     std::vector<V> wide;     // the 32 lanes of a scalar part, if written in...
     std::string wide_block;  // ...this block
   };
@@ -286,11 +320,11 @@ class Body {
     std::vector<Held> groups;       // one for all, or one for each of those that go together
     std::optional<int64_t> stride;  // from one of those to the next, where it is known
   };
-  const Held& held(ValueId v) const;
   std::vector<Value> values_;
   std::vector<bool> used_;  // by value: some instruction takes it
   std::vector<V> agreed_;   // by instruction: what all threads agree on
   V simd_;                  // number of the SIMD-group; empty outside a phase
+  V own_homes_;             // where the homes of its matrices begin
   std::vector<V> simds_;    // of those that go together in this phase
   size_t one_ = 0;          // which of them code is written for
   bool all_ = false;        // instructions are written for all of them

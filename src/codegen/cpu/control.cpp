@@ -40,6 +40,7 @@ void Body::branch(InstId id, const Mask& mask) {
     if (arm < static_cast<int>(inst.regions.size())) {
       region(inst.regions[arm], mask);
       values[arm] = all_formed(yielded(m_, inst.regions[arm]), inst.results);
+      hand_on(yielded(m_, inst.regions[arm]), inst.results);
     }
     from[arm] = e_.block();
     jump(end);
@@ -68,6 +69,7 @@ void Body::branch_apart(InstId id, const Mask& mask) {
   e_.begin_block(together);
   region(inst.regions[0], mask);
   std::vector<V> a = all_formed(yielded(m_, inst.regions[0]), inst.results);
+  hand_on(yielded(m_, inst.regions[0]), inst.results);
   std::string from_a = e_.block();
   jump(end);
   e_.begin_block(apart);
@@ -94,6 +96,7 @@ std::vector<V> Body::branch_masked(const Instruction& inst, const V& cond, const
     e_.begin_block(body);
     region(r, part);
     std::vector<V> inner = all_formed(yielded(m_, r), inst.results), nothing;
+    hand_on(yielded(m_, r), inst.results);
     for (const V& x : inner) nothing.push_back({&e_, "zeroinitializer", x.elem, x.lanes});
     std::string last = e_.block();
     jump(end);
@@ -112,6 +115,9 @@ bool Body::is_cheap(RegionId r) const {
   int work = 0;
   for (InstId i : m_[r].insts) {
     const OpInfo& row = info(m_[i].op);
+    for (ValueId v : m_[i].operands) {
+      if (m_.type(v).is_simd_matrix()) return false;
+    }
     if (row.shape == Shape::Yield || row.shape == Shape::Constant) continue;
     if (row.shape == Shape::Make || row.shape == Shape::Extract) continue;  // names, no code
     bool arithmetic = row.shape == Shape::Cast ||
@@ -200,9 +206,7 @@ size_t Body::set_index(const Instruction& inst, const std::vector<V>& now) {
 
 // Turns that all lanes make together: `state` holds the index and the carried values, and comes
 // back as they are after the last turn.
-void Body::turns(const Instruction& inst, const V& count, std::vector<V>& state, const Mask& mask) {
-  RegionId body = inst.regions[0];
-  std::span<const ValueId> args = all(m_[body].args);
+void Body::turns(const Instruction& inst, const V& count, std::vector<V>& state, const Turn& turn) {
   std::vector<V> start = state;
   start.push_back(count);
   std::vector<V> next = promise(start);
@@ -213,9 +217,7 @@ void Body::turns(const Instruction& inst, const V& count, std::vector<V>& state,
   std::vector<V> now = phis(start, before, next, latch);
   V step = raw(inst.operands[2]);
   size_t indices = set_index(inst, now);
-  set_all(args.subspan(1), {now.begin() + static_cast<ptrdiff_t>(indices), now.end()});
-  region(body, mask);
-  std::vector<V> values = all_formed(yielded(m_, body), args.subspan(1));
+  std::vector<V> values = turn({now.begin() + static_cast<ptrdiff_t>(indices), now.end() - 1});
   jump(latch);
   e_.begin_block(latch);
   V left = now.back() - 1;
@@ -230,13 +232,26 @@ void Body::turns(const Instruction& inst, const V& count, std::vector<V>& state,
   state.pop_back();
 }
 
+// A turn that runs all that the loop contains.
+Body::Turn Body::whole_body(const Instruction& loop, const Mask& mask) {
+  return [this, body = loop.regions[0], mask](const std::vector<V>& carried) {
+    std::span<const ValueId> args = all(m_[body].args).subspan(1);
+    set_all(args, carried);
+    region(body, mask);
+    std::vector<V> values = all_formed(yielded(m_, body), args);
+    hand_on(yielded(m_, body), args);
+    return values;
+  };
+}
+
 void Body::loop_for(InstId id, const Mask& mask) {
   const Instruction& inst = m_[id];
   std::span<const ValueId> args = all(m_[inst.regions[0]].args);
   std::vector<V> state = all_formed(all(inst.operands).subspan(3), args.subspan(1));
+  hand_on(all(inst.operands).subspan(3), args.subspan(1));
   std::vector<V> first = first_index(inst);
   state.insert(state.begin(), first.begin(), first.end());
-  turns(inst, trip_count(inst, false), state, mask);
+  turns(inst, trip_count(inst, false), state, whole_body(inst, mask));
   set_all(inst.results, {state.begin() + static_cast<ptrdiff_t>(first.size()), state.end()});
 }
 
@@ -250,11 +265,12 @@ void Body::loop_for_apart(InstId id, const Mask& mask) {
   V turn = e_.integer(trips.elem, 0);
   std::vector<V> start = all_formed(all(inst.operands).subspan(3), args.subspan(1));
   start.insert(start.begin(), formed(inst.operands[0], args[0], 0));
+  hand_on(all(inst.operands).subspan(3), args.subspan(1));
   bool two_copies = mask.all() && worth_two_copies(inst);
   if (two_copies) {
     ++copies_;
     turn = e_.least(trips);
-    turns(inst, turn, start, mask);
+    turns(inst, turn, start, whole_body(inst, mask));
   }
   std::vector<V> results = turns_apart(inst, trips, turn, std::move(start), mask);
   set_all(inst.results, {results.begin() + 1, results.end()});
@@ -280,6 +296,7 @@ std::vector<V> Body::turns_apart(const Instruction& inst, const V& trips, const 
   Mask active = make_mask(now[last + 1]);
   region(body, active);
   std::vector<V> values = all_formed(yielded(m_, body), args.subspan(1));
+  hand_on(yielded(m_, body), args.subspan(1));
   jump(latch);
   e_.begin_block(latch);
   for (size_t k = 0; k < values.size(); ++k) {
@@ -305,6 +322,7 @@ void Body::loop_while(InstId id, const Mask& mask) {
   std::span<const ValueId> carried = all(m_[test].args);
   bool apart = diverges(kernel_, forms_, inst);
   std::vector<V> start = all_formed(inst.operands, carried);
+  hand_on(inst.operands, carried);
   if (apart) start.push_back(mask_vector(mask));
   std::vector<V> next = promise(start);
   std::string head = e_.new_label("while"), inside = e_.new_label("do"),
@@ -323,6 +341,7 @@ void Body::loop_while(InstId id, const Mask& mask) {
   set_all(m_[body].args, now);
   region(body, going);
   std::vector<V> values = all_formed(yielded(m_, body), carried);
+  hand_on(yielded(m_, body), carried);
   jump(latch);
   e_.begin_block(latch);
   if (apart) {

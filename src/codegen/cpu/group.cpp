@@ -18,10 +18,13 @@ Body::Body(const Verified& kernel, const GroupShape& shape, const CpuVariant& va
       forms_(analyse_lanes(kernel, shape_)),
       vectors_(variant.vectors),
       streamed_(variant.streams ? streamed_memories(m_) : std::vector<bool>(m_.values.size())),
-      plan_(plan_phases(kernel, shape_, forms_, scratch.end)),
+      homes_(find_homes(m_)),
+      plan_(plan_phases(kernel, shape_, forms_, homes_, scratch.end)),
+      ahead_(reads_ahead(m_, shape_, plan_)),
       locations_(m_),
       is_pending_(m_.values.size()),
-      sides_(m_.values.size()),
+      home_at_(m_.values.size()),
+      in_place_(m_.values.size()),
       values_(m_.values.size()),
       used_(m_.values.size()),
       agreed_(m_.insts.size()),
@@ -31,9 +34,11 @@ Body::Body(const Verified& kernel, const GroupShape& shape, const CpuVariant& va
   for (const Region& r : m_.regions) {
     for (InstId i : r.insts) {
       for (ValueId v : m_[i].operands) used_[v.index] = true;
-      if (m_[i].op != Op::SimdMatrixMultiply) continue;
-      for (size_t k = 0; k < 2; ++k) sides_[m_[i].operands[k].index] |= 1 << k;
     }
+  }
+  for (uint32_t v = 0; v < m_.values.size(); ++v) {
+    const Slot& slot = plan_.slots[v];
+    if (slot.kind == Slot::Home) home_at_[homes_.of[v].index] = slot.offset;
   }
 }
 
@@ -154,7 +159,6 @@ void Body::import(ValueId v) {
 void Body::export_value(ValueId v) {
   const Slot& slot = plan_.slots[v.index];
   if (!slot.kind) return;
-  if (is_pending_[v.index]) multiply_pending();
   for_copies(v, [&] { store_slot(v, v, slot); });
 }
 
@@ -177,6 +181,10 @@ void Body::phase(Phase& p) {
     simd_ = e_.i32(0);
   }
   simds_ = {simd_};
+  if (plan_.homes_bytes > 0) {
+    V first = e_.convert("zext", simd_, Elem::I64) * e_.i64(plan_.homes_bytes) + plan_.homes;
+    own_homes_ = e_.emit(Elem::Ptr, 1, concat("getelementptr i8, ptr %scratch, ", first.typed()));
+  }
   for (int k = 1; k < width; ++k) simds_.push_back(loop ? simd_ + k : e_.i32(k));
   all_ = width > 1;
   Mask mask;
@@ -208,9 +216,13 @@ void Body::phase(Phase& p) {
 // Everything that is read has been imported, so it was read before anything is written here; what a
 // copy takes from this very phase is a register.
 void Body::copy(const std::vector<Copy>& copies) {
+  std::vector<ValueId> from, to;
   for (const Copy& c : copies) {
     for_copies(c.to, [&] { store_slot(c.from, c.to, plan_.slots[c.to.index]); });
+    from.push_back(c.from);
+    to.push_back(c.to);
   }
+  hand_on(from, to);
 }
 
 // ---- agreement ----------------------------------------------------------------------------------

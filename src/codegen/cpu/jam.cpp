@@ -33,17 +33,25 @@ int Body::in_step(const Phase& p) const {
   if (!shape_.whole || p.agree) return 1;
   constexpr int kHard = 16, kLargest = 600;
   Work work;
-  auto count = [&](auto&& self, InstId id) -> void {
+  // Lanes part without loss where that is once in a phase: a turn of a loop would wait for each.
+  enum Where { Once, InTurns, Parted };
+  auto count = [&](auto&& self, InstId id, Where where) -> void {
     const Instruction& inst = m_[id];
     Shape shape = info(inst.op).shape;
     work.instructions += shape == Shape::Map && !is_instruction(inst.op) ? kHard : 1;
-    bool alone = shape == Shape::Atomic || shape == Shape::SimdMatrix || inst.op == Op::While;
+    bool matrices = std::any_of(inst.results.begin(), inst.results.end(),
+                                [&](ValueId v) { return m_.type(v).is_simd_matrix(); });
+    bool alone =
+        shape == Shape::Atomic || shape == Shape::SimdMatrix || inst.op == Op::While || matrices;
     if (alone) work.in_step = false;
     if (inst.op == Op::If && !group_uniform(inst.operands[0])) {
-      work.in_step &= std::all_of(inst.regions.begin(), inst.regions.end(),
-                                  [&](RegionId r) { return is_cheap(r); });
+      work.in_step &= where != InTurns || std::all_of(inst.regions.begin(), inst.regions.end(),
+                                                      [&](RegionId r) { return is_cheap(r); });
+      if (where == Once) where = Parted;
     }
     if (inst.op == Op::For) {
+      work.in_step &= where != Parted;
+      where = InTurns;
       ++work.loops;
       bool together = std::all_of(inst.operands.begin(), inst.operands.begin() + 3,
                                   [&](ValueId v) { return group_uniform(v); });
@@ -54,10 +62,11 @@ int Body::in_step(const Phase& p) const {
       work.carried = std::max(work.carried, vectors);
     }
     for (RegionId r : inst.regions) {
-      for (InstId i : m_[r].insts) self(self, i);
+      for (InstId i : m_[r].insts) self(self, i, where);
     }
   };
-  for (InstId i : p.insts) count(count, i);
+  for (InstId i : p.insts) count(count, i, Once);
+  for (const Copy& c : p.copies) work.in_step &= !m_.type(c.to).is_simd_matrix();
   if (work.loops == 0 || !work.in_step) return 1;
   // A quarter of the registers for what the loop carries, or half of them where they are few; the
   // others for what it computes.
@@ -269,7 +278,7 @@ void Body::loop_for_in_step(InstId id) {
   std::vector<V> state = first_index(inst);
   std::vector<V> start = all_formed(std::span(inst.operands).subspan(3), carried);
   state.insert(state.end(), start.begin(), start.end());
-  turns(inst, count.common, state, Mask{});
+  turns(inst, count.common, state, whole_body(inst, Mask{}));
   std::string rest = e_.new_label("rest"), end = e_.new_label("together"), before = e_.block();
   jump_if(count.more, rest, end);
   e_.begin_block(rest);

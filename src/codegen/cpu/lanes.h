@@ -31,8 +31,8 @@ struct LaneForm {
   friend bool operator==(const LaneForm&, const LaneForm&) = default;
 };
 
-/// How many numbers, or vectors of 32, a value is: a SIMD-group matrix has 2, of 4 rows each.
-inline int parts_of(Type t) { return t.is_simd_matrix() ? 2 : t.elements(); }
+/// How many numbers, or vectors of 32, a value is; none for a SIMD-group matrix, which has a home.
+inline int parts_of(Type t) { return t.is_simd_matrix() ? 0 : t.elements(); }
 
 /// The form of the position in the threadgroup along a dimension.
 LaneForm position_form(const GroupShape& shape, int dim);

@@ -21,7 +21,8 @@ Whole nearest(const V& x, double scale) {
   double magic = x.elem == Elem::F32 ? 0x1.8p23 : 0x1.8p52;
   Elem integer = x.elem == Elem::F32 ? Elem::I32 : Elem::I64;
   V sum = e.fma(x, e.like(x, scale), e.like(x, magic));
-  return {sum - magic, e.bitcast(sum, integer) - e.bitcast(e.like(x, magic), integer)};
+  V low = e.bitcast(sum, integer);
+  return {sum - magic, low - e.bitcast(e.like(x, magic), integer), low};
 }
 
 V scale_exponent(const V& x, const V& n) {
@@ -51,7 +52,7 @@ V exp2_core(const V& x) {
   // (2^r - 1) / r on [-1/2, 1/2], to 2^-28.3 of 2^r
   V q = poly(r, {6.93147182e-01, 2.40226477e-01, 5.55035956e-02, 9.61850584e-03, 1.33910251e-03,
                  1.53267814e-04});
-  return scale_exponent(e.fma(r, q, e.like(r, 1)), n.integer);
+  return scale_exponent(e.fma(r, q, e.like(r, 1)), n.low);
 }
 
 LogParts log_split(const V& x) {
@@ -114,7 +115,7 @@ V exp2_f64(const V& x) {
   V q = poly(r, {6.9314718070685755e-01, 2.4022651070998324e-01, 5.5504103599673865e-02,
                  9.6180374061680986e-03, 1.3333938083779490e-03, 1.5467008457210459e-04,
                  1.5195926328121786e-05});
-  return scale_exponent(e.fma(r, q, e.like(r, 1)), n.integer);
+  return scale_exponent(e.fma(r, q, e.like(r, 1)), n.low);
 }
 
 V widen(const V& x) { return x.e->convert("fpext", x, Elem::F64); }

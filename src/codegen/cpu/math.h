@@ -8,9 +8,10 @@ namespace enigma::cpu {
 /// c0 + c1 x + c2 x^2 + ..., by Horner's rule with fma.
 V poly(const V& x, std::initializer_list<double> c);
 
-/// An integer as a float and as i32 (i64 for f64).
+/// An integer as a float and as i32 (i64 for f64); `low` has its low 22 bits (51), and others
+/// above, which is all that scale_exponent needs.
 struct Whole {
-  V real, integer;
+  V real, integer, low;
 };
 /// The integer nearest to x * scale, for results below 2^22 (2^51); anything for NaN and infinity.
 Whole nearest(const V& x, double scale);

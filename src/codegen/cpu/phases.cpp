@@ -15,11 +15,12 @@ constexpr uint32_t kNoPhase = UINT32_MAX;
 class Planner {
  public:
   Planner(const Verified& kernel, const GroupShape& shape, const std::vector<LaneForm>& forms,
-          uint32_t scratch)
+          const Homes& homes, uint32_t scratch)
       : m_(kernel.module()),
         uniformity_(kernel.uniformity()),
         shape_(shape),
         forms_(forms),
+        homes_(homes),
         made_in_(m_.values.size(), kNoPhase),
         needed_in_(m_.values.size(), kNoPhase),
         cost_(m_.values.size(), -1) {
@@ -38,6 +39,8 @@ class Planner {
     for (ValueId v : wanted_at_group_) {
       if (!plan_.at_group[v.index] && !plan_.slots[v.index].kind) give_slot(v);
     }
+    plan_.homes = plan_.scratch_end;
+    plan_.scratch_end += plan_.homes_bytes * shape_.simdgroups();
     return std::move(plan_);
   }
 
@@ -137,6 +140,8 @@ class Planner {
   }
   // `from` becomes `to` when the open phase ends.
   void hand_over(ValueId from, ValueId to) {
+    bool matrix = m_.type(to).is_simd_matrix();
+    if (matrix && homes_.of[from.index] == homes_.of[to.index]) return;
     if (plan_.slots[to.index].kind) {
       open().copies.push_back({from, to});
     } else {
@@ -273,6 +278,11 @@ class Planner {
   void give_slot(ValueId v) {
     Slot& slot = plan_.slots[v.index];
     Type type = m_.type(v);
+    if (type.is_simd_matrix()) {
+      slot = {Slot::Home, plan_.homes_bytes, 0};
+      plan_.homes_bytes += kMatrixBytes;
+      return;
+    }
     uint32_t element = std::max(1, bits(elem_of(type.dtype)) / 8);
     uint32_t simdgroups = shape_.simdgroups();
     if (forms_[v.index].kind == LaneForm::Vector) {
@@ -293,6 +303,7 @@ class Planner {
   const Uniformity& uniformity_;
   const GroupShape& shape_;
   const std::vector<LaneForm>& forms_;
+  const Homes& homes_;
   Plan plan_;
   std::vector<uint32_t> made_in_;    // by value: the phase that computes it
   std::vector<uint32_t> needed_in_;  // by value: the last phase that was found to import it
@@ -305,8 +316,8 @@ class Planner {
 }  // namespace
 
 Plan plan_phases(const Verified& kernel, const GroupShape& shape,
-                 const std::vector<LaneForm>& forms, uint32_t scratch_begin) {
-  return Planner(kernel, shape, forms, scratch_begin).run();
+                 const std::vector<LaneForm>& forms, const Homes& homes, uint32_t scratch_begin) {
+  return Planner(kernel, shape, forms, homes, scratch_begin).run();
 }
 
 }  // namespace enigma::cpu

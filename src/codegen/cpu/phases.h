@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "codegen/cpu/homes.h"
 #include "codegen/cpu/lanes.h"
 #include "ir/verify.h"
 
@@ -17,6 +18,7 @@ struct Slot {
     Once,     ///< one for the threadgroup
     PerSimd,  ///< one for each SIMD-group: a uniform value, or the base of a linear one
     PerLane,  ///< 32 for each SIMD-group
+    Home,     ///< of a matrix, among the homes of each SIMD-group
   } kind = None;
   uint32_t offset = 0;  ///< in scratch; the components of a vector follow each other
   uint32_t pitch = 0;   ///< bytes from one component to the next
@@ -48,11 +50,14 @@ struct Plan {
   std::vector<Slot> slots;               ///< by value
   std::vector<InstId> index_of;          ///< by value: the loop whose index it is, if the index
                                          ///< differs between threads though their trips agree
+  uint32_t homes = 0;                    ///< where those of the first SIMD-group begin
+  uint32_t homes_bytes = 0;              ///< of one SIMD-group
   uint32_t scratch_end = 0;
 };
 
-/// `scratch_begin` is the first free byte of scratch.
+/// `scratch_begin` is the first free byte of scratch. A matrix that stays in its home is not
+/// copied.
 Plan plan_phases(const Verified& kernel, const GroupShape& shape,
-                 const std::vector<LaneForm>& forms, uint32_t scratch_begin);
+                 const std::vector<LaneForm>& forms, const Homes& homes, uint32_t scratch_begin);
 
 }  // namespace enigma::cpu

@@ -9,14 +9,10 @@ namespace enigma::cpu {
 
 // ---- access -------------------------------------------------------------------------------------
 
-const Body::Held& Body::held(ValueId v) const {
-  static const Held kNothing;
-  const auto& groups = values_[v.index].groups;
-  return groups.empty() ? kNothing : groups[groups.size() == 1 ? 0 : one_];
-}
-
 const V& Body::raw(ValueId v, int component) {
-  const auto& parts = held(v).parts;
+  const auto& groups = values_[v.index].groups;
+  static const std::vector<V> kNothing;
+  const auto& parts = groups.empty() ? kNothing : groups[groups.size() == 1 ? 0 : one_].parts;
   if (parts.empty()) throw InternalError(concat("value ", v.index, " used before it was emitted"));
   return parts[parts.size() == 1 ? 0 : component];
 }
@@ -34,7 +30,6 @@ void Body::set(ValueId v, V x, int component) {
   held.parts.resize(components(v));
   held.parts[component] = std::move(x);
   held.wide_block.clear();
-  held.spilled = false;
   value.stride.reset();
 }
 
@@ -142,6 +137,7 @@ void Body::write_instruction(InstId id, const Mask& mask) {
   if (inst.op == Op::If) {
     apart ? branch_apart(id, mask) : branch(id, mask);
   } else if (inst.op == Op::For) {
+    if (!apart && mask.all() && accumulates(inst)) return loop_accumulating(id);
     apart ? loop_for_apart(id, mask) : loop_for(id, mask);
   } else {
     loop_while(id, mask);

@@ -1,0 +1,204 @@
+// Products of SIMD-group matrices: those that share their left factor are one panel, with a row of
+// each of the right ones side by side, so that an element of the left factor is spread once for all
+// of them. The panel's sums stay in registers; its factors are read from memory as they are needed.
+#include <algorithm>
+#include <bit>
+
+#include "codegen/cpu/body.h"
+
+namespace enigma::cpu {
+namespace {
+
+constexpr int kSide = kMatrixSide;
+
+// Lanes from `first` on of a and, behind it, b.
+V part(Expr& e, const V& a, const V& b, int first, int lanes) {
+  Text order;
+  for (int k = 0; k < lanes; ++k) order.add(k ? ", " : "", "i32 ", first + k);
+  return e.emit(a.elem, lanes,
+                concat("shufflevector ", a.typed(), ", ", b.typed(), ", <", lanes, " x i32> <",
+                       order.str(), ">"));
+}
+
+V joined(Expr& e, std::vector<V> xs) {
+  for (; xs.size() > 1; xs.resize(xs.size() / 2)) {
+    for (size_t k = 0; k < xs.size() / 2; ++k) {
+      xs[k] = part(e, xs[2 * k], xs[2 * k + 1], 0, 2 * xs[2 * k].lanes);
+    }
+  }
+  return xs[0];
+}
+
+}  // namespace
+
+// ---- which products go together -----------------------------------------------------------------
+
+bool Body::awaits_product(const Instruction& inst) const {
+  if (pending_.empty()) return false;
+  return !inst.regions.empty() || writes_memory(inst.op) ||
+         std::any_of(inst.operands.begin(), inst.operands.end(),
+                     [&](ValueId v) { return is_pending_[v.index]; });
+}
+
+// The first product and those that go with it. Their sums take half of the registers, the factors
+// what they need of the rest; their number is a power of two.
+Body::Panel Body::take_panel(std::vector<InstId>& products) const {
+  const auto most = static_cast<size_t>(std::max(1, vectors_ / 4));
+  auto alike = [&](InstId id) {
+    const Instruction &inst = m_[id], &first = m_[products[0]];
+    return inst.operands[0] == first.operands[0] &&
+           m_.type(inst.results[0]) == m_.type(first.results[0]);
+  };
+  auto count = static_cast<size_t>(std::count_if(products.begin(), products.end(), alike));
+  const size_t width = std::bit_floor(std::min(most, count));
+  Panel panel, others;
+  for (InstId id : products) {
+    (panel.size() < width && alike(id) ? panel : others).push_back(id);
+  }
+  products = std::move(others);
+  return panel;
+}
+
+void Body::multiply_pending() {
+  while (!pending_.empty()) {
+    Panel panel = take_panel(pending_);
+    for (InstId id : panel) is_pending_[m_[id].results[0].index] = false;
+    keep_sums(panel, add_products(panel, sums_of(panel)));
+  }
+}
+
+// ---- a panel ------------------------------------------------------------------------------------
+
+Body::Factor Body::factor(ValueId v) {
+  if (homes_.in_place[v.index]) return in_place_[v.index];
+  return {home(v), e_.i64(kSide), e_.i64(1)};
+}
+
+// The rows of what the products are added to.
+std::vector<V> Body::sums_of(const Panel& panel) {
+  std::vector<V> homes, rows;
+  for (InstId id : panel) homes.push_back(home(m_[id].operands[2]));
+  for (int r = 0; r < kSide; ++r) {
+    std::vector<V> xs;
+    for (const V& home : homes) xs.push_back(eight(element(home, DType::F32, e_.i64(r * kSide))));
+    rows.push_back(joined(e_, std::move(xs)));
+  }
+  return rows;
+}
+
+void Body::keep_sums(const Panel& panel, const std::vector<V>& sums) {
+  for (size_t n = 0; n < panel.size(); ++n) {
+    ValueId result = m_[panel[n]].results[0];
+    V there = home(result);
+    for (int r = 0; r < kSide; ++r) {
+      V x = sums[r];
+      if (panel.size() > 1) x = part(e_, x, x, static_cast<int>(n) * kSide, kSide);
+      V at = element(there, DType::F32, e_.i64(r * kSide));
+      e_.stmt(concat("store ", x.typed(), ", ", at.typed(), ", align 32"));
+    }
+  }
+}
+
+// Sums in the order of k, as Metal's lanes have it: fused, in float, rounded once at the end. A
+// turn of the loop takes column k of the left factor and row k of each right one.
+std::vector<V> Body::add_products(const Panel& panel, const std::vector<V>& sums) {
+  Factor left = factor(m_[panel[0]].operands[0]);
+  std::vector<Factor> right;
+  for (InstId id : panel) right.push_back(factor(m_[id].operands[1]));
+  std::vector<V> state{e_.i64(0)};
+  state.insert(state.end(), sums.begin(), sums.end());
+  state = e_.loop(state, [&](const std::vector<V>& now, std::vector<V>& next) {
+    std::vector<V> xs;
+    for (const Factor& f : right) xs.push_back(eight(element(f.first, DType::F32, now[0] * f.row)));
+    V row = joined(e_, std::move(xs));
+    V column = element(left.first, DType::F32, now[0] * left.column);
+    next.push_back(now[0] + 1);
+    for (int r = 0; r < kSide; ++r) {
+      V at = r == 0 ? column : element(column, DType::F32, left.row * e_.i64(r));
+      V x = e_.emit(Elem::F32, 1, concat("load float, ", at.typed(), ", align 4"));
+      next.push_back(e_.fma(e_.splat(x, row.lanes), row, now[next.size()]));
+    }
+    return e_.cmp("ne", next[0], kSide);
+  });
+  DType dtype = m_.type(m_[panel[0]].results[0]).dtype;
+  std::vector<V> rounded;
+  for (int r = 0; r < kSide; ++r) rounded.push_back(round_to(dtype, state[r + 1]));
+  return rounded;
+}
+
+// ---- loops that add products --------------------------------------------------------------------
+
+// A loop that does nothing else, to sums that it carries. It may then run once for each panel.
+bool Body::accumulates(const Instruction& loop) const {
+  std::span<const ValueId> args = m_[loop.regions[0]].args;
+  size_t products = 0;
+  for (InstId id : m_[loop.regions[0]].insts) {
+    const Instruction& inst = m_[id];
+    if (inst.op == Op::SimdMatrixMultiply) {
+      ValueId sum = inst.operands[2];
+      bool carried = std::find(args.begin() + 1, args.end(), sum) != args.end();
+      if (!carried || homes_.of[inst.results[0].index] != homes_.of[sum.index]) return false;
+      ++products;
+    } else if (inst.op == Op::Yield) {
+      for (size_t k = 0; k < inst.operands.size(); ++k) {
+        if (homes_.of[inst.operands[k].index] != homes_.of[args[k + 1].index]) return false;
+      }
+    } else {
+      Shape shape = info(inst.op).shape;
+      bool computes = shape == Shape::Map || shape == Shape::Cast || shape == Shape::Constant;
+      if (!computes && inst.op != Op::SimdMatrixLoad) return false;
+    }
+  }
+  return products > 0 && products == args.size() - 1;
+}
+
+// By instruction of the body: whether the panel's factors come from it.
+std::vector<bool> Body::needed_by(const Panel& panel, RegionId body) const {
+  std::vector<bool> wanted(m_.values.size()), needed;
+  for (InstId id : panel) {
+    for (size_t k = 0; k < 2; ++k) wanted[m_[id].operands[k].index] = true;
+  }
+  const std::vector<InstId>& insts = m_[body].insts;
+  for (size_t k = insts.size(); k-- > 0;) {
+    const Instruction& inst = m_[insts[k]];
+    bool takes = inst.op != Op::SimdMatrixMultiply &&
+                 std::any_of(inst.results.begin(), inst.results.end(),
+                             [&](ValueId v) { return wanted[v.index]; });
+    needed.push_back(takes);
+    if (!takes) continue;
+    for (ValueId v : inst.operands) wanted[v.index] = true;
+  }
+  std::reverse(needed.begin(), needed.end());
+  return needed;
+}
+
+// One panel after the other makes all turns, with its sums in registers.
+void Body::loop_accumulating(InstId id) {
+  const Instruction& inst = m_[id];
+  RegionId body = inst.regions[0];
+  std::span<const ValueId> inits = inst.operands, args = m_[body].args;
+  hand_on(inits.subspan(3), args.subspan(1));
+  V count = trip_count(inst, false);
+  const std::vector<V> first = first_index(inst);
+  std::vector<InstId> products;
+  for (InstId i : m_[body].insts) {
+    if (m_[i].op == Op::SimdMatrixMultiply) products.push_back(i);
+  }
+  while (!products.empty()) {
+    const Panel panel = take_panel(products);
+    const std::vector<bool> needed = needed_by(panel, body);
+    std::vector<V> state = sums_of(panel);
+    state.insert(state.begin(), first.begin(), first.end());
+    turns(inst, count, state, [&](const std::vector<V>& sums) {
+      size_t checks = checked_order_.size();
+      for (size_t k = 0; k < needed.size(); ++k) {
+        if (needed[k]) write_instruction(m_[body].insts[k], Mask{});
+      }
+      forget_checks(checks);
+      return add_products(panel, sums);
+    });
+    keep_sums(panel, {state.begin() + static_cast<ptrdiff_t>(first.size()), state.end()});
+  }
+}
+
+}  // namespace enigma::cpu

@@ -1,0 +1,140 @@
+// Reading ahead: a threadgroup that goes over its part of a buffer more than once, as over a row
+// that it normalises, finds it in the caches but for the first time. Memory would be idle
+// meanwhile, so it is asked for what the next threadgroup reads at the same place.
+#include <algorithm>
+#include <optional>
+
+#include "codegen/cpu/body.h"
+
+namespace enigma::cpu {
+namespace {
+
+class Search {
+ public:
+  Search(const Module& m, const GroupShape& shape)
+      : m_(m),
+        shape_(shape),
+        uses_(m.values.size()),
+        distances_(m.values.size()),
+        seen_(m.values.size()) {}
+
+  std::vector<Ahead> run(const Plan& plan) {
+    // Phases between barriers that a threadgroup meets once.
+    for (Step s : plan.steps[m_.body.index]) {
+      if (s.kind != Step::RunPhase) continue;
+      for (InstId i : plan.phases[s.index].insts) instruction(i, s.index, false);
+    }
+    std::vector<Ahead> found(m_.insts.size());
+    for (const Use& use : uses_) {
+      if (use.load) found[use.load.index] = distance(m_[use.load].operands[1]).value_or(Ahead{});
+    }
+    return found;
+  }
+
+ private:
+  struct Use {
+    uint32_t phase = UINT32_MAX;  // the last that accesses the memory
+    InstId load;                  // the first in a loop there, if an earlier phase accessed it too
+  };
+
+  void instruction(InstId id, uint32_t phase, bool in_loop) {
+    const Instruction& inst = m_[id];
+    Shape shape = info(inst.op).shape;
+    if ((shape == Shape::Load || shape == Shape::Store) && !m_.def(inst.operands[0])) {
+      Use& use = uses_[inst.operands[0].index];
+      if (use.phase == UINT32_MAX) use.phase = phase;
+      if (use.phase != phase && inst.op == Op::Load && in_loop) use = {phase, id};
+    }
+    for (RegionId r : inst.regions) {
+      for (InstId i : m_[r].insts) instruction(i, phase, in_loop || inst.op == Op::For);
+    }
+  }
+
+  // From an integer to the same one in the next threadgroup along x, where that is known.
+  std::optional<Ahead> distance(ValueId v) {
+    if (!seen_[v.index]) {
+      seen_[v.index] = true;
+      distances_[v.index] = find(v);
+    }
+    return distances_[v.index];
+  }
+
+  bool same(ValueId v) {
+    std::optional<Ahead> d = distance(v);
+    return d && d->times == 0;
+  }
+
+  std::optional<Ahead> find(ValueId v) {
+    if (RegionId r = m_.values[v.index].region) {  // a loop's index goes on from where it begins
+      const Instruction& loop = m_[m_[r].parent];
+      bool index = loop.op == Op::For && m_[r].args[0] == v && same(loop.operands[2]);
+      return index ? distance(loop.operands[0]) : std::nullopt;
+    }
+    const Instruction* def = m_.def(v);
+    if (!def) return Ahead{};
+    const int64_t along_x = def->attr == 0 ? 1 : 0;
+    switch (def->op) {
+      case Op::ThreadgroupPositionInGrid:
+        return Ahead{along_x, {}};
+      case Op::ThreadPositionInGrid:
+        return Ahead{along_x * shape_.threads.x, {}};
+      case Op::Cast:
+        return distance(def->operands[0]);
+      case Op::AddI:
+      case Op::MulI:
+        for (size_t k = 0; k < 2; ++k) {
+          ValueId other = def->operands[1 - k];
+          if (!same(other)) continue;
+          std::optional<Ahead> d = distance(def->operands[k]);
+          return d && def->op == Op::MulI ? product(*d, other) : d;
+        }
+        return std::nullopt;
+      default:
+        break;
+    }
+    Shape shape = info(def->op).shape;
+    bool pure = shape == Shape::Query || shape == Shape::Map || shape == Shape::Constant;
+    bool all =
+        std::all_of(def->operands.begin(), def->operands.end(), [&](ValueId x) { return same(x); });
+    return pure && all ? std::optional(Ahead{}) : std::nullopt;
+  }
+
+  std::optional<Ahead> product(Ahead d, ValueId by) const {
+    const Instruction* def = m_.def(by);
+    if (d.times == 0) return d;
+    if (def && def->op == Op::Constant) {
+      auto number = static_cast<int32_t>(def->attr);
+      return Ahead{d.times * number, d.by};
+    }
+    bool parameter = !def && !m_.values[by.index].region;
+    return parameter && !d.by ? std::optional(Ahead{d.times, by}) : std::nullopt;
+  }
+
+  const Module& m_;
+  const GroupShape& shape_;
+  std::vector<Use> uses_;                        // by value
+  std::vector<std::optional<Ahead>> distances_;  // by value, where...
+  std::vector<bool> seen_;                       // ...it was asked for
+};
+
+}  // namespace
+
+std::vector<Ahead> reads_ahead(const Module& m, const GroupShape& shape, const Plan& plan) {
+  return Search(m, shape).run(plan);
+}
+
+void Body::read_ahead(InstId load, DType dtype, const Place& place, const Mask& mask) {
+  constexpr int kLine = 64;
+  const Ahead& ahead = ahead_[load.index];
+  if (ahead.times == 0 || place.kind != Place::Run || !mask.all()) return;
+  const int bytes = byte_size(dtype);
+  V far = e_.i64(ahead.times * bytes);
+  if (ahead.by) far = far * extend_index(raw(ahead.by), m_.type(ahead.by).dtype);
+  for (int at = 0; at < kLanes * bytes; at += kLine) {
+    V line = e_.emit(Elem::Ptr, 1,
+                     concat("getelementptr i8, ", place.pointer.typed(), ", ", (far + at).typed()));
+    e_.stmt(concat("call void @llvm.prefetch.p0(", line.typed(), ", i32 0, i32 3, i32 1)"));
+  }
+}
+
+}  // namespace enigma::cpu
