@@ -158,7 +158,7 @@ class Builder {
   /// Bounds of an integer value, as far as one look at each instruction proves them.
   Bounds bounds(ValueId v);
   /// Tells that the kernel will run over this grid of threads, in threadgroups of this size, and
-  /// no other: bounds() then knows positions and sizes.
+  /// no other: bounds() then knows positions and sizes. A 0 of the grid is any number.
   void set_launch(std::array<uint32_t, 3> grid, std::array<uint32_t, 3> threads);
 
   // ---- memory: indices count elements; a value stored is converted to the element's type ----

@@ -9,6 +9,7 @@
 
 #include "enigma/builder.h"
 #include "enigma/layout.h"
+#include "enigma/size.h"
 
 namespace enigma {
 
@@ -46,17 +47,25 @@ struct Steps {
 /// exists where each component is below its limit.
 struct Guard {
   Steps steps;
-  std::vector<std::optional<int64_t>> limits;
+  std::vector<std::optional<Size>> limits;
+};
+
+/// A mode of a tensor whose sizes are not all known.
+struct Axis {
+  Size size, stride;
 };
 
 /// Memory through a layout: base + swizzle(origin + layout(c)). A view without memory, an identity
-/// tensor, has coordinates for elements.
+/// tensor, has coordinates for elements. With axes the layout gives coordinates in the whole
+/// tensor, and a mode without an end stands for what only a run knows the size of; the index is
+/// base + the sum of the coordinates times the axes' strides.
 struct View {
   std::string name;  ///< for messages
   Steps steps;
   std::optional<Swizzle> swizzle;
   int64_t base = 0;
   bool wide = false;  ///< indices need 64 bits
+  std::vector<Axis> axes;
   std::vector<Guard> guards;
   std::optional<std::string> profile;  ///< of an identity tensor's elements
 
@@ -68,11 +77,25 @@ struct View {
 
 /// `base` counts elements from the beginning of the memory. Error where indices would be negative.
 View make_view(std::string name, const AnyLayout& layout, int64_t base = 0);
+/// With sizes and strides that are not all known: a mode for each axis. Where a size is a symbol,
+/// no known coordinate is outside, and elements beyond the end are not touched. Kernels that use it
+/// have its symbols among their parameters.
+View make_view(std::string name, std::vector<Axis> axes, int64_t base = 0);
 /// Of memory whose size nobody knows: no coordinate is outside.
 View make_endless_view(std::string name, int64_t base = 0);
 /// The view whose elements are the coordinates of a shape.
 View make_identity_view(const IntTuple& shape);
+View make_identity_view(const std::vector<Size>& shape);
+/// Whether there is a mode whose size is not known.
 bool is_endless(const View& v);
+/// The size of a mode of the view's layout that is not divided further, and its stride.
+Size size_of(const View& v, const Mode& leaf);
+Size stride_of(const View& v, const Mode& leaf);
+/// "((16,256),(ceil_div(M, 16),ceil_div(N, 256)))", and the same of strides.
+std::string shape_text(const View& v);
+std::string stride_text(const View& v);
+/// The number that a size has in the kernel. Error for a symbol that is none of its parameters.
+Operand value(Builder& b, const Size& s);
 /// One more than the largest index that the view reaches; 0 where its size is not known.
 int64_t elements(const View& v);
 
@@ -82,7 +105,8 @@ View zipped_divide(const View& v, const Tiler& tiler);
 View composition(const View& v, const Tiler& tiler);
 /// The modes that a coordinate leaves open, at the place that it fixes; all fixed leave one
 /// element. A traced index is taken modulo the size of what it indexes, unless its bounds prove
-/// that idle; a known one outside is an Error. `b` may be null where all is known.
+/// that idle, or the size is not known; a known one outside is an Error. `b` may be null where all
+/// is known.
 View slice(Builder* b, const View& v, const Coordinate& coord);
 
 /// The elements of thread `index` of a layout of threads: those at its place in each tile of the

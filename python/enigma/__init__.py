@@ -14,6 +14,7 @@ from enigma._core import (
     ScaledBasis,
     Swizzle,
     SwizzledLayout,
+    SymInt,
     Tensor,
     TracingTensor,
     dtype,
@@ -59,7 +60,7 @@ from enigma.types import (
 __version__ = "0.1.0"
 
 __all__ = [
-    "kernel", "KernelDef", "jit", "JitDef", "Tensor", "Fragment", "Scalar",
+    "kernel", "KernelDef", "jit", "JitDef", "Tensor", "SymInt", "Fragment", "Scalar",
     "compile", "CompiledKernel", "ParamInfo", "ConstantInfo",
     "DType", "dtype", "Float32", "Float16", "BFloat16", "Bool",
     "Int8", "Int16", "Int32", "Int64", "UInt8", "UInt16", "UInt32", "UInt64",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from enigma import _core
 from enigma.errors import EnigmaError, error
-from enigma.jit import JitDef, JitSession
+from enigma.jit import Grid, JitDef, JitSession
 from enigma.kernel import KernelDef
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class CompiledKernel:
         self.definition = definition
         self._artifact = artifact
         self._runtime: Runtime | None = None  # the default one, once it was needed
-        self.grid: tuple[int, int, int] | None = None  # set by jit
+        self.grid: Grid | None = None  # set by jit
         self.block: tuple[int, int, int] | None = None
 
     @property
@@ -106,12 +106,14 @@ class CompiledKernel:
         grid: Size | None = None,
         threads: Size | None = None,
         runtime: Runtime | None = None,
+        scalars: dict[str, int] | None = None,
     ) -> None:
         """Runs the kernel and waits for it; arrays that it writes are changed in place.
 
         ``arguments`` are arrays and numbers in parameter order, ``grid`` the threads in all, and
         ``threads`` those of a threadgroup (256 along x when left out). ``runtime`` is
-        default_runtime() unless given.
+        default_runtime() unless given. ``scalars`` has the sizes of ``enigma.sym_int``, by name,
+        that the arrays' shapes do not tell.
 
         Errors: EnigmaError that names the parameter, before anything runs.
         """
@@ -126,7 +128,9 @@ class CompiledKernel:
             grid = self._grid()
         if threads is None:
             threads = self._threads(None)
-        _core.call(runtime._core, self._artifact, arguments, grid, threads)
+        if scalars is not None:
+            self._check_sizes(scalars)
+        _core.call(runtime._core, self._artifact, arguments, grid, threads, scalars)
 
     def _default_runtime(self) -> Runtime:
         from enigma.runtime import default_runtime
@@ -134,13 +138,23 @@ class CompiledKernel:
         self._runtime = default_runtime()
         return self._runtime
 
-    def _grid(self) -> Size:
+    def _check_sizes(self, scalars: object) -> None:
+        names = [self.params[p].name for p in self._artifact.sizes]
+        if not isinstance(scalars, dict) or not all(key in names for key in scalars):
+            raise error(
+                f"kernel '{self.kernel_name}': scalars is a dict of sizes by name, of which it has "
+                f"{', '.join(names) or 'none'}, but is {scalars!r}; other numbers are arguments"
+            )
+
+    def _grid(self) -> Size | None:
+        if self._artifact.sizes:
+            return None  # what the launches make of the sizes
         if self.grid is None:
             raise error(
                 f"kernel '{self.kernel_name}': give the number of threads to run: grid=n, or "
                 "grid=(x, y, z)"
             )
-        return self.grid
+        return self.grid  # type: ignore[return-value]
 
     def _threads(self, threads: Size | None) -> Size:
         return threads if threads is not None else self.block or 256
@@ -243,7 +257,8 @@ def _compile_jit(fn: JitDef, tensors: tuple[object, ...], fast: bool) -> Compile
             fn.lineno,
         )
     launches = [(_artifact(fn, m, fast), grid, block) for _, m, grid, block in session.launches]
-    compiled = CompiledKernel(fn, _core.join(fn.__name__, session.params(), launches))
+    joined = _core.join(fn.__name__, session.params(), launches, session.tensors)
+    compiled = CompiledKernel(fn, joined)
     compiled.grid, compiled.block = launches[-1][1:]
     return compiled
 

@@ -17,7 +17,8 @@ from enigma.types import Scalar
 __all__ = ["JitDef", "jit", "make_layout_tv", "tensor_zipped_divide"]
 
 Dim3 = tuple[int, int, int]
-Size = int | tuple[int, ...] | list[int]
+Grid = tuple[int | _core.SymInt, int | _core.SymInt, int | _core.SymInt]
+Size = int | _core.SymInt | tuple[int | _core.SymInt, ...] | list[int | _core.SymInt]
 Launchable = Size | EllipsisType | None
 
 
@@ -179,7 +180,7 @@ class JitSession:
         self.arguments = arguments
         self.tiled: list[_core.Tensor] = []
         self.layouts: list[Any] = []  # of make_layout_tv
-        self.launches: list[tuple[KernelDef, _core.Module, Dim3, Dim3]] = []
+        self.launches: list[tuple[KernelDef, _core.Module, Grid, Dim3]] = []
         tensors = [t for t in arguments.values() if isinstance(t, _core.Tensor)]
         seen: dict[int | None, str] = {}
         for t in tensors:
@@ -195,6 +196,9 @@ class JitSession:
         free = (i for i in range(_core.MAX_PARAMETERS) if i not in seen)
         scalars = [s for s in arguments.values() if isinstance(s, JitScalar)]
         self._indices = {s.name: i for s, i in zip(scalars, free, strict=False)}
+        self.tensors = tensors
+        names = [*seen.values(), *self._indices]
+        self.sizes = {s: next(free) for s in _symbols(self.name, tensors, names)}
 
     def params(self) -> list[tuple[str, int, _core.DType, bool]]:
         """The parameters of what is compiled: name, buffer index, type, whether it is a scalar."""
@@ -204,7 +208,7 @@ class JitSession:
                 found.append((a.name, self.index_of(a), a.dtype, True))
             else:
                 found.append((a.name, a.buffer_index, a.dtype, False))
-        return found
+        return found + [(name, index, _core.u32, True) for name, index in self.sizes.items()]
 
     def index_of(self, scalar: JitScalar) -> int:
         """The MSL buffer index of a scalar: the lowest that no tensor has."""
@@ -223,6 +227,12 @@ class JitSession:
         tiled = self.tiled if arguments is None else _tiled(arguments)
         threads = self._block(kernel, arguments, block)
         total = self._grid(kernel, tiled, grid, threads)
+        for symbol in (s for n in total if isinstance(n, _core.SymInt) for s in n.symbols):
+            if str(symbol) not in self.sizes:
+                raise error(
+                    f"launch of kernel '{kernel.__name__}': its grid has the size {symbol}, which "
+                    f"is that of no argument of jit function '{self.name}', so no run can give it"
+                )
         if arguments is None:
             arguments = self._short(kernel)
         module = kernel.trace(
@@ -256,12 +266,13 @@ class JitSession:
         session: Session,
         kernel: KernelDef,
         arguments: tuple[Any, ...],
-        grid: Dim3,
+        grid: Grid,
         block: Dim3,
     ) -> list[Any]:
         """What the kernel sees of its arguments. Buffers are declared in this function's order."""
         trace = session.trace
         trace.set_launch(grid, block)
+        trace.set_sizes(self.sizes, [t for t in self.tensors if t.symbols])
         whole = [a.tensor if isinstance(a, _Tile) else a for a in arguments]
         used = {a.buffer_index for a in whole if isinstance(a, _core.Tensor)}
         for a in self.arguments.values():
@@ -285,7 +296,7 @@ class JitSession:
         self, kernel: KernelDef, arguments: tuple[Any, ...] | None, block: Launchable
     ) -> Dim3:
         if block is not None and block is not ...:
-            return _size(kernel, "block", block)
+            return _block(kernel, block)
         if arguments is None:
             layouts = self.layouts[-1:]
         else:
@@ -296,25 +307,24 @@ class JitSession:
                 "and values, of which there is none; give the threads of a threadgroup, "
                 "block=(256, 1, 1)"
             )
-        return _size(kernel, "block", layouts[-1].size(0))
+        return _block(kernel, layouts[-1].size(0))
 
     def _grid(
         self, kernel: KernelDef, tiled: list[_core.Tensor], grid: Launchable, block: Dim3
-    ) -> Dim3:
+    ) -> Grid:
         if grid is not None and grid is not ...:
             return _size(kernel, "grid", grid)
         counts = {t.name: _tiles(t) for t in tiled}
-        known = set(counts.values())
-        if len(known) != 1 or None in known:
+        different = {str(n) for n in counts.values()}
+        tiles = next(iter(counts.values()), None)
+        if len(different) != 1 or tiles is None:
             shown = ", ".join(f"{name} {n}" for name, n in counts.items())
-            why = f"they differ: {shown}" if len(known) > 1 else "it is not known"
+            why = f"they differ: {shown}" if len(different) > 1 else "it is not known"
             raise error(
                 f"launch of kernel '{kernel.__name__}': the grid is a block for each tile of the "
                 f"tensors, but {why if counts else 'no tensor is tiled'}; give the number of "
                 "threads, grid=(x, 1, 1)"
             )
-        (tiles,) = known
-        assert tiles is not None
         return tiles * block[0], block[1], block[2]
 
     def __enter__(self) -> JitSession:
@@ -331,15 +341,15 @@ class _Tile:
     def __init__(self, tensor: _core.Tensor) -> None:
         self.tensor = tensor
 
-    def of_threadgroup(self, grid: Dim3, block: Dim3) -> _core.Tensor:
+    def of_threadgroup(self, grid: Grid, block: Dim3) -> _core.Tensor:
         number: Any = None
-        stride = 1
+        stride: Any = 1
         for dim in range(3):
             groups = -(-grid[dim] // block[dim])
-            if groups == 1:
+            if type(groups) is int and groups == 1:
                 continue
             term: Any = _core.query("threadgroup_position_in_grid", dim)  # type: ignore[arg-type]
-            term = term * stride if stride > 1 else term
+            term = term if number is None else term * stride
             number = term if number is None else number + term
             stride *= groups
         tile = self.tensor.shape[0]
@@ -365,7 +375,27 @@ def _typed(trace: _core.Trace, kernel: KernelDef, parameter: Parameter, argument
     return trace.memory(argument)
 
 
-def _tiles(tensor: _core.Tensor) -> int | None:
+def _symbols(jit: str, tensors: list[_core.Tensor], taken: list[str]) -> list[str]:
+    """The names of the sizes that only a run knows; each is one size, and nothing else."""
+    found: dict[str, tuple[_core.SymInt, str]] = {}
+    for t in tensors:
+        for symbol in t.symbols:
+            name = str(symbol)
+            known, other = found.setdefault(name, (symbol, t.name))
+            if known != symbol:
+                raise error(
+                    f"compile: the size {name} of tensor '{t.name}' is declared with another "
+                    f"divisibility than that of tensor '{other}'; use one enigma.sym_int for both"
+                )
+            if name in taken:
+                raise error(
+                    f"compile: jit function '{jit}' has a parameter '{name}', which is also the "
+                    f"name of a size of tensor '{t.name}'; give the size another"
+                )
+    return list(found)
+
+
+def _tiles(tensor: _core.Tensor) -> int | _core.SymInt | None:
     return tensor.size(1) if tensor.shape is not None else None
 
 
@@ -375,16 +405,28 @@ def _tiled(arguments: tuple[Any, ...]) -> list[_core.Tensor]:
     return [a for a in arguments if any(a is t for t in made)]
 
 
-def _size(kernel: KernelDef, what: str, size: Any) -> Dim3:
-    given = (size,) if type(size) is int else size
-    good = isinstance(given, (tuple, list)) and 1 <= len(given) <= 3
-    if not good or not all(type(n) is int and n > 0 for n in given):
+def _size(kernel: KernelDef, what: str, size: Any) -> Grid:
+    given = size if isinstance(size, (tuple, list)) else (size,)
+    good = 1 <= len(given) <= 3 and all(
+        isinstance(n, _core.SymInt) or (type(n) is int and n > 0) for n in given
+    )
+    if not good:
         raise error(
             f"launch of kernel '{kernel.__name__}': {what} is 1 to 3 positive ints, or ... to be "
             f"inferred, but is {size!r}"
         )
     x, y, z = (*given, 1, 1)[:3]
     return x, y, z
+
+
+def _block(kernel: KernelDef, size: Any) -> Dim3:
+    x, y, z = _size(kernel, "block", size)
+    if isinstance(x, int) and isinstance(y, int) and isinstance(z, int):
+        return x, y, z
+    raise error(
+        f"launch of kernel '{kernel.__name__}': block is {size!r}, but the threads of a "
+        "threadgroup must be known when it is compiled; give ints, and sizes in the grid"
+    )
 
 
 def current(what: str) -> JitSession:

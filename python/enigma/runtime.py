@@ -67,7 +67,8 @@ class Runtime:
         """Runs a kernel once and gives the bytes of its output; a list of them for several.
 
         ``inputs`` are the arguments in parameter order, numbers for scalars among them unless
-        ``scalars`` gives those (in order, or by name). The last buffers are the outputs:
+        ``scalars`` gives those (in order, or by name). Sizes of ``enigma.sym_int`` are those of the
+        arrays, or given by name. The last buffers are the outputs:
         ``output_size`` bytes for one, ``output_sizes`` for several, filled with zeros. When every
         parameter has an argument, the outputs are the buffers that the kernel writes. Arguments
         stay as they are: the kernel writes to copies. ``grid`` is the number of threads in all,
@@ -130,7 +131,9 @@ class Runtime:
                 raise error(
                     f"dispatch_batch takes tuples (prepared, grid, threads), not {launch!r}"
                 )
-            batch.append((launch[0]._core, launch[1], launch[2]))
+            compiled, grid = launch[0].compiled, launch[1]
+            own = grid is None or (grid is compiled.grid and compiled.artifact.sizes)
+            batch.append((launch[0]._core, compiled._grid() if own else grid, launch[2]))
         self._core.dispatch_batch(batch)
 
     def synchronize(self) -> None:
@@ -327,9 +330,10 @@ def _bound(
             f"kernel '{name}' has {_count(buffers, 'buffer')}, but output_sizes has {len(sizes)}"
         )
     outputs = buffers[len(buffers) - len(sizes) :]
-    values: dict[int, object] = dict.fromkeys(outputs)
+    sized = compiled.artifact.sizes
+    values: dict[int, object] = dict.fromkeys([*outputs, *sized])
     if scalars is not None:
-        values.update(_scalars(name, params, scalars))
+        values.update(_scalars(name, params, scalars, sized))
     rest = [k for k in range(len(params)) if k not in values]
     if len(inputs) != len(rest):
         missing = [params[k].name for k in rest[len(inputs) :]]
@@ -354,8 +358,12 @@ def _bound(
 
 
 def _scalars(
-    name: str, params: Sequence[_core.ParamInfo], scalars: Sequence[object] | Mapping[str, object]
+    name: str,
+    params: Sequence[_core.ParamInfo],
+    scalars: Sequence[object] | Mapping[str, object],
+    sized: Sequence[int],
 ) -> dict[int, object]:
+    """Values by the numbers of their parameters. Those of sizes may be left to the arrays."""
     indices = {p.name: k for k, p in enumerate(params) if p.is_scalar}
     if isinstance(scalars, Mapping):
         for key in scalars:
@@ -363,7 +371,7 @@ def _scalars(
                 known = ", ".join(indices) or "none"
                 raise error(f"kernel '{name}' has no scalar parameter {key!r}; it has: {known}")
         for key in indices:
-            if key not in scalars:
+            if key not in scalars and indices[key] not in sized:
                 raise error(f"kernel '{name}': scalars lacks parameter '{key}'")
         return {indices[key]: value for key, value in scalars.items()}
     if isinstance(scalars, (str, bytes)) or not hasattr(scalars, "__len__"):
@@ -371,6 +379,7 @@ def _scalars(
             f"kernel '{name}': scalars is a list of numbers, or a dict of them by name, not "
             f"{scalars!r}"
         )
+    indices = {key: k for key, k in indices.items() if k not in sized}
     if len(scalars) != len(indices):
         raise error(
             f"kernel '{name}' has {_count(list(indices), 'scalar parameter')} "

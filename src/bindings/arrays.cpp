@@ -349,10 +349,13 @@ void refuse(const Artifact& kernel, const ParamInfo& param, const std::string& m
   throw Error("kernel '" + kernel.kernel_name + "', parameter '" + param.name + "': " + message);
 }
 
-void check_count(const Artifact& kernel, size_t given) {
-  if (given == kernel.params.size()) return;
+void check_count(const Artifact& kernel, size_t given, const std::vector<uint32_t>& left_out) {
+  if (given + left_out.size() == kernel.params.size()) return;
   std::vector<std::string> names;
-  for (const ParamInfo& p : kernel.params) names.push_back(p.name);
+  for (uint32_t p = 0; p < kernel.params.size(); ++p) {
+    if (std::find(left_out.begin(), left_out.end(), p) != left_out.end()) continue;
+    names.push_back(kernel.params[p].name);
+  }
   throw Error("kernel '" + kernel.kernel_name + "' takes " + std::to_string(names.size()) +
               (names.size() == 1 ? " argument (" : " arguments (") + listed(names) + "), but " +
               std::to_string(given) + (given == 1 ? " was given" : " were given"));
@@ -400,20 +403,22 @@ Arguments::~Arguments() {
 
 void add_argument(Arguments& all, const Artifact& kernel, nb::handle x) {
   auto p = static_cast<uint32_t>(all.count);
+  if (kernel.params[p].is_scalar) return add_number(all, kernel, scalar_bits(kernel, p, x));
   Lent& slot = all.arrays[p];
-  if (kernel.params[p].is_scalar) {
-    all.scalars[p] = scalar_bits(kernel, p, x);
-    slot.view.obj = nullptr;
-    slot.owner = nullptr;
-    slot.data = &all.scalars[p];  // little-endian, as every machine that this runs on
-    slot.bytes = static_cast<size_t>(byte_size(kernel.params[p].dtype));
-    ++all.count;
-    return;
-  }
   slot.view.obj = nullptr;
   slot.owner = nullptr;
   ++all.count;  // before the checks, so that what they refuse is given back
   lend(kernel, p, x, true, slot);
+}
+
+void add_number(Arguments& all, const Artifact& kernel, uint64_t bits) {
+  const size_t p = all.count++;
+  all.scalars[p] = bits;
+  Lent& slot = all.arrays[p];
+  slot.view.obj = nullptr;
+  slot.owner = nullptr;
+  slot.data = &all.scalars[p];  // little-endian, as every machine that this runs on
+  slot.bytes = static_cast<size_t>(byte_size(kernel.params[p].dtype));
 }
 
 Binding zeros(size_t bytes) {

@@ -31,8 +31,8 @@ struct Arguments {
 /// Error about an argument, which names the kernel and the parameter.
 [[noreturn]] void refuse(const Artifact& kernel, const ParamInfo& param,
                          const std::string& message);
-/// Error unless as many arguments are given as the kernel has parameters.
-void check_count(const Artifact& kernel, size_t given);
+/// Error unless as many arguments are given as the kernel has parameters, those left out aside.
+void check_count(const Artifact& kernel, size_t given, const std::vector<uint32_t>& left_out);
 /// Borrows the memory of an array for parameter `param`. Error, which names the parameter, unless
 /// it is a C-contiguous array of the parameter's dtype, not empty, and writable when `in_place` and
 /// the kernel writes it.
@@ -45,6 +45,8 @@ uint64_t scalar_bits(const Artifact& kernel, uint32_t param, nb::handle x);
 std::vector<ConstantValue> constant_values(const Artifact& kernel, nb::dict constants);
 /// One argument of a direct call: array or number, by what the parameter is.
 void add_argument(Arguments& all, const Artifact& kernel, nb::handle x);
+/// The same of a scalar parameter, by its bits.
+void add_number(Arguments& all, const Artifact& kernel, uint64_t bits);
 
 /// An argument as a binding that keeps it alive for as long as it lasts, on any thread. What the
 /// kernel writes is a copy: the caller's array stays as it is.

@@ -5,9 +5,10 @@
 #include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
 
-#include <optional>
+#include <algorithm>
 
 #include "compiled.h"
+#include "trace.h"
 
 namespace enigma {
 namespace {
@@ -27,8 +28,9 @@ Compiled compile_module(const Module& traced, bool fast_math, nb::object dump) {
   return out;
 }
 
-/// One compiled object of the launches (artifact, grid, block) of a jit function.
-Compiled join(std::string name, nb::list arguments, nb::list launches) {
+/// One compiled object of the launches (artifact, grid, block) of a jit function, whose tensors
+/// tell the sizes that only a run knows.
+Compiled join(std::string name, nb::list arguments, nb::list launches, nb::list tensors) {
   std::vector<ParamInfo> params;
   for (nb::handle item : arguments) {
     auto [param, index, dtype, is_scalar] =
@@ -37,24 +39,46 @@ Compiled join(std::string name, nb::list arguments, nb::list launches) {
   }
   Compiled out;
   for (nb::handle item : launches) {
-    out.parts.push_back({nb::cast<const Compiled&>(item[0]).artifact,
-                         {},
-                         dim3(item[1], "grid"),
-                         dim3(item[2], "block")});
+    std::array<Size, 3> grid{0, 0, 0};
+    for (size_t d = 0; d < 3; ++d) grid[d] = size_in(item[1][d], "a number of threads");
+    out.program.parts.push_back(
+        {nb::cast<const Compiled&>(item[0]).artifact, {}, grid, dim3(item[2], "block")});
   }
-  out.artifact = face_of(std::move(name), std::move(params), out.parts);
+  std::vector<Sizes::Sized> sized;
+  for (nb::handle item : tensors) {
+    const auto& t = nb::cast<const Tensor&>(item);
+    auto mine = [&](const ParamInfo& p) { return p.name == t.storage->name; };
+    auto found = std::find_if(params.begin(), params.end(), mine);
+    if (!t.view.axes.empty()) {
+      sized.push_back({static_cast<uint32_t>(found - params.begin()), t.view});
+    }
+  }
+  out.program.sizes = Sizes(name, params, std::move(sized));
+  out.artifact = face_of(std::move(name), std::move(params), out.program.parts);
   return out;
 }
 
 /// Its launches: artifact, the numbers of the parameters, grid, threads.
 nb::list launches(const Compiled& c) {
   nb::list out;
-  auto sizes = [](Dim3 d) { return nb::make_tuple(d.x, d.y, d.z); };
-  for (const Part& p : c.parts) {
-    out.append(
-        nb::make_tuple(Compiled{p.kernel, {}, {}, {}}, p.params, sizes(p.grid), sizes(p.threads)));
+  for (const Part& p : c.program.parts) {
+    const auto& [x, y, z] = p.grid;
+    out.append(nb::make_tuple(Compiled{p.kernel, {}, {}, {}}, p.params,
+                              nb::make_tuple(to_python(x), to_python(y), to_python(z)),
+                              nb::make_tuple(p.threads.x, p.threads.y, p.threads.z)));
   }
   return out;
+}
+
+nb::dict solve(const Compiled& c, nb::sequence arguments, nb::handle scalars) {
+  const Sizes& sizes = c.program.sizes;
+  std::vector<Sizes::Array> arrays;
+  uint32_t p = 0;
+  for (nb::handle x : arguments) {
+    while (sizes.is_size(p)) ++p;
+    arrays.push_back({p++, shape_of_array(x), UINT64_MAX});
+  }
+  return sizes.named(sizes.solve(arrays, scalars));
 }
 
 nb::tuple cpu_code(const Compiled& c, nb::handle threads, bool edges) {
@@ -85,6 +109,8 @@ nb::list constants(nb::object self) {
   }
   return out;
 }
+
+#define GRID ENIGMA_SYMBOLIC ", " ENIGMA_SYMBOLIC ", " ENIGMA_SYMBOLIC
 
 std::string describe_param(const ParamInfo& p) {
   return "ParamInfo(" + p.name + ", index=" + std::to_string(p.index) + ", " +
@@ -142,10 +168,17 @@ void bind_compile(nb::module_& m) {
           "ir", [](const Compiled& c) { return c.artifact->ir; },
           "The IR after the passes, as text.")
       .def_prop_ro("launches", &launches,
-                   nb::sig("def launches(self) -> list[tuple[Artifact, list[int], tuple[int, int, "
-                           "int], tuple[int, int, int]]]"),
+                   nb::sig("def launches(self) -> list[tuple[Artifact, list[int], tuple[" GRID
+                           "], tuple[int, int, int]]]"),
                    "What a jit function launches: kernel, the numbers of its parameters, grid, "
                    "block; empty for\na kernel by itself.")
+      .def_prop_ro(
+          "sizes", [](const Compiled& c) { return c.program.sizes.params(); },
+          "The numbers of the parameters that are sizes of a jit function's tensors.")
+      .def("solve", &solve, nb::arg("arguments"), nb::arg("scalars") = nb::none(),
+           nb::sig("def solve(self, arguments: collections.abc.Sequence[object], scalars: dict[str,"
+                   " int] | None = None) -> dict[str, int]"),
+           "The sizes that a call with these arguments has, by name.")
       .def_prop_ro("params", &params, nb::sig("def params(self) -> list[ParamInfo]"))
       .def_prop_ro("constants", &constants, nb::sig("def constants(self) -> list[ConstantInfo]"))
       .def_prop_ro("threadgroup_bytes",
@@ -170,10 +203,12 @@ void bind_compile(nb::module_& m) {
         nb::sig("def compile(module: Module, fast_math: bool = False, dump: "
                 "collections.abc.Callable[[str, str], object] | None = None) -> Artifact"),
         "Passes, verification and MSL. `dump(pass, ir)` is called after each pass.");
-  m.def("join", &join, nb::arg("name"), nb::arg("params"), nb::arg("launches"),
+  m.def("join", &join, nb::arg("name"), nb::arg("params"), nb::arg("launches"), nb::arg("tensors"),
         nb::sig("def join(name: str, params: list[tuple[str, int, DType, bool]], launches: "
-                "list[tuple[Artifact, tuple[int, int, int], tuple[int, int, int]]]) -> Artifact"),
-        "The kernels that a jit function launches, as one compiled object with these parameters.");
+                "list[tuple[Artifact, tuple[" GRID
+                "], tuple[int, int, int]]], tensors: list[Tensor]) -> Artifact"),
+        "The kernels that a jit function launches, as one compiled object with these parameters. "
+        "`tensors`\nare those that it was given.");
 }
 
 }  // namespace enigma

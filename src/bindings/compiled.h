@@ -13,7 +13,7 @@ namespace enigma {
 /// one, bound to nothing.
 struct Compiled {
   std::shared_ptr<const Artifact> artifact;
-  Program parts;       ///< of a jit function, whose face the artifact is; else empty
+  Program program;     ///< of a jit function, whose face the artifact is; else empty
   nb::object runtime;  ///< of `prepared`; declared before it, since it must go last
   std::shared_ptr<Prepared> prepared;
 };

@@ -51,10 +51,9 @@ nb::object item(const Fragment& f, nb::handle index) {
           trace, vector ? trace.builder.extract(p.value, static_cast<int64_t>(k)) : p.value);
     }
   }
-  std::string message =
-      "a fragment of " + std::to_string(size(f)) + " values has none at " + str(coord);
-  PyErr_SetString(PyExc_IndexError, message.c_str());
-  throw nb::python_error();
+  throw Error("a fragment of " + std::to_string(size(f)) + " values has none at " + str(coord) +
+                  ": its shape is " + str(f.shape),
+              trace.builder.location());
 }
 
 nb::object iterate(const Fragment& f) {
@@ -193,6 +192,17 @@ that is known, and iterated over, which gives its values.)");
   c.def("__len__", &size)
       .def("__getitem__", &item, nb::arg("index"),
            nb::sig("def __getitem__(self, index: " ENIGMA_INT_TUPLE ", /) -> IRValue"))
+      .def(
+          "__setitem__",
+          [](const Fragment&, nb::handle, nb::handle) {
+            throw Error(
+                "the values of a fragment cannot be replaced one by one; keep them in a register "
+                "tensor, t = enigma.register_tensor(shape, dtype) and t.store(fragment), whose "
+                "elements can be written",
+                Trace::here("an assignment to part of a fragment").builder.location());
+          },
+          nb::arg().none(), nb::arg().none(),
+          nb::sig("def __setitem__(self, index: object, value: object, /) -> typing.Never"))
       .def("__iter__", &iterate, nb::sig("def __iter__(self) -> typing.Iterator[IRValue]"))
       .def("__bool__",
            [](const Fragment&) -> bool {

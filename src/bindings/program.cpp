@@ -2,6 +2,7 @@
 #include "program.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "enigma/error.h"
 
@@ -12,16 +13,26 @@ std::string shape(Dim3 d) {
   return "(" + std::to_string(d.x) + ", " + std::to_string(d.y) + ", " + std::to_string(d.z) + ")";
 }
 
+/// A size that is bound: a u32.
+int64_t number(const Binding& memory) {
+  uint32_t n = 0;
+  std::memcpy(&n, memory.data, sizeof n);
+  return n;
+}
+
 class PreparedProgram final : public Prepared {
  public:
-  PreparedProgram(std::string name, const Program& parts) : name_(std::move(name)), parts_(parts) {}
+  PreparedProgram(std::string name, const Program& program, const std::vector<Binding>& bindings)
+      : name_(std::move(name)), parts_(program.parts), sizes_(program.sizes) {
+    for (uint32_t p : sizes_.params()) values_.push_back(number(bindings[p]));
+  }
 
   void add(std::unique_ptr<Prepared> part) { prepared_.push_back(std::move(part)); }
 
   void dispatch(Dim3 grid, Dim3 threads, bool wait) override {
     check(grid, threads);
     for (size_t k = 0; k < parts_.size(); ++k) {
-      prepared_[k]->dispatch(parts_[k].grid, parts_[k].threads, wait);
+      prepared_[k]->dispatch(grid_of(parts_[k]), parts_[k].threads, wait);
     }
   }
 
@@ -29,12 +40,15 @@ class PreparedProgram final : public Prepared {
     check(grid, threads);
     double milliseconds = 0;
     for (size_t k = 0; k < parts_.size(); ++k) {
-      milliseconds += prepared_[k]->dispatch_timed(parts_[k].grid, parts_[k].threads);
+      milliseconds += prepared_[k]->dispatch_timed(grid_of(parts_[k]), parts_[k].threads);
     }
     return milliseconds;
   }
 
   void bind(uint32_t param, Binding memory) override {
+    for (size_t s = 0; s < values_.size(); ++s) {
+      if (sizes_.params()[s] == param) values_[s] = number(memory);
+    }
     each(param, [&](Prepared& p, uint32_t own) { p.bind(own, memory); });
   }
 
@@ -52,18 +66,33 @@ class PreparedProgram final : public Prepared {
   void add_to(std::vector<Launch>& batch, Dim3 grid, Dim3 threads) const {
     check(grid, threads);
     for (size_t k = 0; k < parts_.size(); ++k) {
-      batch.push_back({prepared_[k].get(), parts_[k].grid, parts_[k].threads});
+      batch.push_back({prepared_[k].get(), grid_of(parts_[k]), parts_[k].threads});
     }
   }
 
  private:
   void check(Dim3 grid, Dim3 threads) const {
     const Part& last = parts_.back();
-    if (grid == last.grid && threads == last.threads) return;
+    const Dim3 own = grid_of(last);
+    if ((grid == kOwnGrid || grid == own) && threads == last.threads) return;
     throw Error("jit function '" + name_ +
-                "' launches its kernels itself, the last over the grid " + shape(last.grid) +
+                "' launches its kernels itself, the last over the grid " + shape(own) +
                 " in threadgroups of " + shape(last.threads) + ", but the grid " + shape(grid) +
                 " in threadgroups of " + shape(threads) + " is given; leave both out");
+  }
+
+  Dim3 grid_of(const Part& part) const {
+    std::array<uint32_t, 3> out;
+    for (size_t d = 0; d < 3; ++d) {
+      const int64_t n = sizes_.value(part.grid[d], values_);
+      if (n < 1 || n > int64_t{UINT32_MAX}) {
+        throw Error("jit function '" + name_ + "': the grid " + str(part.grid[d]) + " of kernel '" +
+                    part.kernel->kernel_name + "' is " + std::to_string(n) +
+                    " threads; it must be from 1 to " + std::to_string(UINT32_MAX));
+      }
+      out[d] = static_cast<uint32_t>(n);
+    }
+    return {out[0], out[1], out[2]};
   }
 
   template <class F>
@@ -76,14 +105,16 @@ class PreparedProgram final : public Prepared {
   }
 
   const std::string name_;
-  const Program parts_;
+  const std::vector<Part> parts_;
+  const Sizes sizes_;
+  std::vector<int64_t> values_;  // of the sizes
   std::vector<std::unique_ptr<Prepared>> prepared_;
 };
 
 }  // namespace
 
 std::shared_ptr<const Artifact> face_of(std::string name, std::vector<ParamInfo> params,
-                                        Program& parts) {
+                                        std::vector<Part>& parts) {
   auto face = std::make_shared<Artifact>();
   face->kernel_name = std::move(name);
   face->msl_name = parts.back().kernel->msl_name;
@@ -122,10 +153,10 @@ std::shared_ptr<const Artifact> face_of(std::string name, std::vector<ParamInfo>
 }
 
 std::unique_ptr<Prepared> prepare_program(Runtime& runtime, const Artifact& face,
-                                          const Program& parts, std::vector<Binding> bindings,
+                                          const Program& program, std::vector<Binding> bindings,
                                           const std::vector<ConstantValue>& constants) {
-  auto out = std::make_unique<PreparedProgram>(face.kernel_name, parts);
-  for (const Part& part : parts) {
+  auto out = std::make_unique<PreparedProgram>(face.kernel_name, program, bindings);
+  for (const Part& part : program.parts) {
     std::vector<Binding> own;
     for (uint32_t p : part.params) own.push_back(bindings[p]);
     std::vector<ConstantValue> values;

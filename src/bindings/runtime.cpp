@@ -37,6 +37,8 @@ struct PyRuntime {
 
 struct PyPrepared {
   std::shared_ptr<const Artifact> artifact;
+  Sizes sizes;
+  std::vector<int64_t> values;         ///< of the sizes
   nb::object runtime;                  // declared before `prepared`, since it must go last
   std::shared_ptr<Prepared> prepared;  ///< null after release()
 };
@@ -76,10 +78,10 @@ std::shared_ptr<Prepared> prepare_released(Runtime& runtime, const Compiled& ker
                                            std::vector<Binding> bindings,
                                            std::vector<ConstantValue> constants = {}) {
   nb::gil_scoped_release release;
-  if (kernel.parts.empty()) {
+  if (kernel.program.parts.empty()) {
     return runtime.prepare(kernel.artifact, std::move(bindings), std::move(constants));
   }
-  return prepare_program(runtime, *kernel.artifact, kernel.parts, std::move(bindings), constants);
+  return prepare_program(runtime, *kernel.artifact, kernel.program, std::move(bindings), constants);
 }
 
 /// The bytes that output_sizes gives for each parameter; none for those that it does not name.
@@ -115,21 +117,46 @@ std::vector<std::optional<size_t>> bytes_of_outputs(const Artifact& artifact, nb
   return sizes;
 }
 
+/// What the sizes of a call look at.
+Sizes::Array array_of(const Artifact& artifact, uint32_t p, nb::handle x, size_t bytes) {
+  return {p, x.is_none() ? std::nullopt : shape_of_array(x),
+          bytes / static_cast<size_t>(byte_size(artifact.params[p].dtype))};
+}
+
+/// A grid of threads; None is the one that a jit function's kernels bring.
+Dim3 grid_in(nb::handle grid) { return grid.is_none() ? kOwnGrid : dim3(grid, "grid"); }
+
 PyPrepared prepare(nb::handle_t<PyRuntime> self, const Compiled& kernel, nb::sequence arguments,
                    nb::dict output_sizes, nb::dict constants) {
   const Artifact& artifact = *kernel.artifact;
   Runtime& runtime = runtime_of(self);
-  check_count(artifact, nb::len(arguments));
+  check_count(artifact, nb::len(arguments), {});
   auto sizes = bytes_of_outputs(artifact, output_sizes, runtime.capabilities());
-  std::vector<Binding> bindings;
+  const Sizes& symbols = kernel.program.sizes;
+  std::vector<Binding> bindings(artifact.params.size());
+  std::vector<Sizes::Array> arrays;
+  nb::dict given;
   for (uint32_t p = 0; p < artifact.params.size(); ++p) {
     nb::object x = arguments[p];
     if (sizes[p] && !x.is_none()) {
       refuse(artifact, artifact.params[p], "both an argument and an output size are given");
     }
-    bindings.push_back(sizes[p] ? zeros(*sizes[p]) : own(artifact, p, x));
+    if (symbols.is_size(p)) {
+      if (!x.is_none()) given[artifact.params[p].name.c_str()] = x;
+      continue;
+    }
+    bindings[p] = sizes[p] ? zeros(*sizes[p]) : own(artifact, p, x);
+    if (!symbols.empty()) arrays.push_back(array_of(artifact, p, x, bindings[p].bytes));
   }
   PyPrepared out;
+  if (!symbols.empty()) {
+    out.values = symbols.solve(arrays, given);
+    for (size_t s = 0; s < out.values.size(); ++s) {
+      const uint32_t p = symbols.params()[s];
+      bindings[p] = own(artifact, p, nb::int_(out.values[s]));
+    }
+    out.sizes = symbols;
+  }
   out.artifact = kernel.artifact;
   out.runtime = nb::borrow(self);
   out.prepared =
@@ -139,14 +166,14 @@ PyPrepared prepare(nb::handle_t<PyRuntime> self, const Compiled& kernel, nb::seq
 
 void dispatch(const PyPrepared& self, nb::handle grid, nb::handle threads, bool wait) {
   std::shared_ptr<Prepared> prepared = alive(self);
-  Dim3 g = dim3(grid, "grid"), t = dim3(threads, "threads");
+  Dim3 g = grid_in(grid), t = dim3(threads, "threads");
   nb::gil_scoped_release release;
   prepared->dispatch(g, t, wait);
 }
 
 double dispatch_timed(const PyPrepared& self, nb::handle grid, nb::handle threads) {
   std::shared_ptr<Prepared> prepared = alive(self);
-  Dim3 g = dim3(grid, "grid"), t = dim3(threads, "threads");
+  Dim3 g = grid_in(grid), t = dim3(threads, "threads");
   nb::gil_scoped_release release;
   return prepared->dispatch_timed(g, t);
 }
@@ -189,7 +216,14 @@ nb::object output(const PyPrepared& self, nb::handle param) {
 void set_input(const PyPrepared& self, nb::handle param, nb::handle x) {
   std::shared_ptr<Prepared> prepared = alive(self);
   uint32_t index = param_of(self, param);
+  if (self.sizes.is_size(index)) {
+    refuse(*self.artifact, self.artifact->params[index],
+           "it is a size of the arrays that were prepared; prepare others with theirs");
+  }
   Binding memory = own(*self.artifact, index, x);
+  if (!self.sizes.empty()) {
+    self.sizes.check(array_of(*self.artifact, index, x, memory.bytes), self.values);
+  }
   nb::gil_scoped_release release;
   prepared->bind(index, std::move(memory));
 }
@@ -209,7 +243,7 @@ void dispatch_batch(nb::handle_t<PyRuntime> self, nb::iterable launches) {
       throw Error("kernel '" + p.artifact->kernel_name +
                   "' was prepared by another runtime than the one of this dispatch_batch");
     }
-    add_launch(batch, {held.back().get(), dim3(PyTuple_GetItem(item.ptr(), 1), "grid"),
+    add_launch(batch, {held.back().get(), grid_in(PyTuple_GetItem(item.ptr(), 1)),
                        dim3(PyTuple_GetItem(item.ptr(), 2), "threads")});
   }
   Runtime& runtime = runtime_of(self);
@@ -217,15 +251,25 @@ void dispatch_batch(nb::handle_t<PyRuntime> self, nb::iterable launches) {
   runtime.dispatch_batch(batch);
 }
 
-void add_all(Arguments& all, const Artifact& artifact, nb::handle arguments) {
+/// The arguments of a call in the order of the parameters; sizes among them are left open.
+void add_all(Arguments& all, const Artifact& artifact, const Sizes& sizes, nb::handle arguments,
+             std::vector<Sizes::Array>& arrays) {
   PyObject* p = arguments.ptr();
   nb::object tuple = PyTuple_Check(p) ? nb::borrow(p) : nb::steal(PySequence_Tuple(p));
   if (!tuple.is_valid()) throw nb::python_error();
   auto n = static_cast<size_t>(PyTuple_Size(tuple.ptr()));
-  check_count(artifact, n);
+  check_count(artifact, n, sizes.params());
+  n += sizes.count();
   if (n > kMaxParams) throw InternalError("an artifact of more than 31 parameters");
-  for (size_t i = 0; i < n; ++i) {
-    add_argument(all, artifact, PyTuple_GetItem(tuple.ptr(), static_cast<Py_ssize_t>(i)));
+  Py_ssize_t next = 0;
+  for (uint32_t i = 0; i < n; ++i) {
+    if (!sizes.empty() && sizes.is_size(i)) {
+      add_number(all, artifact, 0);
+      continue;
+    }
+    nb::handle x = PyTuple_GetItem(tuple.ptr(), next++);
+    add_argument(all, artifact, x);
+    if (!sizes.empty()) arrays.push_back(array_of(artifact, i, x, all.arrays[i].bytes));
   }
 }
 
@@ -243,11 +287,19 @@ void add_all(Arguments& all, const Artifact& artifact, nb::handle arguments) {
 }
 
 void call(nb::handle_t<PyRuntime> rt, Compiled& kernel, nb::handle arguments, nb::handle grid,
-          nb::handle threads) {
-  Dim3 g = dim3(grid, "grid"), t = dim3(threads, "threads");
+          nb::handle threads, nb::handle scalars) {
+  Dim3 g = grid_in(grid), t = dim3(threads, "threads");
   if (!kernel.artifact->constants.empty()) refuse_call(*kernel.artifact);
   Arguments all;
-  add_all(all, *kernel.artifact, arguments);
+  const Sizes& sizes = kernel.program.sizes;
+  std::vector<Sizes::Array> arrays;
+  add_all(all, *kernel.artifact, sizes, arguments, arrays);
+  if (!sizes.empty()) {
+    const std::vector<int64_t> values = sizes.solve(arrays, scalars);
+    for (size_t s = 0; s < values.size(); ++s) {
+      all.scalars[sizes.params()[s]] = static_cast<uint64_t>(values[s]);
+    }
+  }
   // The last call's prepared kernel is taken out while it runs, so that a second thread makes one
   // of its own. It goes back only when all went well, and only on the CPU: on Metal it would hold
   // the pages of arrays that are free to go, and take those of other arrays there for the same.
@@ -292,13 +344,15 @@ void bind_prepared(nb::module_& m) {
   nb::class_<PyPrepared>(m, "Prepared", nb::is_final(),
                          nb::type_slots(RuntimeHolder<PyPrepared>::slots),
                          "A kernel with its arguments bound.")
-      .def("dispatch", &dispatch, nb::arg("grid").none(), nb::arg("threads").none(),
-           nb::arg("wait") = true,
-           nb::sig("def dispatch(self, grid: " ENIGMA_SIZE ", threads: " ENIGMA_SIZE
-                   ", wait: bool = True) -> None"),
-           "Runs the kernel over `grid` threads in threadgroups of `threads`.")
+      .def(
+          "dispatch", &dispatch, nb::arg("grid").none(), nb::arg("threads").none(),
+          nb::arg("wait") = true,
+          nb::sig("def dispatch(self, grid: " ENIGMA_SIZE " | None, threads: " ENIGMA_SIZE
+                  ", wait: bool = True) -> None"),
+          "Runs the kernel over `grid` threads in threadgroups of `threads`; None is the grid of a "
+          "jit\nfunction's own launches.")
       .def("dispatch_timed", &dispatch_timed, nb::arg("grid").none(), nb::arg("threads").none(),
-           nb::sig("def dispatch_timed(self, grid: " ENIGMA_SIZE ", threads: " ENIGMA_SIZE
+           nb::sig("def dispatch_timed(self, grid: " ENIGMA_SIZE " | None, threads: " ENIGMA_SIZE
                    ") -> float"),
            "The same; the milliseconds that it took on the device.")
       .def("read", &read, nb::arg("param").none(), nb::sig("def read(self, param: int) -> bytes"),
@@ -368,7 +422,7 @@ void bind_runtime(nb::module_& m) {
            "values of function constants by index.")
       .def("dispatch_batch", &dispatch_batch, nb::arg("launches"),
            nb::sig("def dispatch_batch(self, launches: "
-                   "collections.abc.Iterable[tuple[Prepared, " ENIGMA_SIZE ", " ENIGMA_SIZE
+                   "collections.abc.Iterable[tuple[Prepared, " ENIGMA_SIZE " | None, " ENIGMA_SIZE
                    "]]) -> None"),
            "Runs prepared kernels in order, as one submission.")
       .def(
@@ -396,10 +450,12 @@ void bind_runtime(nb::module_& m) {
       },
       nb::sig("def metal_runtime() -> Runtime"), "The Metal GPU.");
   m.def("call", &call, nb::arg("runtime"), nb::arg("artifact"), nb::arg("arguments"),
-        nb::arg("grid").none(), nb::arg("threads").none(),
+        nb::arg("grid").none(), nb::arg("threads").none(), nb::arg("scalars") = nb::none(),
         nb::sig("def call(runtime: Runtime, artifact: Artifact, arguments: " ARRAYS
-                ", grid: " ENIGMA_SIZE ", threads: " ENIGMA_SIZE ") -> None"),
-        "Runs a kernel on arrays and numbers, and waits; arrays that it writes change in place.");
+                ", grid: " ENIGMA_SIZE " | None, threads: " ENIGMA_SIZE
+                ", scalars: dict[str, int] | None = None) -> None"),
+        "Runs a kernel on arrays and numbers, and waits; arrays that it writes change in place. "
+        "`scalars`\nhas sizes by name that the arrays' shapes do not tell.");
 }
 
 }  // namespace enigma

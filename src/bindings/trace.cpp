@@ -1,8 +1,13 @@
 // Traces: the stack of kernels being traced, the user's line of each operation, regions.
 #include "trace.h"
 
+#include <nanobind/stl/map.h>
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/shared_ptr.h>
+
+#include <algorithm>
+
+#include "sizes.h"
 
 namespace enigma {
 namespace {
@@ -98,6 +103,44 @@ ValueId Trace::memory(const Storage& s) {
   }
   builder.set_elements(found->second.memory, s.elements);
   return found->second.memory;
+}
+
+void Trace::set_sizes(std::map<std::string, uint32_t> indices, std::set<uint32_t> buffers) {
+  sizes_ = std::move(indices);
+  sized_ = std::move(buffers);
+}
+
+void Trace::declare(const std::vector<Symbol>& symbols) {
+  for (const Symbol& s : symbols) {
+    const std::vector<Param>& params = builder.module().params;
+    if (std::any_of(params.begin(), params.end(), [&](const Param& p) { return p.name == s.name; }))
+      continue;
+    auto found = sizes_.find(s.name);
+    if (found == sizes_.end()) {
+      throw Error("the size " + s.name +
+                      " is that of no argument of this jit function, so no run "
+                      "can give it",
+                  builder.location());
+    }
+    builder.scalar(s.name, DType::U32, found->second);
+  }
+}
+
+void Trace::use(const Tensor& t) {
+  if (t.view.axes.empty()) return;
+  if (t.storage) {
+    if (!sized_.contains(t.storage->index)) {
+      throw Error("tensor '" + t.storage->name +
+                      "' has sizes that only a run knows: it must be an "
+                      "argument of the jit function, whose arrays give them",
+                  builder.location());
+    }
+    memory(*t.storage);
+  }
+  for (const Axis& a : t.view.axes) {
+    declare(a.size.symbols());
+    declare(a.stride.symbols());
+  }
 }
 
 void Trace::close() {
@@ -255,13 +298,30 @@ void bind_trace(nb::module_& m) {
           nb::arg("tensor"), "The whole memory behind a tensor of a jit function.")
       .def(
           "set_launch",
-          [](Trace& t, nb::handle grid, nb::handle threads) {
-            Dim3 g = dim3(grid, "grid"), b = dim3(threads, "block");
-            open(t, "launch").builder.set_launch({g.x, g.y, g.z}, {b.x, b.y, b.z});
+          [](Trace& t, nb::tuple grid, nb::handle threads) {
+            const Dim3 b = dim3(threads, "block");
+            std::array<uint32_t, 3> g{};
+            for (size_t k = 0; k < 3; ++k) {
+              const Size n = size_in(grid[k], "a number of threads");
+              g[k] = n.is_known() ? static_cast<uint32_t>(n.known()) : 0;
+            }
+            open(t, "launch").builder.set_launch(g, {b.x, b.y, b.z});
           },
           nb::arg("grid"), nb::arg("threads"),
-          nb::sig("def set_launch(self, grid: " ENIGMA_SIZE ", threads: " ENIGMA_SIZE ") -> None"),
+          nb::sig("def set_launch(self, grid: tuple[" ENIGMA_SYMBOLIC
+                  ", ...], threads: " ENIGMA_SIZE ") -> None"),
           "Tells the one launch that the kernel is for.")
+      .def(
+          "set_sizes",
+          [](Trace& t, std::map<std::string, uint32_t> indices, nb::list tensors) {
+            std::set<uint32_t> buffers;
+            for (nb::handle x : tensors) buffers.insert(nb::cast<const Tensor&>(x).storage->index);
+            t.set_sizes(std::move(indices), std::move(buffers));
+          },
+          nb::arg("indices"), nb::arg("tensors"),
+          nb::sig("def set_sizes(self, indices: dict[str, int], tensors: list[Tensor]) -> None"),
+          "Tells the parameter indices of sizes that only a run knows, and the tensors that have "
+          "them.")
       .def_prop_ro(
           "value_count",
           [](const Trace& t) { return t.ended ? 0 : t.builder.module().values.size(); },
@@ -311,6 +371,17 @@ void bind_trace(nb::module_& m) {
   m.def(
       "has_trace", []() { return Trace::current() != nullptr; },
       "Whether this thread is tracing a kernel.");
+  m.def(
+      "same_objects",
+      [](const nb::list& a, const nb::list& b, size_t count) {
+        if (a.size() < count || b.size() < count) return false;
+        for (Py_ssize_t k = 0; k < static_cast<Py_ssize_t>(count); ++k) {
+          if (PyList_GetItem(a.ptr(), k) != PyList_GetItem(b.ptr(), k)) return false;
+        }
+        return true;
+      },
+      nb::arg("a"), nb::arg("b"), nb::arg("count"),
+      "Whether two lists begin with the same objects, `count` of them.");
 }
 
 }  // namespace enigma

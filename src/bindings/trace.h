@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -17,6 +18,7 @@
 namespace enigma {
 
 class Trace;
+struct Tensor;
 
 /// Memory that tensors view: the buffer of a name and an index, which each kernel that uses it
 /// declares, or threadgroup memory of one kernel.
@@ -24,7 +26,7 @@ struct Storage {
   std::string name;
   DType dtype;
   uint32_t index = 0;
-  uint64_t elements = 0;              ///< that a tensor's layout reaches
+  uint64_t elements = 0;              ///< that a tensor's layout reaches, where that is known
   std::shared_ptr<Trace> trace = {};  ///< of threadgroup memory; else empty, as `memory` is
   ValueId memory = {};
 };
@@ -42,6 +44,14 @@ class Trace : public std::enable_shared_from_this<Trace> {
 
   /// The memory behind a tensor; a buffer is declared when it is first used.
   ValueId memory(const Storage& storage);
+
+  /// Tells the parameter indices of the sizes that only a run knows, and the buffers that may have
+  /// them: those whose arrays are checked against them.
+  void set_sizes(std::map<std::string, uint32_t> indices, std::set<uint32_t> buffers);
+  /// Makes parameters of symbols. Error for those that set_sizes() did not tell.
+  void declare(const std::vector<Symbol>& symbols);
+  /// Declares what the views of a tensor need, where its sizes are not all known.
+  void use(const Tensor& t);
 
   /// Makes this the current trace of this thread, until exit(); traces nest.
   void enter();
@@ -72,6 +82,8 @@ class Trace : public std::enable_shared_from_this<Trace> {
     ValueId memory;
   };
   std::map<uint32_t, Buffer> buffers_;  // of tensors, by index
+  std::map<std::string, uint32_t> sizes_;
+  std::set<uint32_t> sized_;
   std::vector<Source> sources_;
   size_t last_source_ = 0;
   Trace* outer_ = nullptr;
@@ -140,6 +152,21 @@ Operand operand(Trace& trace, nb::handle x, const char* what);
 bool try_operand(Trace& trace, nb::handle x, const char* what, Operand& out);
 std::vector<Operand> operands(Trace& trace, nb::handle list, const char* what);
 
+/// Python's operators on memory, which is no value: an index that was forgotten. `refuse` says so;
+/// left to Python, `A == 3` would be False.
+template <class Class, class F>
+void refuse_operators(Class& c, const F& refuse) {
+  for (const BinaryOperator& op : kBinary) {
+    for (const char* method : {op.method, op.reflected}) {
+      if (!method) continue;
+      const std::string sig =
+          std::string("def ") + method + "(self, other: object, /) -> typing.NoReturn";
+      c.def(method, refuse, nb::arg("other").none(), nb::sig(sig.c_str()));
+    }
+  }
+  c.def("__hash__", [](nb::handle self) { return reinterpret_cast<intptr_t>(self.ptr()) >> 4; });
+}
+
 /// Memory that is alive in this trace; Error otherwise.
 const TracingTensor& tensor(Trace& trace, nb::handle x, const char* what);
 /// The position in memory that an index means: int, integer value, or a tuple of them for memory
@@ -157,6 +184,8 @@ Place place(Trace& trace, nb::handle memory, nb::handle index, const char* what)
 ValueId memory_of(Trace& trace, const Tensor& t, const char* what);
 /// The same as place() of a tensor.
 Place place_in(Trace& trace, const Tensor& t, nb::handle index);
+/// What is said of a tensor where a value is needed.
+std::string no_value(const Tensor& t);
 nb::object threadgroup_tensor(Trace& trace, DType dtype, const AnyLayout& layout);
 
 /// Whether one of two shapes has the sizes of the other, perhaps with modes of modes; ((4,8)) and

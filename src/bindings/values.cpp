@@ -95,6 +95,10 @@ bool try_operand(Trace& trace, nb::handle x, const char* what, Operand& out) {
                     "' is memory, not a value; read an element of it: " + shown + "[i]",
                 trace.builder.location());
   }
+  if (nb::isinstance<Tensor>(x)) {
+    throw Error(std::string(what) + ": " + no_value(*nb::inst_ptr<Tensor>(x)),
+                trace.builder.location());
+  }
   nb::object stands_for = attribute(x, "__enigma_value__");  // a scalar of a jit function
   if (stands_for.is_valid()) return try_operand(trace, stands_for(), what, out);
   return numpy_scalar(trace, x, what, out);
@@ -103,9 +107,10 @@ bool try_operand(Trace& trace, nb::handle x, const char* what, Operand& out) {
 Operand operand(Trace& trace, nb::handle x, const char* what) {
   Operand out;
   if (try_operand(trace, x, what, out)) return out;
-  throw Error(
-      std::string(what) + ": expected a value of the kernel or a number, but got " + describe(x),
-      trace.builder.location());
+  const bool loads = attribute(x, "load").is_valid();  // a register tensor
+  throw Error(std::string(what) + ": expected a value of the kernel or a number, but got " +
+                  describe(x) + (loads ? "; its load() gives all of its elements" : ""),
+              trace.builder.location());
 }
 
 std::vector<Operand> operands(Trace& trace, nb::handle list, const char* what) {

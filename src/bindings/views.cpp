@@ -1,6 +1,7 @@
 // Tensor: memory through a layout. Slices, elements, tiles, and what a jit function makes of them.
 #include "enigma/limits.h"
 #include "layouts.h"
+#include "sizes.h"
 #include "trace.h"
 
 namespace enigma {
@@ -70,8 +71,28 @@ void check_alive(const Tensor& t, const Trace* trace) {
               "; slice the whole tensor there");
 }
 
+/// Nested as a layout, with what `f` makes of each of its leaves.
+template <class F>
+nb::object nested_leaves(Node<Mode> l, const F& f) {
+  if (!l.is_tuple()) return to_python(f(l.leaf()));
+  nb::list out;
+  for (Node<Mode> mode : l) out.append(nested_leaves(mode, f));
+  return nb::tuple(out);
+}
+
+nb::object shape_object(const View& v) {
+  return nested_leaves(v.layout().root(), [&](const Mode& m) { return size_of(v, m); });
+}
+
+nb::object stride_object(const View& v) {
+  return nested_leaves(v.layout().root(), [&](const Mode& m) { return stride_of(v, m); });
+}
+
 Tensor sliced(const Tensor& t, const Coord& c) {
-  if (c.trace) check_alive(t, c.trace);
+  if (c.trace) {
+    check_alive(t, c.trace);
+    c.trace->use(t);
+  }
   Tensor out = with_view(t, slice(c.trace ? &c.trace->builder : nullptr, t.view, c.coord));
   if (c.trace) out.trace = c.trace->shared_from_this();
   return out;
@@ -84,16 +105,25 @@ const Storage& storage(const Tensor& t, const char* what) {
               "it gives");
 }
 
+/// Error where a view has more elements than a thread can hold, or nobody knows how many.
+void check_few(Trace& trace, const Tensor& t, const std::string& what) {
+  const bool endless = is_endless(t.view);
+  if (!endless && t.view.size() <= kMaxFragment) return;
+  const std::string name = "'" + t.storage->name + "'";
+  throw Error(
+      (endless ? what + " of " + name + ", whose shape " + shape_text(t.view) + " only a run knows"
+               : what + " of " + std::to_string(t.view.size()) + " elements of " + name +
+                     " in one thread: " + std::to_string(kMaxFragment) + " are the most") +
+          "; slice the tensor to the thread's part first",
+      trace.builder.location());
+}
+
 Fragment load_fragment(const Tensor& t) {
   Trace& trace = Trace::here("load()");
   check_alive(t, &trace);
   const Storage& s = storage(t, "load()");
-  if (t.view.size() > kMaxFragment) {
-    throw Error("load() of " + std::to_string(t.view.size()) + " elements of '" + s.name +
-                    "' in one thread: " + std::to_string(kMaxFragment) +
-                    " are the most; slice the tensor to the thread's part first",
-                trace.builder.location());
-  }
+  check_few(trace, t, "load()");
+  trace.use(t);
   return {trace.shared_from_this(), load(trace.builder, trace.memory(s), t.view),
           t.view.layout().shape()};
 }
@@ -102,7 +132,7 @@ void store_fragment(const Tensor& t, nb::handle x) {
   Trace& trace = Trace::here("store()");
   check_alive(t, &trace);
   const Storage& s = storage(t, "store()");
-  if (nb::isinstance<Fragment>(x)) {
+  if (nb::isinstance<Fragment>(x) && !is_endless(t.view)) {
     const Fragment& f = *nb::inst_ptr<Fragment>(x);
     const IntTuple shape = t.view.layout().shape();
     if (!agree(f.shape, shape)) {
@@ -115,12 +145,8 @@ void store_fragment(const Tensor& t, nb::handle x) {
                   trace.builder.location());
     }
   }
-  if (t.view.size() > kMaxFragment) {
-    throw Error("store() of " + std::to_string(t.view.size()) + " elements to '" + s.name +
-                    "' in one thread: " + std::to_string(kMaxFragment) +
-                    " are the most; slice the tensor to the thread's part first",
-                trace.builder.location());
-  }
+  check_few(trace, t, "store()");
+  trace.use(t);
   ValueId memory = trace.memory(s);
   if (nb::isinstance<Fragment>(x)) {
     store(trace.builder, memory, t.view, nb::inst_ptr<Fragment>(x)->pieces);
@@ -155,6 +181,7 @@ nb::object get_item(const Tensor& t, nb::handle index) {
   if (t.storage) {
     Trace& trace = Trace::here("reading an element of a tensor");
     check_alive(t, &trace);
+    trace.use(t);
     View v = slice(&trace.builder, t.view, c.coord);
     return value_object(trace, load(trace.builder, trace.memory(*t.storage), v)[0].value);
   }
@@ -173,6 +200,12 @@ void set_item(const Tensor& t, nb::handle index, nb::handle value) {
   Trace& trace = Trace::here("writing an element of a tensor");
   c.trace = &trace;
   store_fragment(sliced(t, c), value);
+}
+
+View identity_view(nb::handle shape) {
+  const char* what = "a size of an identity tensor";
+  if (has_symbols(shape)) return make_identity_view(sizes_in(shape, what));
+  return make_identity_view(int_tuple(shape, "the shape of a tensor"));
 }
 
 Tensor local_tile(const Tensor& t, nb::handle shape, nb::handle coord) {
@@ -196,7 +229,10 @@ Tensor local_partition(const Tensor& t, const Layout& threads, nb::handle index)
     throw Error("local_partition takes the number of a thread, an int or a traced integer, not " +
                 describe(index));
   }
-  if (c.trace) check_alive(t, c.trace);
+  if (c.trace) {
+    check_alive(t, c.trace);
+    c.trace->use(t);
+  }
   Tensor out = with_view(
       t, partition(c.trace ? &c.trace->builder : nullptr, t.view, threads, c.coord.leaves()[0]));
   if (c.trace) out.trace = c.trace->shared_from_this();
@@ -209,22 +245,28 @@ Tensor composed(const Tensor& t, nb::handle layout, nb::handle tile) {
     IntTuple shape = int_tuple(tile, "the tile of tensor_composition");
     if (!agree(shape, t.view.layout().shape())) {
       throw Error("tensor_composition: '" + (t.storage ? t.storage->name : "identity") +
-                  "' has the shape " + str(t.view.layout().shape()) + ", but the tile is " +
-                  str(shape) + "; compose one tile: tensor[(None, ...), tile's number]");
+                  "' has the shape " + shape_text(t.view) + ", but the tile is " + str(shape) +
+                  "; compose one tile: tensor[(None, ...), tile's number]");
     }
   }
   return with_view(t, composition(t.view, by));
 }
 
 nb::object layout_object(const Tensor& t) {
-  if (is_endless(t.view)) return nb::none();
+  if (is_endless(t.view) || !t.view.axes.empty()) return nb::none();
   return std::visit([](const auto& l) { return nb::cast(l); }, t.view.shown());
 }
 
+/// Whether its shape is one: not a row of any size.
+bool has_shape(const View& v) { return !v.axes.empty() || !is_endless(v); }
+
+std::string layout_text(const View& v) {
+  if (v.axes.empty()) return std::visit([](const auto& l) { return str(l); }, v.shown());
+  return shape_text(v) + (v.profile ? "" : ":" + stride_text(v));
+}
+
 std::string describe_tensor(const Tensor& t) {
-  std::string layout = is_endless(t.view)
-                           ? "of any size"
-                           : std::visit([](const auto& l) { return str(l); }, t.view.shown());
+  std::string layout = has_shape(t.view) ? layout_text(t.view) : "of any size";
   if (!t.storage) return "<Tensor of coordinates " + layout + ">";
   const Storage& s = *t.storage;
   return "<Tensor " + (s.name.empty() ? "" : s.name + ": ") + info(s.dtype).mnemonic + " " +
@@ -252,10 +294,19 @@ void init(Tensor* self, std::string name, nb::handle buffer_index, nb::handle dt
     view = make_view(s.name, *swizzled, base);
   } else if (const Layout* plain = as_layout(layout)) {
     view = make_view(s.name, *plain, base);
+  } else if (is_pair(layout)) {
+    nb::handle shape = PyTuple_GetItem(layout.ptr(), 0), stride = PyTuple_GetItem(layout.ptr(), 1);
+    view = has_symbols(shape) || has_symbols(stride)
+               ? make_view(s.name, axes_in(shape, stride, s.name), base)
+               : make_view(s.name, Layout(int_tuple(shape, "a shape"), strides(stride, "a stride")),
+                           base);
   } else {
-    throw Error("the layout of tensor '" + s.name +
-                "' is an enigma.Layout, such as enigma.Layout((m, n), (n, 1)), or None, but is " +
-                describe(layout));
+    throw Error(
+        "the layout of tensor '" + s.name +
+        "' is an enigma.Layout, such as enigma.Layout((m, n), (n, 1)), a pair of a shape and a "
+        "stride, ((M, N), (N, 1)), where they have sizes of enigma.sym_int, or None, but "
+        "is " +
+        describe(layout));
   }
   s.elements = static_cast<uint64_t>(elements(view));
   new (self) Tensor{std::make_shared<const Storage>(std::move(s)), std::move(view), {}};
@@ -265,6 +316,7 @@ void init(Tensor* self, std::string name, nb::handle buffer_index, nb::handle dt
 
 ValueId memory_of(Trace& trace, const Tensor& t, const char* what) {
   check_alive(t, &trace);
+  trace.use(t);
   return trace.memory(storage(t, what));
 }
 
@@ -277,6 +329,14 @@ Place place_in(Trace& trace, const Tensor& t, nb::handle index) {
   ValueId memory = memory_of(trace, t, "indexing");
   Element e = element(trace.builder, slice(&trace.builder, t.view, c.coord));
   return {memory, e.index, e.exists};
+}
+
+std::string no_value(const Tensor& t) {
+  if (!t.storage) return "an identity tensor is no value; index it, which gives a coordinate";
+  const std::string& name = t.storage->name;
+  return (name.empty() ? "a tensor" : "'" + name + "'") +
+         " is memory, not a value; read all of its elements with load(), or one with an index for "
+         "each mode";
 }
 
 nb::object threadgroup_tensor(Trace& trace, DType dtype, const AnyLayout& layout) {
@@ -292,7 +352,7 @@ void bind_views(nb::module_& m) {
 
 `buffer_index` is the number of the buffer in the MSL, `layout` says where its elements lie, and
 `base_offset` how many elements come before. Without a layout it is a row of elements of any
-size.
+size. A pair of shape and stride may have sizes of sym_int, which each run gives.
 
 Indexed by a coordinate of the layout: None keeps a mode and gives a view, an int or a traced
 integer fixes one, a tuple reaches the modes of a mode, and an index in place of a tuple counts
@@ -308,7 +368,8 @@ above 30, a base_offset below 0, and a layout whose indices are negative.)");
   c.def("__init__", &init, nb::arg("name"), nb::arg("buffer_index").none(), nb::arg("dtype").none(),
         nb::arg("layout").none() = nb::none(), nb::arg("base_offset").none() = 0,
         nb::sig("def __init__(self, name: str, buffer_index: int, dtype: " ENIGMA_DTYPE
-                ", layout: Layout | SwizzledLayout | None = None, base_offset: int = 0) -> None"))
+                ", layout: Layout | SwizzledLayout | tuple[typing.Any, typing.Any] | None = None, "
+                "base_offset: int = 0) -> None"))
       .def("__getitem__", &get_item, nb::arg("coord").none(),
            nb::sig("def __getitem__(self, coord: " COORD ", /) -> typing.Any"))
       .def("__setitem__", &set_item, nb::arg("coord").none(), nb::arg("value").none(),
@@ -353,35 +414,67 @@ above 30, a base_offset below 0, and a layout whose indices are negative.)");
           nb::sig("def dtype(self) -> DType | None"), "None for coordinates.")
       .def_prop_ro("layout", &layout_object,
                    nb::sig("def layout(self) -> Layout | SwizzledLayout | None"),
-                   "Where its elements lie, from its first on; None for a row of any size.")
+                   "Where its elements lie, from its first on; None where sizes are not known.")
       .def_prop_ro(
           "shape",
-          [](const Tensor& t) {
-            return is_endless(t.view) ? nb::none() : to_python(t.view.layout().shape());
-          },
+          [](const Tensor& t) { return has_shape(t.view) ? shape_object(t.view) : nb::none(); },
           nb::sig("def shape(self) -> typing.Any"))
       .def_prop_ro(
-          "stride", [](const Tensor& t) { return to_python(t.view.layout().stride()); },
+          "stride",
+          [](const Tensor& t) {
+            return t.view.axes.empty() ? to_python(t.view.layout().stride())
+                                       : stride_object(t.view);
+          },
           nb::sig("def stride(self) -> typing.Any"))
       .def_prop_ro(
           "base_offset",
           [](const Tensor& t) {
-            return t.view.base + (t.view.swizzle ? 0 : t.view.steps.origins[0].known);
+            const View& v = t.view;
+            if (v.axes.empty()) {
+              return to_python(Size(v.base + (v.swizzle ? 0 : v.steps.origins[0].known)));
+            }
+            Size before = v.base;
+            for (size_t k = 0; k < v.axes.size(); ++k) {
+              before = before + v.steps.origins[k].known * v.axes[k].stride;
+            }
+            return to_python(before);
           },
+          nb::sig("def base_offset(self) -> " ENIGMA_SYMBOLIC),
           "Elements before the first, as far as they are known.")
+      .def_prop_ro(
+          "symbols",
+          [](const Tensor& t) {
+            nb::list out;
+            for (const Axis& a : t.view.axes) {
+              for (const Size& s : {a.size, a.stride}) {
+                for (const Symbol& symbol : s.symbols()) out.append(nb::cast(Size(symbol)));
+              }
+            }
+            return out;
+          },
+          nb::sig("def symbols(self) -> list[SymInt]"),
+          "The sizes of sym_int in its shape and stride.")
       .def_prop_ro(
           "elements", [](const Tensor& t) { return t.storage ? t.storage->elements : 0; },
           "How many elements its memory must have; 0 where that is not known.")
       .def(
           "size",
           [](const Tensor& t, nb::handle mode) -> nb::object {
-            if (is_endless(t.view)) return nb::none();
-            return nb::int_(mode_of(t.view.layout(), mode).size());
+            if (!has_shape(t.view)) return nb::none();
+            Size n = 1;
+            for (const Mode& m : mode_of(t.view.layout(), mode).leaves()) {
+              n = n * size_of(t.view, m);
+            }
+            return to_python(n);
           },
           nb::arg("mode").none() = nb::none(),
-          nb::sig("def size(self, mode: int | typing.Sequence[int] | None = None) -> int | None"),
+          nb::sig(
+              "def size(self, mode: int | typing.Sequence[int] | None = None) -> " ENIGMA_SYMBOLIC
+              " | None"),
           "The number of elements, of the tensor or of a mode; None for a row of any size.")
       .def("__repr__", &describe_tensor);
+
+  refuse_operators(c, [](const Tensor& t, nb::handle) -> nb::object { throw Error(no_value(t)); });
 
   m.def(
       "tensor_zipped_divide",
@@ -403,11 +496,9 @@ written: a load gives 0 for them.)");
 `tile`, where given, is the shape that the tensor must have. Error where the layout reaches
 beyond the tensor.)");
   m.def(
-      "make_identity_tensor",
-      [](nb::handle shape) {
-        return Tensor{{}, make_identity_view(int_tuple(shape, "the shape of a tensor")), {}};
-      },
-      nb::arg("shape"), nb::sig("def make_identity_tensor(shape: " ENIGMA_INT_TUPLE ") -> Tensor"),
+      "make_identity_tensor", [](nb::handle shape) { return Tensor{{}, identity_view(shape), {}}; },
+      nb::arg("shape"),
+      nb::sig("def make_identity_tensor(shape: " ENIGMA_INT_TUPLE " | SymInt) -> Tensor"),
       "A tensor whose elements are their own coordinates, for predicates: it is divided, composed "
       "and\nsliced as the tensor of data is.");
   m.def("local_tile", &local_tile, nb::arg("tensor"), nb::arg("tiler").none(),

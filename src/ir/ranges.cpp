@@ -135,9 +135,10 @@ Range Ranges::query(const Instruction& inst) const {
   const Wide unknown = range_of(DType::U32).hi;
   const auto& [grid, threads] = launch_;
   const size_t dim = inst.attr % 3;
-  const bool known = grid[0] != 0;
+  const bool known = threads[0] != 0, bounded = grid[dim] != 0;
   const Wide group = kMaxThreadsPerThreadgroup;
   const Wide total = known ? Wide{threads[0]} * threads[1] * threads[2] : group;
+  const Wide most = bounded ? Wide{grid[dim]} : unknown;
   switch (inst.op) {
     case Op::ThreadPositionInThreadgroup:
       return {0, (known ? Wide{threads[dim]} : group) - 1};
@@ -152,13 +153,13 @@ Range Ranges::query(const Instruction& inst) const {
     case Op::SimdgroupsPerThreadgroup:
       return {1, Wide{kSimdWidth}};
     case Op::ThreadPositionInGrid:
-      return {0, (known ? Wide{grid[dim]} : unknown) - 1};
+      return {0, most - 1};
     case Op::ThreadsPerGrid:
-      return known ? Range{grid[dim], grid[dim]} : Range{0, unknown};
+      return {bounded ? most : 0, most};
     default: {  // threadgroups
-      const Wide groups = known ? (Wide{grid[dim]} + threads[dim] - 1) / threads[dim] : unknown;
+      const Wide groups = known ? (most + threads[dim] - 1) / threads[dim] : most;
       if (inst.op == Op::ThreadgroupPositionInGrid) return {0, groups - 1};
-      return known ? Range{groups, groups} : Range{0, unknown};
+      return {bounded ? groups : 0, groups};
     }
   }
 }

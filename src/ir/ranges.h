@@ -54,7 +54,7 @@ class Ranges {
   };
   const Module& m_;
   std::vector<Range> ranges_;
-  Launch launch_;  // zeros: any
+  Launch launch_;  // zeros: any; threads are known with each other
 };
 
 }  // namespace enigma

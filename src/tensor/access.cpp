@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <functional>
 #include <span>
+#include <tuple>
 
 #include "enigma/limits.h"
 #include "enigma/tensor.h"
@@ -33,11 +34,36 @@ Operand swizzled(Builder& b, const Swizzle& s, Operand x) {
   return b.apply("^", {x, bits});
 }
 
+/// The index where the strides are not all known: what is traced first, since the rest is the same
+/// in every thread.
+Operand index_by_axes(Builder& b, const View& v, const std::vector<int64_t>& steps) {
+  std::optional<Operand> all;
+  auto add = [&](Operand x) { all = all ? Operand(b.apply("+", {*all, x})) : x; };
+  auto times = [&](Operand x, const Size& stride) {
+    return stride == 1 ? x : Operand(b.apply("*", {x, value(b, stride)}));
+  };
+  Size rest = v.base;
+  for (size_t k = 0; k < steps.size(); ++k) {
+    const Origin& o = v.steps.origins[k];
+    if (o.traced && !(v.axes[k].stride == 0)) add(times(o.traced, v.axes[k].stride));
+    rest = rest + (o.known + steps[k]) * v.axes[k].stride;
+  }
+  if (!all || !(rest == 0)) add(value(b, rest));
+  return *all;
+}
+
 Operand index_at(Builder& b, const View& v, int64_t c) {
-  const int64_t step = steps_at(v.steps, c)[0];
+  const std::vector<int64_t> steps = steps_at(v.steps, c);
+  if (!v.axes.empty()) return index_by_axes(b, v, steps);
+  const int64_t step = steps[0];
   if (!v.swizzle) return sum(b, v.steps.origins[0], step + v.base);
   Operand x = swizzled(b, *v.swizzle, sum(b, v.steps.origins[0], step));
   return v.base ? Operand(b.apply("+", {x, Literal(v.base)})) : x;
+}
+
+ValueId number(Builder& b, const Operand& x) {
+  const Literal* known = std::get_if<Literal>(&x);
+  return known ? b.constant(DType::U32, *known) : std::get<ValueId>(x);
 }
 
 /// Whether an element exists: certain either way, or a value.
@@ -48,10 +74,14 @@ std::optional<Operand> exists_at(Builder& b, const View& v, int64_t c) {
     for (size_t k = 0; k < steps.size(); ++k) {
       if (!g.limits[k]) continue;
       const Origin& o = g.steps.origins[k];
-      const int64_t left = *g.limits[k] - o.known - steps[k];  // exists if traced < left
-      if (left <= 0) return Operand(false);
-      if (!o.traced || b.bounds(o.traced).greatest < left) continue;
-      ValueId below = b.apply("cmp_lt", {o.traced, Literal(left)});
+      const Size& limit = *g.limits[k];
+      const int64_t known = o.known + steps[k];
+      const int64_t left = limit.least() - known;  // exists if traced < left
+      if (limit.is_known() && left <= 0) return Operand(false);
+      if (o.traced ? b.bounds(o.traced).greatest < left : left > 0) continue;
+      ValueId below = limit.is_known()
+                          ? b.apply("cmp_lt", {o.traced, Literal(left)})
+                          : b.apply("cmp_lt", {number(b, sum(b, o, steps[k])), value(b, limit)});
       all = all ? b.apply("&", {*all, below}) : below;
     }
   }
@@ -76,52 +106,92 @@ bool exist_together(Builder& b, const View& v, std::span<const int64_t> elements
         ascend = ascend && step == steps[0][k] + j;
         most = std::max(most, step);
       }
-      const bool aligned = (o.known + steps[0][k]) % count == 0 && *g.limits[k] % count == 0 &&
+      const Size& limit = *g.limits[k];
+      const bool aligned = (o.known + steps[0][k]) % count == 0 && limit.multiple() % count == 0 &&
                            (!o.traced || o.multiple % count == 0);
       const int64_t traced = o.traced ? b.bounds(o.traced).greatest : 0;
-      const bool all = traced < *g.limits[k] - o.known - most;
+      const bool all = traced < limit.least() - o.known - most;
       if (!equal && !(ascend && aligned) && !all) return false;
     }
   }
   return true;
 }
 
+/// Where an element lies, as far as it is known: the coordinates along axes whose strides are not,
+/// and the rest of its index.
+struct Spot {
+  std::vector<int64_t> apart;
+  int64_t at = 0;
+  int64_t element = 0;
+  bool same_place(const Spot& o) const { return apart == o.apart && at == o.at; }
+};
+
+Spot spot_of(const View& v, int64_t element) {
+  Spot out{{}, 0, element};
+  const std::vector<int64_t> steps = steps_at(v.steps, element);
+  for (size_t k = 0; k < steps.size(); ++k) {
+    const int64_t x = v.steps.origins[k].known + steps[k];
+    if (v.axes.empty()) {
+      out.at += x;
+    } else if (v.axes[k].stride.is_known()) {
+      out.at += x * v.axes[k].stride.known();
+    } else {
+      out.apart.push_back(x);
+    }
+  }
+  return out;
+}
+
+/// Whether the index of an element is a multiple of `lanes`, whatever is traced.
+bool is_aligned(const View& v, const Spot& s, int64_t lanes) {
+  if ((s.at + (v.swizzle ? 0 : v.base)) % lanes != 0) return false;
+  auto apart = s.apart.begin();
+  for (size_t k = 0; k < v.steps.origins.size(); ++k) {
+    const Origin& o = v.steps.origins[k];
+    const Size stride = v.axes.empty() ? Size(1) : v.axes[k].stride;
+    if (stride == 0) continue;
+    const int64_t power = std::min(power_in(stride.multiple()), lanes);
+    if (o.traced && std::min(o.multiple, lanes) * power % lanes != 0) return false;
+    if (!stride.is_known() && *apart++ % lanes * power % lanes != 0) return false;
+  }
+  // A swizzle moves no bits below its base.
+  return !v.swizzle ||
+         (v.base % lanes == 0 && (!v.swizzle->bits() || lanes <= int64_t{1} << v.swizzle->base()));
+}
+
 /// The elements of each access: as many as lie side by side at a multiple of them, up to what a
 /// vector holds. Where elements share a place, one at a time in order, so that the last one stays.
 std::vector<std::vector<int64_t>> chunks(Builder& b, const View& v, DType type) {
-  const Origin& o = v.steps.origins[0];
-  std::vector<std::pair<int64_t, int64_t>> places;
-  for (int64_t c = 0; c < v.size(); ++c) places.emplace_back(o.known + steps_at(v.steps, c)[0], c);
-  std::sort(places.begin(), places.end());
-  const bool shared = std::adjacent_find(places.begin(), places.end(), [](auto& x, auto& y) {
-                        return x.first == y.first;
-                      }) != places.end();
+  std::vector<Spot> spots;
+  for (int64_t c = 0; c < v.size(); ++c) spots.push_back(spot_of(v, c));
+  std::sort(spots.begin(), spots.end(), [](const Spot& x, const Spot& y) {
+    return std::tie(x.apart, x.at, x.element) < std::tie(y.apart, y.at, y.element);
+  });
+  const bool shared = std::adjacent_find(spots.begin(), spots.end(), [](auto& x, auto& y) {
+                        return x.same_place(y);
+                      }) != spots.end();
   if (shared) {
-    std::sort(places.begin(), places.end(), [](auto& x, auto& y) { return x.second < y.second; });
+    std::sort(spots.begin(), spots.end(),
+              [](const Spot& x, const Spot& y) { return x.element < y.element; });
   }
   const bool vectors = !shared && type != DType::B1;
   auto fits = [&](size_t at, int64_t lanes) {
-    const int64_t begin = places[at].first + (v.swizzle ? 0 : v.base);
-    if (lanes * byte_size(type) > kMaxVectorBytes || begin % lanes != 0) return false;
-    if (o.traced && o.multiple % lanes != 0) return false;
-    // A swizzle moves no bits below its base.
-    if (v.swizzle && (v.base % lanes != 0 || (v.swizzle->bits() && lanes > 1 << v.swizzle->base())))
-      return false;
-    if (at + static_cast<size_t>(lanes) > places.size()) return false;
+    if (lanes * byte_size(type) > kMaxVectorBytes || !is_aligned(v, spots[at], lanes)) return false;
+    if (at + static_cast<size_t>(lanes) > spots.size()) return false;
     std::vector<int64_t> elements;
     for (int64_t j = 0; j < lanes; ++j) {
-      const auto& [place, c] = places[at + static_cast<size_t>(j)];
-      if (place != places[at].first + j) return false;
-      elements.push_back(c);
+      const Spot& s = spots[at + static_cast<size_t>(j)];
+      if (s.apart != spots[at].apart || s.at != spots[at].at + j) return false;
+      elements.push_back(s.element);
     }
     return exist_together(b, v, elements);
   };
   std::vector<std::vector<int64_t>> out;
-  for (size_t at = 0; at < places.size(); at += out.back().size()) {
+  for (size_t at = 0; at < spots.size(); at += out.back().size()) {
     const int64_t lanes = vectors && fits(at, 4) ? 4 : vectors && fits(at, 2) ? 2 : 1;
     out.emplace_back();
     for (int64_t j = 0; j < lanes; ++j) {
-      out.back().push_back(places[at + static_cast<size_t>(j)].second);
+      out.back().push_back(spots[at + static_cast<size_t>(j)].element);
     }
   }
   return out;

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <bit>
 
+#include "support/text.h"
+
 namespace enigma {
 namespace {
 
@@ -63,6 +65,32 @@ int64_t power_in(const Module& m, ValueId v) { return power_of(m, v, kDepth); }
 
 int64_t power_in(int64_t x) {
   return int64_t{1} << std::min(std::countr_zero(static_cast<uint64_t>(x)), 62);
+}
+
+Operand value(Builder& b, const Size& s) {
+  if (s.is_known()) return Literal(s.known());
+  if (const Symbol* symbol = s.symbol()) {
+    for (const Param& p : b.module().params) {
+      if (p.is_scalar && p.name == symbol->name && p.dtype == DType::U32) return p.value;
+    }
+    throw Error(concat("the size ", symbol->name,
+                       " is no parameter of this kernel; it is one where a tensor has it"),
+                b.location());
+  }
+  const Size::Term& t = s.term();
+  const Operand left = value(b, t.left), right = value(b, t.right);
+  switch (t.op) {
+    case Size::Op::Add:
+      return b.apply("+", {left, right});
+    case Size::Op::Mul:
+      return b.apply("*", {left, right});
+    default: {
+      const int64_t n = t.right.known();
+      const ValueId x = t.op == Size::Op::FloorDiv ? std::get<ValueId>(left)
+                                                   : b.apply("+", {left, Literal(n - 1)});
+      return is_power(n) ? b.apply(">>", {x, Literal(log2_of(n))}) : b.apply("//", {x, right});
+    }
+  }
 }
 
 Digits::Digits(Builder* b, const Index& x, int64_t size, bool wide) : b_(b), x_(x) {

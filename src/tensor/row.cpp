@@ -27,7 +27,7 @@ std::optional<View> row(Builder& b, const View& v, const Index& first, int64_t c
   auto add_row = [&](const Layout& l) {
     const Mode fastest = coalesce(l).leaves()[0];
     rows.emplace_back(IntTuple(count), Strides(fastest.stride));
-    return fastest.size % count == 0;
+    return size_of(v, fastest).multiple() % count == 0;
   };
   if (!add_row(v.layout())) return std::nullopt;
   for (const Guard& g : v.guards) {

@@ -1,5 +1,7 @@
 // Views as data: making, dividing, composing, and the slices that fix some of their coordinates.
 
+#include <algorithm>
+
 #include "enigma/tensor.h"
 #include "support/text.h"
 #include "tensor/index.h"
@@ -7,7 +9,15 @@
 namespace enigma {
 namespace {
 
-constexpr int64_t kEndless = int64_t{1} << 60;
+// The size of a mode without an end, and what is left of it at least where tiles are taken out.
+constexpr int64_t kEndless = int64_t{1} << 60, kStillEndless = int64_t{1} << 40;
+
+bool is_endless(const Mode& m) { return m.size >= kStillEndless; }
+
+bool is_endless(const Layout& l) {
+  return std::any_of(l.leaves().begin(), l.leaves().end(),
+                     [](const Mode& m) { return is_endless(m); });
+}
 
 /// The largest index above the origin, and the lowest, which is at most 0.
 std::pair<int64_t, int64_t> reach(const Layout& l) {
@@ -45,7 +55,7 @@ void limit(Guard& g, const Layout& coords, const Tiler& tiler) {
     for (size_t k = 0; k < modes->size(); ++k) limit(g, coords[k], (*modes)[k]);
     return;
   }
-  if (std::holds_alternative<Tiler::Whole>(tiler.value)) return;
+  if (std::holds_alternative<Tiler::Whole>(tiler.value) || is_endless(coords)) return;
   if (logical_divide(coords, tiler).size() == coords.size()) return;
   const Mode& last = coords.leaves().back();  // the one that a layout has no end in
   g.limits[g.steps.component(last.stride)] = last.size;
@@ -71,6 +81,31 @@ void check_fits(const View& v, const Layout& l, const Tiler& tiler) {
   throw Error(concat("the layout ", str(*t), " reaches index ", t->cosize() - 1, ", but ",
                      called(v), " has ", l.size(), " elements there, of shape ", str(l.shape()),
                      "; compose it with a layout of at most as many"));
+}
+
+/// Error where a tiler has too many modes for one without an end, or counts through modes of which
+/// one but the last has no end.
+void check_counts(const View& v, const Layout& l, const Tiler& tiler) {
+  if (v.axes.empty() || !is_endless(l)) return;
+  if (const auto* modes = std::get_if<std::vector<Tiler>>(&tiler.value)) {
+    for (size_t k = 0; k < std::min(modes->size(), l.rank()); ++k)
+      check_counts(v, l[k], (*modes)[k]);
+    return;
+  }
+  const auto leaves = l.leaves();
+  if (std::holds_alternative<Tiler::Whole>(tiler.value) || leaves.empty()) return;
+  if (std::none_of(leaves.begin(), leaves.end() - 1, [](const Mode& m) { return is_endless(m); }))
+    return;
+  throw Error(concat("the tiler ", str(tiler), " counts through modes of ", called(v),
+                     " whose sizes only a run knows; give a tiler for each mode"));
+}
+
+template <class F>
+std::string nested_text(Node<Mode> l, const F& f) {
+  if (!l.is_tuple()) return str(f(l.leaf()));
+  std::string out;
+  for (Node<Mode> mode : l) out += (out.empty() ? "(" : ",") + nested_text(mode, f);
+  return out + (out.empty() ? "()" : ")");
 }
 
 // ---- Slices ----
@@ -100,7 +135,7 @@ class Slicer {
     if (!l.is_tuple() || l.rank() != c.rank()) {
       if (c.rank() == 1) return walk(l, c.mode(0), out);
       throw Error(concat(called(v_), " is indexed by ", c.rank(), " coordinates where it has ",
-                         l.is_tuple() ? l.rank() : 1, ": its shape is ", str(v_.layout().shape())));
+                         l.is_tuple() ? l.rank() : 1, ": its shape is ", shape_text(v_)));
     }
     auto part = c.begin();
     for (Node<Mode> mode : l) {
@@ -110,6 +145,7 @@ class Slicer {
   }
 
   void step(Node<Mode> l, const Index& x, Steps& out) {
+    if (!v_.axes.empty() && is_endless(Layout(Nested<Mode>(l)))) return count(l, x, out);
     const Layout modes = coalesce(Layout(Nested<Mode>(l)));
     int64_t size = modes.size(), place = 1;
     if (x.is_known() && (x.known < 0 || x.known >= size)) {
@@ -125,9 +161,51 @@ class Slicer {
     }
   }
 
+  /// The same where sizes are not known: what counts through the last mode has no end.
+  void count(Node<Mode> l, Index x, Steps& out) {
+    if (x.is_known() && x.known < 0) {
+      throw Error(
+          concat("the coordinate ", x.known, " is outside of ", called(v_), ": it counts from 0"));
+    }
+    const size_t n = l.leaf_count();
+    for (size_t k = 0; k < n; ++k) {
+      const Mode& m = l.leaves()[k];
+      Index digit = x;
+      if (k + 1 < n) {
+        const Size size = size_of(v_, m);
+        digit = divided(x, size, "%");
+        x = divided(x, size, "//");
+      } else if (!x.is_known() && b_->type(x.value).dtype != DType::U32) {
+        digit = b_->cast(x.value, DType::U32);
+      }
+      add(b_, out.origins[out.component(m.stride)], digit, m.stride.value);
+    }
+  }
+
+  Index divided(const Index& x, const Size& size, const char* operation) {
+    if (x.is_known() && x.known == 0) return 0;
+    if (x.is_known() && size.is_known()) {
+      return *operation == '%' ? x.known % size.known() : x.known / size.known();
+    }
+    if (!b_) {
+      throw Error(concat("the number ", x.known, " counts through modes of ", called(v_),
+                         " whose sizes only a run knows; give a coordinate for each mode"));
+    }
+    ValueId of = x.is_known() ? b_->constant(DType::U32, x.known) : b_->cast(x.value, DType::U32);
+    return b_->apply(operation, {of, value(*b_, size)});
+  }
+
   Builder* b_;
   const View& v_;
 };
+
+/// Coordinates with a mode for each size, without an end where it is not known.
+Steps coordinates_of(const std::vector<Size>& sizes) {
+  IntTuple shape = IntTuple::blank();
+  shape.open();
+  for (const Size& s : sizes) shape.push(s.is_known() ? s.known() : kEndless);
+  return coordinates_of(shape.close());
+}
 
 }  // namespace
 
@@ -178,6 +256,37 @@ View make_view(std::string name, const AnyLayout& layout, int64_t base) {
   return v;
 }
 
+View make_view(std::string name, std::vector<Axis> axes, int64_t base) {
+  std::vector<Size> sizes;
+  Guard end;
+  for (const Axis& a : axes) {
+    sizes.push_back(a.size);
+    end.limits.push_back(a.size.is_known() ? std::optional<Size>() : a.size);
+  }
+  View v;
+  v.name = std::move(name);
+  v.base = base;
+  v.steps = coordinates_of(sizes);
+  for (const Axis& a : axes) {
+    if (!a.size.is_known() && !a.size.symbol()) {
+      throw Error(concat(called(v), " has the size ", str(a.size),
+                         "; a size is a number or a symbol by itself"));
+    }
+    if (a.size.is_known() && (a.size.known() < 1 || a.size.known() > kMaxSymbol)) {
+      throw Error(
+          concat(called(v), " has the size ", str(a.size), "; give sizes from 1 to ", kMaxSymbol));
+    }
+    if (a.stride.least() < 0) {
+      throw Error(concat(called(v), " has the stride ", str(a.stride),
+                         "; beside sizes that only a run knows strides cannot be negative"));
+    }
+  }
+  v.axes = std::move(axes);
+  end.steps = v.steps;
+  v.guards.push_back(std::move(end));
+  return v;
+}
+
 View make_endless_view(std::string name, int64_t base) {
   View v = make_view(std::move(name), Layout(IntTuple(kEndless), Strides(Stride(1))), base);
   v.wide = false;
@@ -191,29 +300,60 @@ View make_identity_view(const IntTuple& shape) {
   return v;
 }
 
-bool is_endless(const View& v) { return v.layout().size() >= kEndless; }
+View make_identity_view(const std::vector<Size>& shape) {
+  View v;
+  v.steps = coordinates_of(shape);
+  v.profile = v.layout().shape().profile();
+  for (const Size& s : shape) v.axes.push_back({s, 0});
+  return v;
+}
+
+bool is_endless(const View& v) { return is_endless(v.layout()); }
+
+std::string shape_text(const View& v) {
+  return nested_text(v.layout().root(), [&](const Mode& m) { return size_of(v, m); });
+}
+
+std::string stride_text(const View& v) {
+  return nested_text(v.layout().root(), [&](const Mode& m) { return stride_of(v, m); });
+}
+
+Size size_of(const View& v, const Mode& leaf) {
+  if (v.axes.empty() || !is_endless(leaf)) return leaf.size;
+  return ceil_div(v.axes[v.steps.component(leaf.stride)].size, leaf.stride.value);
+}
+
+Size stride_of(const View& v, const Mode& leaf) {
+  if (v.axes.empty()) return leaf.stride.value;
+  return leaf.stride.value * v.axes[v.steps.component(leaf.stride)].stride;
+}
 
 int64_t elements(const View& v) {
   const Layout& l = v.steps.layout;
-  if (v.profile || is_endless(v)) return 0;
+  if (v.profile || !v.axes.empty() || is_endless(v)) return 0;
   if (v.swizzle) return v.base + SwizzledLayout{*v.swizzle, v.steps.origins[0].known, l}.cosize();
   return v.base + v.steps.origins[0].known + reach(l).second + 1;
 }
 
 View zipped_divide(const View& v, const Tiler& tiler) {
+  check_counts(v, v.layout(), tiler);
   View out = transformed(v, [&](const Layout& l) { return zipped_divide(l, tiler); });
-  if (v.profile || out.size() == v.size()) return out;
+  if (v.profile || (v.axes.empty() && out.size() == v.size())) return out;
   Guard g;
   g.steps = coordinates_of(merged(v.layout(), tiler).shape());
   g.limits.resize(g.steps.origins.size());
   const Layout coords = g.steps.layout;
   limit(g, coords, tiler);
+  if (std::none_of(g.limits.begin(), g.limits.end(), [](const auto& l) { return l.has_value(); })) {
+    return out;
+  }
   g.steps.layout = zipped_divide(coords, tiler);
   out.guards.push_back(std::move(g));
   return out;
 }
 
 View composition(const View& v, const Tiler& tiler) {
+  check_counts(v, v.layout(), tiler);
   check_fits(v, v.layout(), tiler);
   return transformed(v, [&](const Layout& l) {
     if (const Layout* r = std::get_if<Layout>(&tiler.value)) return composition(l, *r);

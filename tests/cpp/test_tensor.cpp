@@ -65,7 +65,7 @@ TEST_CASE("what a tiler does not divide is guarded") {
   CHECK(zipped_divide(v, Tiler{5, 4}).guards.empty());
   View tiled = zipped_divide(v, Tiler{4, 4});
   REQUIRE(tiled.guards.size() == 1);
-  CHECK(tiled.guards[0].limits == std::vector<std::optional<int64_t>>{10, {}});
+  CHECK(tiled.guards[0].limits == std::vector<std::optional<Size>>{10, {}});
   CHECK(str(tiled.layout().shape()) == "((4,4),(3,3))");
   CHECK_THROWS_AS(composition(v, Tiler(Layout(121))), Error);
 }

@@ -754,8 +754,13 @@ class Trace:
     def memory(self, tensor: Tensor) -> object:
         """The whole memory behind a tensor of a jit function."""
 
-    def set_launch(self, grid: int | tuple[int, ...], threads: int | tuple[int, ...]) -> None:
+    def set_launch(self, grid: tuple[int | SymInt, ...], threads: int | tuple[int, ...]) -> None:
         """Tells the one launch that the kernel is for."""
+
+    def set_sizes(self, indices: dict[str, int], tensors: list[Tensor]) -> None:
+        """
+        Tells the parameter indices of sizes that only a run knows, and the tensors that have them.
+        """
 
     @property
     def value_count(self) -> int:
@@ -788,6 +793,9 @@ def current_trace(what: str = 'this operation') -> Trace:
 
 def has_trace() -> bool:
     """Whether this thread is tracing a kernel."""
+
+def same_objects(a: list, b: list, count: int) -> bool:
+    """Whether two lists begin with the same objects, `count` of them."""
 
 class IRValue:
     """
@@ -979,9 +987,17 @@ class TracingTensor:
 
     def __rmul__(self, other: object, /) -> NoReturn: ...
 
+    def __matmul__(self, other: object, /) -> NoReturn: ...
+
+    def __rmatmul__(self, other: object, /) -> NoReturn: ...
+
     def __truediv__(self, other: object, /) -> NoReturn: ...
 
     def __rtruediv__(self, other: object, /) -> NoReturn: ...
+
+    def __floordiv__(self, other: object, /) -> NoReturn: ...
+
+    def __rfloordiv__(self, other: object, /) -> NoReturn: ...
 
     def __mod__(self, other: object, /) -> NoReturn: ...
 
@@ -991,10 +1007,6 @@ class TracingTensor:
 
     def __rpow__(self, other: object, /) -> NoReturn: ...
 
-    def __floordiv__(self, other: object, /) -> NoReturn: ...
-
-    def __rfloordiv__(self, other: object, /) -> NoReturn: ...
-
     def __and__(self, other: object, /) -> NoReturn: ...
 
     def __rand__(self, other: object, /) -> NoReturn: ...
@@ -1003,15 +1015,15 @@ class TracingTensor:
 
     def __ror__(self, other: object, /) -> NoReturn: ...
 
+    def __xor__(self, other: object, /) -> NoReturn: ...
+
+    def __rxor__(self, other: object, /) -> NoReturn: ...
+
     def __lshift__(self, other: object, /) -> NoReturn: ...
 
     def __rlshift__(self, other: object, /) -> NoReturn: ...
 
     def __rshift__(self, other: object, /) -> NoReturn: ...
-
-    def __xor__(self, other: object, /) -> NoReturn: ...
-
-    def __rxor__(self, other: object, /) -> NoReturn: ...
 
     def __rrshift__(self, other: object, /) -> NoReturn: ...
 
@@ -1151,13 +1163,94 @@ def load_if(buf: TracingTensor | Tensor, index: IRValue | int | tuple[IRValue | 
 def store_if(buf: TracingTensor | Tensor, index: IRValue | int | tuple[IRValue | int, ...], value: IRValue | float | numpy.generic, mask: IRValue | float | numpy.generic) -> None:
     """buf[index] = value where the mask holds."""
 
+class SymInt:
+    """
+    A size that only a run knows, made by sym_int or of others by + - * and //.
+
+    Shapes and strides of a Tensor and grids of a launch take it. In a kernel it is a uint. While Python
+    runs it has no number: EnigmaError where one is needed.
+    """
+
+    def __add__(self, other: int | SymInt | IRValue | float | numpy.generic, /) -> Any: ...
+
+    def __radd__(self, other: int | SymInt | IRValue | float | numpy.generic, /) -> Any: ...
+
+    def __sub__(self, other: int | SymInt | IRValue | float | numpy.generic, /) -> Any: ...
+
+    def __rsub__(self, other: int | SymInt | IRValue | float | numpy.generic, /) -> Any: ...
+
+    def __mul__(self, other: int | SymInt | IRValue | float | numpy.generic, /) -> Any: ...
+
+    def __rmul__(self, other: int | SymInt | IRValue | float | numpy.generic, /) -> Any: ...
+
+    def __floordiv__(self, other: int | SymInt | IRValue | float | numpy.generic, /) -> Any: ...
+
+    def __neg__(self) -> SymInt: ...
+
+    def __rfloordiv__(self, other: IRValue | float | numpy.generic, /) -> Any: ...
+
+    def __truediv__(self, other: IRValue | float | numpy.generic, /) -> Any: ...
+
+    def __rtruediv__(self, other: IRValue | float | numpy.generic, /) -> Any: ...
+
+    def __mod__(self, other: IRValue | float | numpy.generic, /) -> Any: ...
+
+    def __rmod__(self, other: IRValue | float | numpy.generic, /) -> Any: ...
+
+    def __lt__(self, other: IRValue | float | numpy.generic, /) -> Any: ...
+
+    def __le__(self, other: IRValue | float | numpy.generic, /) -> Any: ...
+
+    def __gt__(self, other: IRValue | float | numpy.generic, /) -> Any: ...
+
+    def __ge__(self, other: IRValue | float | numpy.generic, /) -> Any: ...
+
+    def __and__(self, other: IRValue | float | numpy.generic, /) -> Any: ...
+
+    def __rand__(self, other: IRValue | float | numpy.generic, /) -> Any: ...
+
+    def __eq__(self, other: object, /) -> Any: ...
+
+    def __ne__(self, other: object, /) -> Any: ...
+
+    def __hash__(self) -> int: ...
+
+    def __enigma_value__(self) -> IRValue:
+        """Its number in the kernel that is traced."""
+
+    def __bool__(self) -> bool: ...
+
+    def __index__(self) -> int: ...
+
+    @property
+    def symbols(self) -> list[SymInt]:
+        """The sizes of sym_int that it is made of."""
+
+    def at(self, sizes: dict[str, int]) -> int:
+        """The number that it is where the sizes of sym_int have these."""
+
+    def __repr__(self) -> str: ...
+
+def sym_int(name: str, divisibility: int = 1) -> SymInt:
+    """
+    A size that is not known when a jit function is compiled, for the shape of a Tensor.
+
+    The arrays of each call give it; `divisibility` must divide it then, and is what vector accesses
+    are proven by. ::
+
+        M, N = enigma.sym_int("M"), enigma.sym_int("N", divisibility=4)
+        A = enigma.Tensor("A", 0, "float", ((M, N), (N, 1)))
+
+    In a kernel it is a uint of this name. Errors: EnigmaError for a name that is none.
+    """
+
 class Tensor:
     """
     Memory through a layout: an argument of a jit function, or a view of one.
 
     `buffer_index` is the number of the buffer in the MSL, `layout` says where its elements lie, and
     `base_offset` how many elements come before. Without a layout it is a row of elements of any
-    size.
+    size. A pair of shape and stride may have sizes of sym_int, which each run gives.
 
     Indexed by a coordinate of the layout: None keeps a mode and gives a view, an int or a traced
     integer fixes one, a tuple reaches the modes of a mode, and an index in place of a tuple counts
@@ -1172,7 +1265,7 @@ class Tensor:
     above 30, a base_offset below 0, and a layout whose indices are negative.
     """
 
-    def __init__(self, name: str, buffer_index: int, dtype: DType | str | type, layout: Layout | SwizzledLayout | None = None, base_offset: int = 0) -> None: ...
+    def __init__(self, name: str, buffer_index: int, dtype: DType | str | type, layout: Layout | SwizzledLayout | tuple[Any, Any] | None = None, base_offset: int = 0) -> None: ...
 
     def __getitem__(self, coord: IRValue | int | None | slice | tuple[Any, ...], /) -> Any: ...
 
@@ -1209,7 +1302,9 @@ class Tensor:
 
     @property
     def layout(self) -> Layout | SwizzledLayout | None:
-        """Where its elements lie, from its first on; None for a row of any size."""
+        """
+        Where its elements lie, from its first on; None where sizes are not known.
+        """
 
     @property
     def shape(self) -> Any: ...
@@ -1218,19 +1313,89 @@ class Tensor:
     def stride(self) -> Any: ...
 
     @property
-    def base_offset(self) -> int:
+    def base_offset(self) -> int | SymInt:
         """Elements before the first, as far as they are known."""
+
+    @property
+    def symbols(self) -> list[SymInt]:
+        """The sizes of sym_int in its shape and stride."""
 
     @property
     def elements(self) -> int:
         """How many elements its memory must have; 0 where that is not known."""
 
-    def size(self, mode: int | Sequence[int] | None = None) -> int | None:
+    def size(self, mode: int | Sequence[int] | None = None) -> int | SymInt | None:
         """
         The number of elements, of the tensor or of a mode; None for a row of any size.
         """
 
     def __repr__(self) -> str: ...
+
+    def __add__(self, other: object, /) -> NoReturn: ...
+
+    def __radd__(self, other: object, /) -> NoReturn: ...
+
+    def __sub__(self, other: object, /) -> NoReturn: ...
+
+    def __rsub__(self, other: object, /) -> NoReturn: ...
+
+    def __mul__(self, other: object, /) -> NoReturn: ...
+
+    def __rmul__(self, other: object, /) -> NoReturn: ...
+
+    def __matmul__(self, other: object, /) -> NoReturn: ...
+
+    def __rmatmul__(self, other: object, /) -> NoReturn: ...
+
+    def __truediv__(self, other: object, /) -> NoReturn: ...
+
+    def __rtruediv__(self, other: object, /) -> NoReturn: ...
+
+    def __floordiv__(self, other: object, /) -> NoReturn: ...
+
+    def __rfloordiv__(self, other: object, /) -> NoReturn: ...
+
+    def __mod__(self, other: object, /) -> NoReturn: ...
+
+    def __rmod__(self, other: object, /) -> NoReturn: ...
+
+    def __pow__(self, other: object, /) -> NoReturn: ...
+
+    def __rpow__(self, other: object, /) -> NoReturn: ...
+
+    def __and__(self, other: object, /) -> NoReturn: ...
+
+    def __rand__(self, other: object, /) -> NoReturn: ...
+
+    def __or__(self, other: object, /) -> NoReturn: ...
+
+    def __ror__(self, other: object, /) -> NoReturn: ...
+
+    def __xor__(self, other: object, /) -> NoReturn: ...
+
+    def __rxor__(self, other: object, /) -> NoReturn: ...
+
+    def __lshift__(self, other: object, /) -> NoReturn: ...
+
+    def __rlshift__(self, other: object, /) -> NoReturn: ...
+
+    def __rshift__(self, other: object, /) -> NoReturn: ...
+
+    def __rrshift__(self, other: object, /) -> NoReturn: ...
+
+    def __lt__(self, other: object, /) -> NoReturn: ...
+
+    def __le__(self, other: object, /) -> NoReturn: ...
+
+    def __gt__(self, other: object, /) -> NoReturn: ...
+
+    def __ge__(self, other: object, /) -> NoReturn: ...
+
+    def __eq__(self, other: object, /) -> NoReturn: ...
+
+    def __ne__(self, other: object, /) -> NoReturn: ...
+
+    def __hash__(self) -> int: ...
 
 def tensor_zipped_divide(tensor: Tensor, tiler: Layout | int | tuple[Any, ...] | None) -> Tensor:
     """
@@ -1248,7 +1413,7 @@ def tensor_composition(tensor: Tensor, layout: Layout | int | tuple[Any, ...] | 
     beyond the tensor.
     """
 
-def make_identity_tensor(shape: int | tuple[Any, ...]) -> Tensor:
+def make_identity_tensor(shape: int | tuple[Any, ...] | SymInt) -> Tensor:
     """
     A tensor whose elements are their own coordinates, for predicates: it is divided, composed and
     sliced as the tensor of data is.
@@ -1343,6 +1508,8 @@ class Fragment:
     def __len__(self) -> int: ...
 
     def __getitem__(self, index: int | tuple[Any, ...], /) -> IRValue: ...
+
+    def __setitem__(self, index: object, value: object, /) -> Never: ...
 
     def __iter__(self) -> Iterator[IRValue]: ...
 
@@ -3115,11 +3282,20 @@ class Artifact:
         """The IR after the passes, as text."""
 
     @property
-    def launches(self) -> list[tuple[Artifact, list[int], tuple[int, int, int], tuple[int, int, int]]]:
+    def launches(self) -> list[tuple[Artifact, list[int], tuple[int | SymInt, int | SymInt, int | SymInt], tuple[int, int, int]]]:
         """
         What a jit function launches: kernel, the numbers of its parameters, grid, block; empty for
         a kernel by itself.
         """
+
+    @property
+    def sizes(self) -> list[int]:
+        """
+        The numbers of the parameters that are sizes of a jit function's tensors.
+        """
+
+    def solve(self, arguments: Sequence[object], scalars: dict[str, int] | None = None) -> dict[str, int]:
+        """The sizes that a call with these arguments has, by name."""
 
     @property
     def params(self) -> list[ParamInfo]: ...
@@ -3151,9 +3327,10 @@ def compile(module: Module, fast_math: bool = False, dump: Callable[[str, str], 
     Passes, verification and MSL. `dump(pass, ir)` is called after each pass.
     """
 
-def join(name: str, params: list[tuple[str, int, DType, bool]], launches: list[tuple[Artifact, tuple[int, int, int], tuple[int, int, int]]]) -> Artifact:
+def join(name: str, params: list[tuple[str, int, DType, bool]], launches: list[tuple[Artifact, tuple[int | SymInt, int | SymInt, int | SymInt], tuple[int, int, int]]], tensors: list[Tensor]) -> Artifact:
     """
-    The kernels that a jit function launches, as one compiled object with these parameters.
+    The kernels that a jit function launches, as one compiled object with these parameters. `tensors`
+    are those that it was given.
     """
 
 class DeviceCapabilities:
@@ -3197,10 +3374,13 @@ class DeviceCapabilities:
 class Prepared:
     """A kernel with its arguments bound."""
 
-    def dispatch(self, grid: int | tuple[int, ...], threads: int | tuple[int, ...], wait: bool = True) -> None:
-        """Runs the kernel over `grid` threads in threadgroups of `threads`."""
+    def dispatch(self, grid: int | tuple[int, ...] | None, threads: int | tuple[int, ...], wait: bool = True) -> None:
+        """
+        Runs the kernel over `grid` threads in threadgroups of `threads`; None is the grid of a jit
+        function's own launches.
+        """
 
-    def dispatch_timed(self, grid: int | tuple[int, ...], threads: int | tuple[int, ...]) -> float:
+    def dispatch_timed(self, grid: int | tuple[int, ...] | None, threads: int | tuple[int, ...]) -> float:
         """The same; the milliseconds that it took on the device."""
 
     def read(self, param: int) -> bytes:
@@ -3233,7 +3413,7 @@ class Runtime:
         Binds a kernel to its arguments, in the order of its parameters. A parameter in `output_sizes` has None there, and gets that many bytes of zeros. `constants` has the values of function constants by index.
         """
 
-    def dispatch_batch(self, launches: Iterable[tuple[Prepared, int | tuple[int, ...], int | tuple[int, ...]]]) -> None:
+    def dispatch_batch(self, launches: Iterable[tuple[Prepared, int | tuple[int, ...] | None, int | tuple[int, ...]]]) -> None:
         """Runs prepared kernels in order, as one submission."""
 
     def synchronize(self) -> None:
@@ -3249,7 +3429,8 @@ def cpu_runtime(compiler: Callable[[str], bytes], threads: int, identity: str) -
 def metal_runtime() -> Runtime:
     """The Metal GPU."""
 
-def call(runtime: Runtime, artifact: Artifact, arguments: Sequence[object], grid: int | tuple[int, ...], threads: int | tuple[int, ...]) -> None:
+def call(runtime: Runtime, artifact: Artifact, arguments: Sequence[object], grid: int | tuple[int, ...] | None, threads: int | tuple[int, ...], scalars: dict[str, int] | None = None) -> None:
     """
-    Runs a kernel on arrays and numbers, and waits; arrays that it writes change in place.
+    Runs a kernel on arrays and numbers, and waits; arrays that it writes change in place. `scalars`
+    has sizes by name that the arrays' shapes do not tell.
     """

@@ -53,8 +53,11 @@ class MslDevice:
         grid: Any,
         threads: Any,
         constants: Mapping[int, Any] | None = None,
+        scalars: dict[str, int] | None = None,
     ) -> None:
         """The lab's results from `before` must be `after`. Errors: AssertionError."""
+        sizes = compiled.artifact.solve(before, scalars)
+        before, after = (_with_sizes(compiled, given, sizes) for given in (before, after))
         values = [
             _scalar(value, p.dtype.numpy) if p.is_scalar else value
             for p, value in zip(compiled.params, before, strict=True)
@@ -63,14 +66,17 @@ class MslDevice:
             c.index: _scalar(constants[c.index], c.dtype.numpy)[()] for c in compiled.constants
         }
         whole = (compiled.artifact, range(len(values)), grid, threads)
-        for kernel, numbers, *size in compiled.artifact.launches or [whole]:
+        for kernel, numbers, total, group in compiled.artifact.launches or [whole]:
+            if sizes:
+                total = tuple(n if isinstance(n, int) else n.at(sizes) for n in total)
             # The lab takes arguments in the order of their buffer indices.
             order = sorted(zip(kernel.params, numbers, strict=True), key=lambda p: p[0].index)
             try:
                 result = self.lab.run(
                     kernel.msl,
                     [values[k] for _, k in order],
-                    *size,
+                    total,
+                    group,
                     schedule=self.schedule,
                     checked=True,
                     constants=given,
@@ -89,6 +95,13 @@ class MslDevice:
                 raise AssertionError(
                     f"MSL and CPU device disagree: {wrong}\n{compiled.metal_source}"
                 )
+
+
+def _with_sizes(compiled: Any, given: list[Any], sizes: dict[str, int]) -> list[Any]:
+    """The arguments of a call, and the sizes of its tensors where their parameters stand."""
+    rest = iter(given)
+    names = (p.name for p in compiled.params)
+    return [sizes[name] if name in sizes else next(rest) for name in names]
 
 
 def _scalar(value: Any, numpy: np.dtype[Any]) -> np.ndarray:

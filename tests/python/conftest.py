@@ -77,18 +77,17 @@ def call_in_lab_too(request: pytest.FixtureRequest) -> Iterator[Callable[..., No
     lab = MslDevice(option("--msl-schedule"))
     original = enigma.CompiledKernel.__call__
 
-    def call(self, *arguments, grid=None, threads=None, runtime=None):
+    def call(self, *arguments, grid=None, threads=None, runtime=None, scalars=None):
         before = None
         # What other threads do to the arrays meanwhile cannot be repeated.
         if threading.current_thread() is threading.main_thread():
             with contextlib.suppress(Exception):  # wrong arguments: that is the call's to say
                 before = [host_copy(a) for a in arguments]
-        original(self, *arguments, grid=grid, threads=threads, runtime=runtime)
+        original(self, *arguments, grid=grid, threads=threads, runtime=runtime, scalars=scalars)
         if before is not None:
             after = [host_copy(a) for a in arguments]
-            lab.verify(
-                self, before, after, self._grid() if grid is None else grid, self._threads(threads)
-            )
+            total = self._grid() if grid is None else grid
+            lab.verify(self, before, after, total, self._threads(threads), scalars=scalars)
 
     yield call
     lab.close()

@@ -104,6 +104,38 @@ def coordinates_have_no_memory(x, y):
     enigma.make_identity_tensor((4, 8)).load()
 
 
+def memory_in_arithmetic(x, y):
+    y[0, None] = x[0, None] + 1.0
+
+
+def memory_beside_a_value(x, y):
+    row = x[0, None].load()
+    row * x[1, None]
+
+
+def a_stored_view(x, y):
+    y[0, None].store(x[0, None])
+
+
+def a_stored_register_tensor(x, y):
+    kept = enigma.register_tensor(8)
+    y[0, None].store(kept)
+
+
+def coordinates_are_no_values(x, y):
+    1 + enigma.make_identity_tensor((4, 8))
+
+
+def a_fragment_written_in_part(x, y):
+    row = x[0, None].load()
+    row[0] = 1.0
+
+
+def beyond_a_fragment(x, y):
+    row = x[0, None].load()
+    row[8]
+
+
 def launch_in_a_kernel(x, y):
     enigma.kernel(launch_in_a_kernel)(x, y).launch(grid=1, block=1)
 
@@ -112,7 +144,8 @@ BODIES = [
     traced_float, none_where_one_element_is_needed, fragments_of_other_shapes,
     store_of_another_shape, too_many_elements, truth_of_a_fragment,
     other_name_at_the_same_index, atomic_beyond_the_end, coordinates_have_no_memory,
-    launch_in_a_kernel,
+    memory_in_arithmetic, memory_beside_a_value, a_stored_view, a_stored_register_tensor,
+    coordinates_are_no_values, a_fragment_written_in_part, beyond_a_fragment, launch_in_a_kernel,
 ]  # fmt: skip
 
 

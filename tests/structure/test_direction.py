@@ -30,7 +30,15 @@ MAY_INCLUDE: dict[str, tuple[str, ...]] = {
     # compile.h for what a pass may be asked to do; who calls the passes is above them.
     "src/passes": (*IR, "enigma/compile.h", "support/", "layout/", "ir/", "passes/"),
     "src/pipeline": (*IR, *PIPELINE, "support/", "layout/", "ir/", "pipeline/"),
-    "src/tensor": (*IR, *LAYOUT, "enigma/tensor.h", "support/", "tensor/"),
+    "src/tensor": (
+        *IR,
+        *LAYOUT,
+        "enigma/tensor.h",
+        "enigma/size.h",
+        "support/",
+        "layout/",
+        "tensor/",
+    ),
     "src/codegen/msl": (*IR, "support/", "ir/", "codegen/msl/"),
     "src/codegen/cpu": (*IR, "support/", "ir/", "codegen/cpu/"),
     "src/runtime": RUN,
