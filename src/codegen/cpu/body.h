@@ -44,14 +44,15 @@ ScratchLayout lay_out_scratch(const Module& m);
 /// By value: buffers whose contents may go past the caches.
 std::vector<bool> streamed_memories(const Module& m);
 
-/// Where the next threadgroup along x accesses what this one does: so many elements further, times
-/// the parameter `by` if there is one. 0 where nothing is to be read ahead.
+/// What is to be read ahead of a load: so many elements further, times the parameter `by` if there
+/// is one. 0 where nothing is.
 struct Ahead {
   int64_t times = 0;
   ValueId by;
 };
-/// By instruction: loads that are worth it.
-std::vector<Ahead> reads_ahead(const Module& m, const GroupShape& shape, const Plan& plan);
+/// By instruction. `streams` is CpuVariant's.
+std::vector<Ahead> reads_ahead(const Module& m, const GroupShape& shape, const Plan& plan,
+                               bool streams);
 
 /// The element that a value of this dtype has in memory: integers for narrow floats and bool.
 Elem storage_elem(DType t);
@@ -218,6 +219,7 @@ class Body {
   };
   void store_one(InstId id, const Place& p, const Mask& mask, Runs& runs);
   void store_runs(const Runs& runs, int align, bool streamed);
+  void store_past(const V& pointer, const V& x);
   void scatter(const V& pointers, const V& value, const Mask& mask, int align);
   V extend_index(const V& index, DType dtype);
   V memory_pointer(ValueId memory);
@@ -234,6 +236,7 @@ class Body {
              const std::function<void(FaultSite& site)>& ask);
   V element(const V& base, DType dtype, const V& index);
   void report_faults();
+  void report(std::span<const FaultSite> sites);
   void fault_unless(const V& ok, cpu_abi::FaultKind kind, InstId at);
   void call_fault(cpu_abi::FaultKind kind, const V& where, const V& base, const V& stride,
                   const V& size, const V& mask, const V& simd);
@@ -289,6 +292,7 @@ class Body {
   const std::vector<LaneForm> forms_;
   const int vectors_;                 // see CpuVariant
   const std::vector<bool> streamed_;  // by value: memory that is written past the caches
+  const Homes homes_;
   Plan plan_;
   const std::vector<Ahead> ahead_;
   const LocationTable locations_;
@@ -304,8 +308,7 @@ class Body {
   // Products of matrices that are not written yet, so that those which share a factor are written
   // together; nothing has taken their results so far.
   std::vector<InstId> pending_;
-  std::vector<bool> is_pending_;  // by value
-  const Homes homes_;
+  std::vector<bool> is_pending_;                  // by value
   std::vector<std::optional<uint32_t>> home_at_;  // by value: of a home that outlives its phase
   std::vector<Factor> in_place_;                  // by value: see Homes
 
@@ -323,6 +326,7 @@ class Body {
   std::vector<bool> used_;  // by value: some instruction takes it
   std::vector<V> agreed_;   // by instruction: what all threads agree on
   V simd_;                  // number of the SIMD-group; empty outside a phase
+  V own_homes_;             // where the homes of its matrices begin
   std::vector<V> simds_;    // of those that go together in this phase
   size_t one_ = 0;          // which of them code is written for
   bool all_ = false;        // instructions are written for all of them

@@ -10,6 +10,7 @@ namespace enigma::msl {
 namespace {
 
 constexpr size_t kLongestText = 72;  // longer expressions are split over locals
+constexpr size_t kLongestSum = 24;   // of a name and a number that is written wherever it is used
 
 using Hand = Frag (*)(Writer&, const Instruction&);
 
@@ -87,8 +88,7 @@ const Instruction* Writer::constant(ValueId v) const {
 
 Frag Writer::raw(ValueId v) {
   if (const Instruction* c = constant(v)) return literal(type(v), c->attr);
-  auto waiting = std::find(waiting_.rbegin(), waiting_.rend(), v);
-  if (waiting != waiting_.rend()) waiting_.erase(std::next(waiting).base());
+  waiting_[v.index] = 0;
   return frags_[v.index];
 }
 
@@ -363,9 +363,12 @@ bool Writer::stays_text(InstId id, const Frag& f) const {
   // `uint(n)` reads better than a name for it.
   bool cheap = info(inst.op).shape == Shape::Cast && !f.loads && f.reads.empty() &&
                f.text.size() <= 16 && f.text.find_first_of(" [") == f.text.npos;
+  // And so does `row + 8u`.
+  cheap |= inst.op == Op::AddI && constant(inst.operands[1]) && f.form == Form::Exact && !f.loads &&
+           f.reads.empty() && f.text.size() <= kLongestSum && frags_[inst.operands[0].index].atom;
   if (cheap) return true;
   return users.size() == 1 && f.text.size() <= kLongestText &&
-         uses_.places[users[0].index].region == uses_.places[id.index].region;
+         uses_.in_or_under(uses_.places[id.index].region, users[0]);
 }
 
 void Writer::define(InstId id, Frag f) {
@@ -376,16 +379,15 @@ void Writer::define(InstId id, Frag f) {
     if (variable_names_[variable].empty()) {
       declare_variable(variable, &f);
     } else {
-      settle_reads(variable);
+      settle_reads({variable});
       line(concat(variable_names_[variable], " = ", f.text, ";"));
     }
     frags_[v.index] = variable_frag(variable);
     return;
   }
   if (stays_text(id, f)) {
-    if (!f.atom || !f.reads.empty()) waiting_.push_back(v);
     frags_[v.index] = std::move(f);
-    return;
+    return wait(v);
   }
   write_local(id, to_exact(std::move(f), type(v)));
 }
@@ -452,22 +454,32 @@ std::string Writer::local_name(InstId id) {
 // ---- order
 // ---------------------------------------------------------------------------------------
 
-void Writer::settle(const std::function<bool(const Frag&)>& matters) {
-  std::vector<ValueId> now, later;
-  for (ValueId v : waiting_) (matters(frags_[v.index]) ? now : later).push_back(v);
-  if (now.empty()) return;
-  waiting_ = std::move(later);
-  for (ValueId v : now) write_local(m_[v].def, to_exact(frags_[v.index], type(v)));
+void Writer::wait(ValueId v) {
+  const Frag& f = frags_[v.index];
+  if (!f.loads && f.reads.empty()) return;  // it means the same everywhere
+  waiting_[v.index] = ++waited_;
+  if (f.loads) loading_.push_back(v);
+  for (uint32_t variable : f.reads) reading_[variable].push_back(v);
 }
 
-void Writer::settle_loads() {
-  settle([](const Frag& f) { return f.loads; });
+void Writer::settle(std::vector<ValueId> texts) {
+  std::sort(texts.begin(), texts.end(),
+            [&](ValueId a, ValueId b) { return waiting_[a.index] < waiting_[b.index]; });
+  for (ValueId v : texts) {
+    if (std::exchange(waiting_[v.index], 0)) {
+      write_local(m_[v].def, to_exact(frags_[v.index], type(v)));
+    }
+  }
 }
 
-void Writer::settle_reads(uint32_t variable) {
-  settle([variable](const Frag& f) {
-    return std::find(f.reads.begin(), f.reads.end(), variable) != f.reads.end();
-  });
+void Writer::settle_loads() { settle(std::exchange(loading_, {})); }
+
+void Writer::settle_reads(const std::set<uint32_t>& variables) {
+  std::vector<ValueId> texts;
+  for (uint32_t variable : variables) {
+    for (ValueId v : std::exchange(reading_[variable], {})) texts.push_back(v);
+  }
+  settle(std::move(texts));
 }
 
 }  // namespace enigma::msl
