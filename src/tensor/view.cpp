@@ -96,7 +96,7 @@ void check_counts(const View& v, const Layout& l, const Tiler& tiler) {
     for (size_t k = 0; k < modes->size(); ++k) check_counts(v, l[k], (*modes)[k]);
     return;
   }
-  const auto leaves = l.leaves();
+  const auto& leaves = l.leaves();
   if (std::holds_alternative<Tiler::Whole>(tiler.value) || leaves.empty()) return;
   if (std::none_of(leaves.begin(), leaves.end() - 1, [](const Mode& m) { return is_endless(m); }))
     return;

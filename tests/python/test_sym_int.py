@@ -226,6 +226,30 @@ def test_runtimes_and_sizes_by_name(added):
             prepared.set_input("M", 5)
 
 
+def test_rows_may_be_longer_than_what_is_used_of_them():
+    compiled = enigma.compile(doubled, Tensor("X", 0, "float", ((N,), (2,)), 1))
+    x = random(70)
+    want = np.where(np.isin(np.arange(70), np.arange(1, 67, 2)), 2 * x, x)
+    compiled(x, scalars={"N": 33})
+    assert np.array_equal(x, want)
+    with pytest.raises(enigma.EnigmaError, match="with the shape \\(36,\\) its layout reaches 72"):
+        compiled(x, scalars={"N": 36})
+    with pytest.raises(enigma.EnigmaError, match="the size N is not known"):
+        compiled(x)
+
+
+@enigma.jit
+def doubled(mX: enigma.Tensor):
+    gX = enigma.tensor_zipped_divide(mX, (32,))
+
+    @enigma.kernel
+    def body(x):
+        i = enigma.thread_position_in_threadgroup()
+        x[i,] = 2.0 * x[i,]
+
+    body.launch(block=32)
+
+
 def test_terms():
     size = -(-M // 16) * (N + 3) * 2 - 1
     assert str(size) == "2*ceil_div(M, 16)*(N + 3) - 1"

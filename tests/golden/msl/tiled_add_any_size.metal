@@ -1,16 +1,6 @@
 #include <metal_stdlib>
 using namespace metal;
 
-// Quotient; 0 for a divisor of 0.
-inline uint enigma_div(uint a, uint b) {
-    return b == 0 ? uint(0) : uint(a / b);
-}
-
-// Remainder; 0 for a divisor of 0.
-inline uint enigma_mod(uint a, uint b) {
-    return b == 0 ? uint(0) : uint(a % b);
-}
-
 kernel void inner(device const float* A [[buffer(0)]],
                   device const float* B [[buffer(1)]],
                   device float* C [[buffer(2)]],
@@ -21,8 +11,8 @@ kernel void inner(device const float* A [[buffer(0)]],
     const uint shifted = (M + 15u) >> 4u;  // test_jit.py:33
     const uint thread_idx = thread_position_in_grid.x;  // test_jit.py:27
     // test_jit.py:28
-    const uint sum = enigma_div(threadgroup_position_in_grid.x, shifted) * 256u + (thread_idx & 63u) * 4u;
-    const uint sum_1 = enigma_mod(threadgroup_position_in_grid.x, shifted) * 16u + ((thread_idx >> 6u) & 3u) * 4u;
+    const uint sum = threadgroup_position_in_grid.x / shifted * 256u + (thread_idx & 63u) * 4u;
+    const uint sum_1 = threadgroup_position_in_grid.x % shifted * 16u + ((thread_idx >> 6u) & 3u) * 4u;
     const bool test = sum < N;  // test_jit.py:31
     const bool test_1 = sum_1 < M && test;
     const uint sum_2 = sum_1 * N + sum;
