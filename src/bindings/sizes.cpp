@@ -138,44 +138,42 @@ std::vector<int64_t> Sizes::solve(const std::vector<Array>& arrays, nb::handle g
 
 void Sizes::check(const Array& array, const std::vector<int64_t>& values) const {
   for (const Sized& t : tensors_) {
-    if (t.param != array.param) continue;
-    const std::vector<Axis>& axes = t.view.axes;
-    std::vector<int64_t> sizes, strides;
-    for (const Axis& a : axes) {
-      sizes.push_back(value(a.size, values));
-      strides.push_back(value(a.stride, values));
-    }
-    int64_t reach = t.view.base + 1;
-    for (size_t k = 0; k < axes.size(); ++k) {
-      __int128 more = static_cast<__int128>(sizes[k] - 1) * strides[k] + reach;
-      if (more > int64_t{UINT32_MAX}) {
-        fail("'" + t.view.name + "' of shape " + shown(sizes) + " reaches beyond " +
-             std::to_string(UINT32_MAX) +
-             " elements, the most where sizes are known only to a run; give known sizes");
-      }
-      reach = static_cast<int64_t>(more);
-    }
-    if (array.shape && array.shape->size() != 1 && *array.shape != sizes) {
-      fail("'" + t.view.name + "' is an array of shape " + shown(*array.shape) +
-           " where the tensor's is " + shown(sizes));
-    }
-    if (static_cast<uint64_t>(reach) > array.elements) {
-      fail("'" + t.view.name + "' has " + std::to_string(array.elements) +
-           " elements, but with the shape " + shown(sizes) + " its layout reaches " +
-           std::to_string(reach));
-    }
-    // Elements of the array lie row by row.
-    int64_t step = 1;
-    for (size_t k = sizes.size(); array.shape && array.shape->size() > 1 && k-- > 0;) {
-      if (sizes[k] > 1 && strides[k] != step) {
-        fail("'" + t.view.name + "' of shape " + shown(sizes) + " has the strides " +
-             shown(strides) +
-             ", but the elements of an array lie row by row; pass it flat, "
-             "with .reshape(-1), and its sizes as scalars={...}");
-      }
-      step *= sizes[k];
-    }
+    if (t.param == array.param) check(t, array, values);
   }
+}
+
+void Sizes::check(const Sized& t, const Array& array, const std::vector<int64_t>& values) const {
+  std::vector<int64_t> sizes, strides;
+  for (const Axis& a : t.view.axes) {
+    sizes.push_back(value(a.size, values));
+    strides.push_back(value(a.stride, values));
+  }
+  const std::string name = "'" + t.view.name + "'";
+  const bool is_flat = !array.shape || array.shape->size() == 1;
+  if (!is_flat && *array.shape != sizes) {
+    fail(name + " is an array of shape " + shown(*array.shape) + " where the tensor's is " +
+         shown(sizes));
+  }
+  __int128 reach = t.view.base + 1;
+  int64_t row = 1;
+  bool by_rows = true;  // as the elements of an array lie
+  for (size_t k = sizes.size(); k-- > 0;) {
+    reach += static_cast<__int128>(sizes[k] - 1) * strides[k];
+    by_rows = by_rows && (sizes[k] == 1 || strides[k] == row);
+    if (by_rows) row *= sizes[k];
+  }
+  if (reach > int64_t{UINT32_MAX}) {
+    fail(name + " of shape " + shown(sizes) + " reaches beyond " + std::to_string(UINT32_MAX) +
+         " elements, the most where sizes are known only to a run; give known sizes");
+  }
+  if (reach > array.elements) {
+    fail(name + " has " + std::to_string(array.elements) + " elements, but with the shape " +
+         shown(sizes) + " its layout reaches " + std::to_string(static_cast<int64_t>(reach)));
+  }
+  if (is_flat || by_rows) return;
+  fail(name + " of shape " + shown(sizes) + " has the strides " + shown(strides) +
+       ", but the elements of an array lie row by row; pass it flat, with .reshape(-1), and its "
+       "sizes as scalars={...}");
 }
 
 }  // namespace enigma
