@@ -13,11 +13,20 @@ for _variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "NUMBA_NUM_THREADS"
                   "POCL_MAX_PTHREAD_COUNT", "POCL_CPU_MAX_CU_COUNT", "HL_NUM_THREADS"):  # fmt: skip
     os.environ[_variable] = "1"
 
-from benchmarks import compiling, dispatching, kernels, layouts, memory, threads  # noqa: E402
+from benchmarks import (  # noqa: E402
+    compiling,
+    dispatching,
+    growth,
+    kernels,
+    layouts,
+    memory,
+    threads,
+)
 from benchmarks.table import Table  # noqa: E402
 
 GROUPS = {
     "compiling": compiling.run,
+    "growth": growth.run,
     "dispatching": dispatching.run,
     "layouts": layouts.run,
     "kernels": kernels.run,

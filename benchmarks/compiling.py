@@ -1,7 +1,5 @@
-"""What compiling costs: the import, Python to MSL, MSL's growth, machine code, the disk cache."""
+"""What compiling costs: the import, Python to MSL, machine code, the disk cache."""
 
-import itertools
-import math
 import os
 import statistics
 import subprocess
@@ -113,42 +111,7 @@ def to_machine_code(table: Table) -> None:
     table.at_most(f"LLVM IR to machine code, {lines} lines", seconds * 1e3, "ms", 25 * lines / 800)
 
 
-def chain(length: int, number: int) -> enigma.KernelDef:
-    """A kernel of that many operations, a product or a sum each, of the one before."""
-
-    @enigma.kernel
-    def chained(A: enigma.f32):
-        i = enigma.thread_position_in_grid
-        x = A[i]
-        y = A[i + number]
-        for k in range(length // 2):
-            x = x * float(k % 7 + 2) + y
-        A[i] = x
-
-    return chained
-
-
-def growth(table: Table) -> None:
-    """Time grows no faster than n log n."""
-
-    def seconds(length: int, runs: int) -> float:
-        numbers = itertools.count()
-        return repeated(lambda: enigma.compile(chain(length, next(numbers))).metal_source, runs)
-
-    short = seconds(1000, 11)
-    for length, runs in ((10_000, 5), (100_000, 3)):
-        long = seconds(length, runs)
-        allowed = length * math.log(length) / (1000 * math.log(1000))
-        table.add(
-            f"Python to MSL, a chain of {length} operations",
-            f"{long * 1e3:.0f} ms",
-            f"{long / short:.1f} x that of 1000",
-            f"<= {allowed:.1f} x",
-            allowed / (long / short),
-        )
-
-
 def run(table: Table) -> None:
     table.begin("Compiling")
-    for subject in (start_up, to_msl, to_machine_code, growth):
+    for subject in (start_up, to_msl, to_machine_code):
         subject(table)

@@ -60,6 +60,9 @@ def _target_machine() -> Any:
                 raise EnigmaError(
                     "the CPU device needs llvmlite to compile kernels: pip install llvmlite"
                 ) from why
+            # From so many blocks on, CodeGenPrepare looks again only at those that it has changed.
+            # It makes the same code, in time that does not grow with the square of their number.
+            llvm.set_option("enigma", "-cgpp-huge-func=100")
             llvm.initialize_native_target()
             llvm.initialize_native_asmprinter()
             target = llvm.Target.from_triple(_triple(llvm))

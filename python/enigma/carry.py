@@ -25,7 +25,7 @@ DEPTH = 8
 
 # The shape of a number; other shapes are tuples (kind, details...).
 Shape = tuple[Any, ...]
-_NUMBER: Shape = ("number",)
+NUMBER: Shape = ("number",)
 _NUMBERS = (IRValue, bool, int, float, np.generic)
 
 
@@ -75,7 +75,7 @@ def flatten(value: Any, leaves: list[Any], depth: int = DEPTH, like: Shape | Non
     """
     if isinstance(value, _NUMBERS):
         leaves.append(value)
-        return _NUMBER
+        return NUMBER
     kind = type(value)
 
     def parts(values: Any, skip: int) -> list[Shape]:
@@ -89,7 +89,7 @@ def flatten(value: Any, leaves: list[Any], depth: int = DEPTH, like: Shape | Non
         form = fragment_form(value, like[1] if like and like[0] is kind else None)
         values = fragment_values(value, form)
         leaves += values
-        return (kind, form, *[_NUMBER] * len(values))
+        return (kind, form, *[NUMBER] * len(values))
     if isinstance(value, Cells) and depth == DEPTH:  # within others it carries itself
         return (kind, value._form(), *parts(value._values, 2))
     if depth:

@@ -23,6 +23,7 @@ from enigma.carry import (
 )
 from enigma.errors import EnigmaError, user_line
 from enigma.session import Retrace, session
+from enigma.watch import Watched, watched
 
 # Names of the rewritten source that are none of the user's.
 TEMPORARY = "__enigma_"
@@ -150,7 +151,7 @@ class Region(Handle):
         self.names: tuple[str, ...] = ()
         self.slots: list[Slot] = []
         self._slot_names: set[str] = set()
-        self._watched: list[Slot] = []
+        self._watched: list[tuple[str, Watched]] = []
         self._arrays: list[tuple[str, np.ndarray[Any, Any], bytes]] = []
         self._left = False
         self._first = self._last = 0
@@ -197,20 +198,16 @@ class Region(Handle):
             elif name in stored and not is_container(value):
                 value = getattr(value, "__dict__", None)  # of an object with attributes
             if is_container(value) and id(value) not in mine and not name.startswith(TEMPORARY):
-                slot = Slot(name, value)
-                if all(map(self.session.visible, slot.leaves)):
-                    self._watched.append(slot)
+                note = watched(self.session, value)
+                if note.is_visible(self.session):
+                    self._watched.append((name, note))
 
     def _check_watched(self) -> None:
         """An error for a number that the body has changed behind the back of the rewritten source:
         by a method, a function that it calls, an attribute. What is appended may stay."""
-        for slot in self._watched:
-            after: list[Any] = []
-            shape = flatten(slot.value, after)
-            if shape[: len(slot.shape)] != slot.shape or not all(
-                map(same_number, slot.leaves, after)
-            ):
-                raise self._not_carried(str(slot.name))
+        for name, note in self._watched:
+            if note.is_changed():
+                raise self._not_carried(name)
         for name, array, before in self._arrays:
             if array.tobytes() != before:
                 raise self._not_carried(name)

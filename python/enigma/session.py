@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from enigma.control import Loop
     from enigma.jit import JitSession
     from enigma.region import Region
+    from enigma.watch import Watched
 
 # Where a Python number became a value: the region's number in the trace, its own number in there.
 Origin = tuple[int, int]
@@ -49,6 +50,7 @@ class Session:
         self.scalars: dict[str, _core.IRValue] = {}  # of a jit function, as far as it uses them
         self.negative: set[Origin] = set()  # numbers that no unsigned type can take
         self.failure: str | None = None
+        self.watched: dict[int, Watched] = {}  # lists of numbers that regions watch, by id
         self._soft: dict[int, tuple[Any, Origin]] = {}  # by id; holds the value
         self._starts: list[int] = []  # closed regions as ranges of value numbers, outermost only
         self._ends: list[int] = []
@@ -96,7 +98,10 @@ class Session:
         """Whether a number can be used here: not a value of a region that has ended."""
         if not isinstance(value, _core.IRValue):
             return True
-        number = value.id
+        return self.sees(value.id)
+
+    def sees(self, number: int) -> bool:
+        """The same for the number of a traced value."""
         k = bisect_right(self._starts, number) - 1
         return k < 0 or number >= self._ends[k]
 

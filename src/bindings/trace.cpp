@@ -371,6 +371,17 @@ void bind_trace(nb::module_& m) {
   m.def(
       "has_trace", []() { return Trace::current() != nullptr; },
       "Whether this thread is tracing a kernel.");
+  m.def(
+      "same_objects",
+      [](const nb::list& a, const nb::list& b, size_t count) {
+        if (a.size() < count || b.size() < count) return false;
+        for (Py_ssize_t k = 0; k < static_cast<Py_ssize_t>(count); ++k) {
+          if (PyList_GetItem(a.ptr(), k) != PyList_GetItem(b.ptr(), k)) return false;
+        }
+        return true;
+      },
+      nb::arg("a"), nb::arg("b"), nb::arg("count"),
+      "Whether two lists begin with the same objects, `count` of them.");
 }
 
 }  // namespace enigma

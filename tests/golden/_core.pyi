@@ -794,6 +794,9 @@ def current_trace(what: str = 'this operation') -> Trace:
 def has_trace() -> bool:
     """Whether this thread is tracing a kernel."""
 
+def same_objects(a: list, b: list, count: int) -> bool:
+    """Whether two lists begin with the same objects, `count` of them."""
+
 class IRValue:
     """
     A value of the kernel that is traced: a number in each thread, or a vector or matrix of them.

@@ -234,6 +234,7 @@ class Body {
              const std::function<void(FaultSite& site)>& ask);
   V element(const V& base, DType dtype, const V& index);
   void report_faults();
+  void report(std::span<const FaultSite> sites);
   void fault_unless(const V& ok, cpu_abi::FaultKind kind, InstId at);
   void call_fault(cpu_abi::FaultKind kind, const V& where, const V& base, const V& stride,
                   const V& size, const V& mask, const V& simd);

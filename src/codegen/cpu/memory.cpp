@@ -14,6 +14,12 @@ std::string suffix(Elem e) {
   return concat("v", kLanes, e == Elem::F32 ? "f32" : concat("i", bits(e)));
 }
 
+// So many accesses share the block that reports their faults. LLVM's time for a block grows with
+// the square of the ways that lead to it.
+constexpr size_t kFaultsTogether = 32;
+
+std::string fault_block(size_t site) { return concat("out_of_bounds.", site / kFaultsTogether); }
+
 }  // namespace
 
 Elem storage_elem(DType t) { return t == DType::F32 ? Elem::F32 : int_elem(info(t).bits); }
@@ -107,8 +113,8 @@ V Body::extend_index(const V& index, DType dtype) {
   return e_.convert(is_signed(dtype) ? "sext" : "zext", index, Elem::I64);
 }
 
-// Leaves the kernel unless `ok`. What the lanes asked for, which `ask` adds, goes to the one block
-// that reports it for the whole function (report_faults), and finds the lane that is to blame.
+// Leaves the kernel unless `ok`. What the lanes asked for, which `ask` adds, goes to a block that
+// reports it for many accesses (report_faults), and finds the lane that is to blame.
 void Body::guard(const V& ok, ValueId memory, InstId at,
                  const std::function<void(FaultSite& site)>& ask) {
   std::string fault = e_.new_label("fault"), go_on = e_.new_label("inside");
@@ -119,8 +125,8 @@ void Body::guard(const V& ok, ValueId memory, InstId at,
   uint64_t where = uint64_t{locations_[at]} << 32 | param << 16;
   FaultSite site{fault, where, "0", 0, memory_size(memory).text, "-1", simd_.text};
   ask(site);
+  jump(fault_block(faults_.size()));
   faults_.push_back(std::move(site));
-  jump("out_of_bounds");
   e_.begin_block(go_on);
 }
 
@@ -142,13 +148,19 @@ void Body::guard(const V& ok, ValueId memory, ValueId index, const Mask& mask, I
 }
 
 void Body::report_faults() {
-  if (faults_.empty()) return;
-  e_.begin_block("out_of_bounds");
+  const std::span<const FaultSite> all(faults_);
+  for (size_t first = 0; first < all.size(); first += kFaultsTogether) {
+    e_.begin_block(fault_block(first));
+    report(all.subspan(first, std::min(kFaultsTogether, all.size() - first)));
+  }
+}
+
+void Body::report(std::span<const FaultSite> sites) {
   auto phi = [&](Elem elem, auto value) {
     Text t;
     t.add("phi ", llvm_type(elem, 1));
-    for (const FaultSite& f : faults_) {
-      t.add(&f == &faults_[0] ? " [ " : ", [ ", value(f), ", %", f.block, " ]");
+    for (const FaultSite& f : sites) {
+      t.add(&f == &sites[0] ? " [ " : ", [ ", value(f), ", %", f.block, " ]");
     }
     return e_.emit(elem, 1, t.str());
   };
@@ -158,7 +170,7 @@ void Body::report_faults() {
   V size = phi(Elem::I64, [](const FaultSite& f) { return f.size; });
   V mask = phi(Elem::I32, [](const FaultSite& f) { return f.mask; });
   V simd = phi(Elem::I32, [](const FaultSite& f) { return f.simd; });
-  if (std::any_of(faults_.begin(), faults_.end(), [](auto& f) { return f.groups != 0; })) {
+  if (std::any_of(sites.begin(), sites.end(), [](auto& f) { return f.groups != 0; })) {
     V distance = phi(Elem::I64, [](const FaultSite& f) { return concat(f.distance); });
     V groups = phi(Elem::I64, [](const FaultSite& f) { return concat(f.groups); });
     // The first whose last lane is outside.

@@ -34,6 +34,8 @@ Writer::Writer(const Module& m, const Uniformity& uniformity, bool fast_math, bo
       variables_(m, uses_),
       ranges_(m),
       frags_(m.values.size()),
+      waiting_(m.values.size()),
+      reading_(variables_.count()),
       variable_names_(variables_.count()),
       memory_use_(m.values.size()) {
   ranges_.visit();

@@ -87,8 +87,7 @@ const Instruction* Writer::constant(ValueId v) const {
 
 Frag Writer::raw(ValueId v) {
   if (const Instruction* c = constant(v)) return literal(type(v), c->attr);
-  auto waiting = std::find(waiting_.rbegin(), waiting_.rend(), v);
-  if (waiting != waiting_.rend()) waiting_.erase(std::next(waiting).base());
+  waiting_[v.index] = 0;
   return frags_[v.index];
 }
 
@@ -376,16 +375,15 @@ void Writer::define(InstId id, Frag f) {
     if (variable_names_[variable].empty()) {
       declare_variable(variable, &f);
     } else {
-      settle_reads(variable);
+      settle_reads({variable});
       line(concat(variable_names_[variable], " = ", f.text, ";"));
     }
     frags_[v.index] = variable_frag(variable);
     return;
   }
   if (stays_text(id, f)) {
-    if (!f.atom || !f.reads.empty()) waiting_.push_back(v);
     frags_[v.index] = std::move(f);
-    return;
+    return wait(v);
   }
   write_local(id, to_exact(std::move(f), type(v)));
 }
@@ -452,22 +450,32 @@ std::string Writer::local_name(InstId id) {
 // ---- order
 // ---------------------------------------------------------------------------------------
 
-void Writer::settle(const std::function<bool(const Frag&)>& matters) {
-  std::vector<ValueId> now, later;
-  for (ValueId v : waiting_) (matters(frags_[v.index]) ? now : later).push_back(v);
-  if (now.empty()) return;
-  waiting_ = std::move(later);
-  for (ValueId v : now) write_local(m_[v].def, to_exact(frags_[v.index], type(v)));
+void Writer::wait(ValueId v) {
+  const Frag& f = frags_[v.index];
+  if (!f.loads && f.reads.empty()) return;  // it means the same everywhere
+  waiting_[v.index] = ++waited_;
+  if (f.loads) loading_.push_back(v);
+  for (uint32_t variable : f.reads) reading_[variable].push_back(v);
 }
 
-void Writer::settle_loads() {
-  settle([](const Frag& f) { return f.loads; });
+void Writer::settle(std::vector<ValueId> texts) {
+  std::sort(texts.begin(), texts.end(),
+            [&](ValueId a, ValueId b) { return waiting_[a.index] < waiting_[b.index]; });
+  for (ValueId v : texts) {
+    if (std::exchange(waiting_[v.index], 0)) {
+      write_local(m_[v].def, to_exact(frags_[v.index], type(v)));
+    }
+  }
 }
 
-void Writer::settle_reads(uint32_t variable) {
-  settle([variable](const Frag& f) {
-    return std::find(f.reads.begin(), f.reads.end(), variable) != f.reads.end();
-  });
+void Writer::settle_loads() { settle(std::exchange(loading_, {})); }
+
+void Writer::settle_reads(const std::set<uint32_t>& variables) {
+  std::vector<ValueId> texts;
+  for (uint32_t variable : variables) {
+    for (ValueId v : std::exchange(reading_[variable], {})) texts.push_back(v);
+  }
+  settle(std::move(texts));
 }
 
 }  // namespace enigma::msl

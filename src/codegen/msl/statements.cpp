@@ -1,5 +1,6 @@
 // Statements of MSL: stores, barriers, and structured control flow with its variables.
 #include <algorithm>
+#include <unordered_map>
 
 #include "codegen/msl/table.h"
 #include "codegen/msl/writer.h"
@@ -98,28 +99,46 @@ void Writer::declare_variable(uint32_t variable, const Frag* init) {
 
 // Assignments that all read before any is made.
 void Writer::assign(std::vector<Assignment> work) {
-  auto reads = [](const Assignment& a, uint32_t variable) {
-    return std::find(a.value.reads.begin(), a.value.reads.end(), variable) != a.value.reads.end();
+  std::unordered_map<uint32_t, size_t> place;  // of a variable's assignment
+  for (size_t i = 0; i < work.size(); ++i) place.emplace(work[i].variable, i);
+  std::vector<std::set<size_t>> reads(work.size());  // whose old values each wants
+  std::vector<size_t> wanted(work.size());           // by how many others
+  for (size_t i = 0; i < work.size(); ++i) {
+    for (uint32_t variable : work[i].value.reads) {
+      auto found = place.find(variable);
+      if (found == place.end() || found->second == i || !reads[i].insert(found->second).second) {
+        continue;
+      }
+      ++wanted[found->second];
+    }
+  }
+  std::set<size_t> left, ready;
+  for (size_t i = 0; i < work.size(); ++i) {
+    left.insert(left.end(), i);
+    if (!wanted[i]) ready.insert(ready.end(), i);
+  }
+  auto has_read = [&](size_t i) {
+    for (size_t other : reads[i]) {
+      if (!--wanted[other]) ready.insert(other);
+    }
+    reads[i].clear();
   };
-  while (!work.empty()) {
-    size_t pick = work.size();
-    for (size_t i = 0; i < work.size() && pick == work.size(); ++i) {
-      bool wanted = false;
-      for (size_t j = 0; j < work.size(); ++j) wanted |= j != i && reads(work[j], work[i].variable);
-      if (!wanted) pick = i;
+  while (!left.empty()) {
+    const size_t i = ready.empty() ? *left.begin() : *ready.begin();
+    Assignment& a = work[i];
+    if (ready.empty()) {
+      // They wait for each other in a circle; a copy of one opens it.
+      std::string next = names_.declare(concat(variable_names_[a.variable], "_next"));
+      line(concat("const ", type_name(variables_.type(a.variable)), " ", next, " = ", a.value.text,
+                  ";"));
+      a.value = Frag{};
+      a.value.text = next;
+    } else {
+      line(concat(variable_names_[a.variable], " = ", a.value.text, ";"));
+      ready.erase(i);
+      left.erase(i);
     }
-    if (pick < work.size()) {
-      line(concat(variable_names_[work[pick].variable], " = ", work[pick].value.text, ";"));
-      work.erase(work.begin() + static_cast<ptrdiff_t>(pick));
-      continue;
-    }
-    // They wait for each other in a circle; a copy of one opens it.
-    Assignment& a = work.front();
-    std::string next = names_.declare(concat(variable_names_[a.variable], "_next"));
-    line(concat("const ", type_name(variables_.type(a.variable)), " ", next, " = ", a.value.text,
-                ";"));
-    a.value = Frag{};
-    a.value.text = next;
+    has_read(i);
   }
 }
 
@@ -184,8 +203,7 @@ bool Writer::reads_any(const Frag& f, const std::set<uint32_t>& variables) const
 // Waiting texts that would see what the instruction does are written out before it.
 void Writer::before_region_op(InstId id) {
   if (has_effects(id)) settle_loads();
-  std::set<uint32_t> assigned = assigned_in(id);
-  if (!assigned.empty()) settle([&](const Frag& f) { return reads_any(f, assigned); });
+  settle_reads(assigned_in(id));
 }
 
 // ---- control flow

@@ -77,9 +77,10 @@ class Writer {
   bool stays_text(InstId id, const Frag& f) const;
   void write_local(InstId id, const Frag& f);
   std::string local_name(InstId id);
-  void settle(const std::function<bool(const Frag&)>& matters);
+  void wait(ValueId v);
+  void settle(std::vector<ValueId> texts);
   void settle_loads();
-  void settle_reads(uint32_t variable);
+  void settle_reads(const std::set<uint32_t>& variables);
 
   // ---- lane_ops.cpp ----
   Frag lane(const Instruction& inst);
@@ -137,8 +138,14 @@ class Writer {
   Variables variables_;
   Ranges ranges_;
   Namer names_;
-  std::vector<Frag> frags_;                  // per value
-  std::vector<ValueId> waiting_;             // values whose text is not yet written, in order
+  std::vector<Frag> frags_;  // per value
+  // Values whose text is not yet written and would mean something else later: their numbers in
+  // order, 0 for none; which of them load, and by variable which read it. What has been written or
+  // used since is left in the lists.
+  std::vector<uint32_t> waiting_;
+  uint32_t waited_ = 0;
+  std::vector<ValueId> loading_;
+  std::vector<std::vector<ValueId>> reading_;
   std::vector<std::string> variable_names_;  // per variable; empty before it is declared
   std::vector<uint8_t> memory_use_;          // per value: kPlain, kAtomic, ...
   std::string function_;

@@ -1,0 +1,190 @@
+"""How the time to compile grows with the kernel: no faster than n log n, whatever its shape."""
+
+import gc
+import itertools
+import math
+import time
+from collections.abc import Callable
+
+import numpy as np
+
+import enigma
+from benchmarks.table import Table
+from enigma import _core
+
+_anew = itertools.count()  # a number for each kernel, so that nothing is remembered of another
+
+
+def straight(size: int) -> enigma.KernelDef:
+    anew = next(_anew)
+
+    @enigma.kernel
+    def straight(A: enigma.f32, B: enigma.f32):
+        i = enigma.thread_position_in_grid
+        x = A[i]
+        y = A[i + anew]
+        for k in range(size // 2):
+            x = x * float(k % 7 + 2) + y
+        B[i] = x
+
+    return straight
+
+
+def stores(size: int) -> enigma.KernelDef:
+    anew = next(_anew)
+
+    @enigma.kernel
+    def stores(A: enigma.f32, B: enigma.f32):
+        i = enigma.thread_position_in_grid
+        for k in range(size // 7):
+            B[i * 4 + k] = A[i + k + anew] * 2.0
+
+    return stores
+
+
+def kept(size: int) -> enigma.KernelDef:
+    """All values are computed before the first is used."""
+    anew = next(_anew)
+
+    @enigma.kernel
+    def kept(A: enigma.f32, B: enigma.f32):
+        i = enigma.thread_position_in_grid
+        values = [A[i + k + anew] for k in range(size // 4)]
+        total = 0.0
+        for value in reversed(values):
+            total = total + value
+        B[i] = total
+
+    return kept
+
+
+def ifs(size: int) -> enigma.KernelDef:
+    anew = next(_anew)
+
+    @enigma.kernel
+    def ifs(A: enigma.f32, B: enigma.f32):
+        i = enigma.thread_position_in_grid
+        x = A[i]
+        results = []
+        for k in range(size // 10):
+            with enigma.if_(x > float(k) + anew):
+                x = x * 2.0 + A[i + k]
+            results.append(x)
+        B[i] = results[-1]
+
+    return ifs
+
+
+def loops(size: int) -> enigma.KernelDef:
+    anew = next(_anew)
+
+    @enigma.kernel
+    def loops(A: enigma.f32, B: enigma.f32):
+        i = enigma.thread_position_in_grid
+        x = A[i]
+        for k in range(size // 22):
+            with enigma.for_range(0, 8) as a:
+                x = x + A[a + k + anew]
+                with enigma.for_range(0, 8) as b:
+                    x = x + A[b + a]
+                    with enigma.for_range(0, 8) as c:
+                        x = x + A[c * b + k]
+        B[i] = x
+
+    return loops
+
+
+def barriers(size: int) -> enigma.KernelDef:
+    anew = next(_anew)
+
+    @enigma.kernel
+    def barriers(A: enigma.f32, B: enigma.f32):
+        i = enigma.thread_position_in_grid
+        me = enigma.thread_position_in_threadgroup()
+        shared = enigma.threadgroup_alloc("float", 64)
+        for k in range(size // 12):
+            shared[me] = A[i + k + anew]
+            enigma.barrier()
+            B[i] = shared[(me + 1) % 32]
+            enigma.barrier()
+
+    return barriers
+
+
+def registers(size: int) -> enigma.KernelDef:
+    """A loop that carries them all, and turns them round."""
+    anew, count = next(_anew), size // 8
+
+    @enigma.kernel
+    def registers(A: enigma.f32, B: enigma.f32):
+        i = enigma.thread_position_in_grid
+        values = enigma.Carry(*[A[i + k + anew] for k in range(count)])
+        with enigma.for_range(0, 8):
+            turned = [values[(k + 1) % count] for k in range(count)]
+            for k in range(count):
+                values[k] = turned[k]
+        for k in range(count):
+            B[i + k] = values[k]
+
+    return registers
+
+
+SHAPES: list[Callable[[int], enigma.KernelDef]] = [
+    straight,
+    stores,
+    kept,
+    ifs,
+    loops,
+    barriers,
+    registers,
+]
+
+
+class _Stop(Exception):
+    pass
+
+
+def seconds(kernel: enigma.KernelDef) -> tuple[float, float]:
+    """From Python to MSL, and from the IR to the text that LLVM gets, in time of this process."""
+    texts: list[str] = []
+
+    def keep(text: str) -> bytes:
+        texts.append(text)
+        raise _Stop
+
+    start = time.process_time()
+    compiled = enigma.compile(kernel)
+    assert compiled.metal_source
+    to_msl = time.process_time() - start
+    arrays = np.zeros((2, compiled.ir.count("\n") * 2 + 4096), np.float32)
+    device = _core.cpu_runtime(keep, 1, "")
+    start = time.process_time()
+    try:
+        _core.call(device, compiled.artifact, tuple(arrays), 64, 64)
+    except _Stop:
+        pass
+    assert texts
+    return to_msl, time.process_time() - start
+
+
+def growth(shape: Callable[[int], enigma.KernelDef], small: int, large: int) -> tuple[float, float]:
+    """How many times as long the large kernel takes, on both ways; 1 is the growth of n log n."""
+    short = [seconds(shape(small)) for _ in range(9)]
+    gc.collect()
+    long = [seconds(shape(large)) for _ in range(3)]
+    allowed = large * math.log(large) / (small * math.log(small))
+    msl, llvm = (
+        min(times[k] for times in long) / min(times[k] for times in short) / allowed for k in (0, 1)
+    )
+    return msl, llvm
+
+
+def run(table: Table) -> None:
+    small, large = 1000, 100_000
+    table.begin(f"Growth of the time to compile, {large} operations over {small}")
+    for shape in SHAPES:
+        for way, times in zip(
+            ("Python to MSL", "IR to LLVM's text"), growth(shape, small, large), strict=True
+        ):
+            what = f"{shape.__name__}, {way}"
+            table.add(what, f"{times:.2f}", "of n log n", "<= 1", 1 / times)
