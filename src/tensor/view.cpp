@@ -92,7 +92,7 @@ void check_counts(const View& v, const Layout& l, const Tiler& tiler) {
       check_counts(v, l[k], (*modes)[k]);
     return;
   }
-  const auto leaves = l.leaves();
+  const auto& leaves = l.leaves();
   if (std::holds_alternative<Tiler::Whole>(tiler.value) || leaves.empty()) return;
   if (std::none_of(leaves.begin(), leaves.end() - 1, [](const Mode& m) { return is_endless(m); }))
     return;
@@ -379,8 +379,7 @@ View partition(Builder* b, const View& v, const Layout& threads, const Index& in
   for (size_t k = 0; k < threads.rank(); ++k) {
     Origin at;
     int64_t place = 1;
-    const Layout mode = threads[k];
-    for (const Mode& m : mode.leaves()) {
+    for (const Mode& m : threads[k].leaves()) {
       if (m.size > 1 && m.stride.value < 1) {
         throw Error(concat("local_partition: the threads ", str(threads),
                            " are not numbered one by one; use a compact layout"));
