@@ -135,22 +135,20 @@ beyond the tensor.)");
       "A tensor whose elements are their own coordinates, for predicates: it is divided, composed "
       "and\nsliced as the tensor of data is.");
 #define PROJ "proj: tuple[int | None, ...] | None = None"
-  m.def(
-      "local_tile", &local_tile, nb::arg("tensor").none(), nb::arg("tiler").none(),
-      nb::arg("coord").none(), nb::arg("proj").none() = nb::none(),
-      nb::sig("def local_tile(tensor: Tensor, tiler: " ENIGMA_TILER ", coord: " ENIGMA_COORD
-              ", " PROJ ") -> Tensor"),
-      R"(The tile at a coordinate among the tiles; with None in it, its modes follow those of the
+  m.def("local_tile", &local_tile, nb::arg("tensor").none(), nb::arg("tiler").none(),
+        nb::arg("coord").none(), nb::arg("proj").none() = nb::none(),
+        nb::sig("def local_tile(tensor: Tensor, tiler: " ENIGMA_TILER ", coord: " ENIGMA_COORD
+                ", " PROJ ") -> Tensor"),
+        R"(The tile at a coordinate among the tiles; with None in it, its modes follow those of the
 tile.
 
 `proj` has None for each mode of the tiler and the coordinate that this tensor does not have: of
 one tile of (m, n, k) a matrix of (m, k) has the projection (1, None, 1).)");
-  m.def(
-      "local_partition", &local_partition, nb::arg("tensor").none(), nb::arg("threads").none(),
-      nb::arg("index").none(), nb::arg("proj").none() = nb::none(),
-      nb::sig("def local_partition(tensor: Tensor, threads: Layout, index: IRValue | int, " PROJ
-              ") -> Tensor"),
-      R"(The elements of one of the threads that a layout numbers: those at its place in each tile
+  m.def("local_partition", &local_partition, nb::arg("tensor").none(), nb::arg("threads").none(),
+        nb::arg("index").none(), nb::arg("proj").none() = nb::none(),
+        nb::sig("def local_partition(tensor: Tensor, threads: Layout, index: IRValue | int, " PROJ
+                ") -> Tensor"),
+        R"(The elements of one of the threads that a layout numbers: those at its place in each tile
 of the layout's shape.
 
 `proj` has None for each mode of the threads whose threads share elements: of threads (16, 16) the
