@@ -38,9 +38,10 @@ def gemm(
         enigma.barrier()
 
     SIMD-group matrices do multiples of 8 of the sizes where Metal has them for these types (A and B
-    float, half or bfloat, accumulated in their type or in float, and C of the type that is
-    accumulated), and the threads do the rest. They need a multiple of 32 threads in every
-    threadgroup; ``use_simdgroup=False`` does without, and ``True`` insists.
+    float, half or bfloat, accumulated in their type or in float), and the threads do the rest. They
+    need a multiple of 32 threads in every threadgroup; ``use_simdgroup=False`` does without, and
+    ``True`` insists. Where C is half or bfloat and sums are float, each SIMD-group that has work
+    takes 256 bytes of threadgroup memory besides, to convert them.
 
     With a register tensor of shape (M, N) for C each thread computes all of its own product.
 

@@ -130,20 +130,23 @@ def test_partial_simdgroups(threads: int | tuple[int, ...]) -> None:
     ids=str,
 )
 def test_types(types: tuple[str, str, str], accumulate: str) -> None:
-    for sizes in [(9, 17, 10), (16, 8, 24)]:
+    for sizes in [(9, 17, 10), (16, 8, 24), (24, 40, 33)]:
         run(sizes, (True, False), types, accumulate)
 
 
 def test_matrices_are_used_where_they_can_be() -> None:
-    def text(**more) -> str:
+    def text(total="float", **more) -> str:
         @enigma.kernel
-        def product(A: enigma.f16, B: enigma.f16, C: enigma.f32):
+        def product(A: enigma.f16, B: enigma.f16, C: total):
             enigma.gemm(A, B, C, **{"M": 16, "N": 16, "K": 16, **more})
 
         return enigma.compile(product).metal_source
 
     assert "simdgroup_multiply_accumulate" in text()
     assert "simdgroup_multiply_accumulate" in text(use_simdgroup=True, M=17)
+    assert "simdgroup_multiply_accumulate" in text("half", use_simdgroup=True)
+    assert "simdgroup_multiply_accumulate" in text("bfloat", use_simdgroup=True)
+    assert "simdgroup_" not in text("int")
     assert "simdgroup_" not in text(use_simdgroup=False)
     assert "simdgroup_" not in text(N=7)
 
@@ -267,9 +270,13 @@ MISTAKES = {
         "or in float; A is float, B is float and accum_dtype is half",
     ),
     "sum": (
-        {"C": "H", "use_simdgroup": True},
-        "gemm: use_simdgroup=True needs C of the type that is accumulated; C is half and "
-        "accum_dtype is float",
+        {"C": "I", "use_simdgroup": True},
+        "gemm: use_simdgroup=True needs C of a float type; C is int and accum_dtype is float",
+    ),
+    "room": (
+        {"C": "H", "use_simdgroup": True, "M": 64, "N": 64},
+        "gemm: use_simdgroup=True needs 2048 bytes of threadgroup memory, to convert sums of float "
+        "to the half of C; 1968 are left",
     ),
     "tile": (
         {"A": "tile", "transpose_A": True, "K": 17},
@@ -297,11 +304,12 @@ def test_refused(mistake: str) -> None:
     changes, expected = MISTAKES[mistake]
 
     @enigma.kernel
-    def product(X: enigma.f32, H: enigma.f16):
+    def product(X: enigma.f32, H: enigma.f16, I: enigma.i32):
         tid = enigma.thread_position_in_grid
         tile = enigma.threadgroup_alloc("float", (16, 20))
+        enigma.threadgroup_alloc("uchar", 32768 - 1280 - 1968)
         sums = enigma.register_tensor((4, 4))
-        names = {"tid": tid, "tile": tile, "sums": sums, "X": X, "H": H}
+        names = {"tid": tid, "tile": tile, "sums": sums, "X": X, "H": H, "I": I}
         given = {"A": "X", "B": "X", "C": "X", "M": 16, "N": 16, "K": 16, **changes}
         enigma.gemm(**{k: names.get(v, v) if isinstance(v, str) else v for k, v in given.items()})
 

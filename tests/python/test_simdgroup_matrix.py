@@ -257,18 +257,49 @@ def test_stores_and_loads_keep_their_order() -> None:
         after = enigma.simdgroup_matrix_load(tile, 8)
         second = enigma.simdgroup_multiply_accumulate(x, after, zero)
         third = enigma.simdgroup_multiply_accumulate(x, first, second)
+        late = enigma.simdgroup_multiply_accumulate(before, x, zero)
+        enigma.simdgroup_matrix_store(late, Out, 8, offset=192)
         enigma.simdgroup_matrix_store(first, Out, 8)
         enigma.simdgroup_matrix_store(second, Out, 8, offset=64)
         enigma.simdgroup_matrix_store(third, Out, 8, offset=128)
 
     x = numbers((8, 8), "float", 4)
-    out = np.empty((3, 8, 8), np.float32)
+    out = np.empty((4, 8, 8), np.float32)
     enigma.compile(order)(x.ravel(), out.ravel(), grid=32, threads=32)
     first = wide(x) @ wide(x)
     second = wide(x) @ np.ones((8, 8))
-    wanted = (first, second, wide(x) @ first + second)
+    wanted = (first, second, wide(x) @ first + second, first)
     for got, want in zip(out, wanted, strict=True):
         assert_close(got, want, "float", terms=20)
+
+
+@pytest.mark.usefixtures("device")
+@pytest.mark.parametrize("barrier", [False, True])
+@pytest.mark.parametrize("n", [0, 1, 4])
+def test_sums_that_change_places(n: int, barrier: bool) -> None:
+    """Of six sums of one factor two change places in each turn and two begin as the same matrix."""
+
+    @enigma.kernel
+    def mm(X: enigma.f32, Out: enigma.f32, n: enigma.Scalar(enigma.i32)):
+        one = enigma.make_filled_simdgroup_matrix(1.0)
+        sums = [one, one] + [enigma.make_filled_simdgroup_matrix(k) for k in range(4)]
+        with enigma.for_range(0, n) as i:
+            x = enigma.simdgroup_matrix_load(X, 8, offset=i * 64)
+            y = enigma.simdgroup_matrix_load(X, 8, offset=i * 64, transpose=True)
+            sums = [enigma.simdgroup_multiply_accumulate(x, y, s) for s in sums]
+            sums[2], sums[5] = sums[5], sums[2]
+            if barrier:
+                enigma.barrier()
+        for k, s in enumerate(sums):
+            enigma.simdgroup_matrix_store(s, Out, 8, offset=k * 64)
+
+    x = numbers((4, 8, 8), "float", 6)
+    out = np.empty((6, 8, 8), np.float32)
+    enigma.compile(mm)(x.ravel(), out.ravel(), n, grid=32, threads=32)
+    total = sum((wide(m) @ wide(m).T for m in x[:n]), np.zeros((8, 8)))
+    starts = [1, 1, 3, 1, 2, 0] if n % 2 else [1, 1, 0, 1, 2, 3]
+    for got, start in zip(out, starts, strict=True):
+        assert_close(got, total + start, "float", terms=40)
 
 
 # ---- text ----------------------------------------------------------------------------------------

@@ -290,6 +290,7 @@ class Body {
   const std::vector<LaneForm> forms_;
   const int vectors_;                 // see CpuVariant
   const std::vector<bool> streamed_;  // by value: memory that is written past the caches
+  const Homes homes_;
   Plan plan_;
   const std::vector<Ahead> ahead_;
   const LocationTable locations_;
@@ -305,8 +306,7 @@ class Body {
   // Products of matrices that are not written yet, so that those which share a factor are written
   // together; nothing has taken their results so far.
   std::vector<InstId> pending_;
-  std::vector<bool> is_pending_;  // by value
-  const Homes homes_;
+  std::vector<bool> is_pending_;                  // by value
   std::vector<std::optional<uint32_t>> home_at_;  // by value: of a home that outlives its phase
   std::vector<Factor> in_place_;                  // by value: see Homes
 
@@ -324,6 +324,7 @@ class Body {
   std::vector<bool> used_;  // by value: some instruction takes it
   std::vector<V> agreed_;   // by instruction: what all threads agree on
   V simd_;                  // number of the SIMD-group; empty outside a phase
+  V own_homes_;             // where the homes of its matrices begin
   std::vector<V> simds_;    // of those that go together in this phase
   size_t one_ = 0;          // which of them code is written for
   bool all_ = false;        // instructions are written for all of them

@@ -18,11 +18,11 @@ Body::Body(const Verified& kernel, const GroupShape& shape, const CpuVariant& va
       forms_(analyse_lanes(kernel, shape_)),
       vectors_(variant.vectors),
       streamed_(variant.streams ? streamed_memories(m_) : std::vector<bool>(m_.values.size())),
-      plan_(plan_phases(kernel, shape_, forms_, scratch.end)),
+      homes_(find_homes(m_)),
+      plan_(plan_phases(kernel, shape_, forms_, homes_, scratch.end)),
       ahead_(reads_ahead(m_, shape_, plan_)),
       locations_(m_),
       is_pending_(m_.values.size()),
-      homes_(find_homes(m_)),
       home_at_(m_.values.size()),
       in_place_(m_.values.size()),
       values_(m_.values.size()),
@@ -181,6 +181,10 @@ void Body::phase(Phase& p) {
     simd_ = e_.i32(0);
   }
   simds_ = {simd_};
+  if (plan_.homes_bytes > 0) {
+    V first = e_.convert("zext", simd_, Elem::I64) * e_.i64(plan_.homes_bytes) + plan_.homes;
+    own_homes_ = e_.emit(Elem::Ptr, 1, concat("getelementptr i8, ptr %scratch, ", first.typed()));
+  }
   for (int k = 1; k < width; ++k) simds_.push_back(loop ? simd_ + k : e_.i32(k));
   all_ = width > 1;
   Mask mask;
@@ -218,7 +222,7 @@ void Body::copy(const std::vector<Copy>& copies) {
     from.push_back(c.from);
     to.push_back(c.to);
   }
-  all_ ? each([&] { hand_on(from, to); }) : hand_on(from, to);
+  hand_on(from, to);
 }
 
 // ---- agreement ----------------------------------------------------------------------------------

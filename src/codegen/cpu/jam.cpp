@@ -66,6 +66,7 @@ int Body::in_step(const Phase& p) const {
     }
   };
   for (InstId i : p.insts) count(count, i, Once);
+  for (const Copy& c : p.copies) work.in_step &= !m_.type(c.to).is_simd_matrix();
   if (work.loops == 0 || !work.in_step) return 1;
   // A quarter of the registers for what the loop carries, or half of them where they are few; the
   // others for what it computes.

@@ -235,6 +235,7 @@ void Body::forget_checks(size_t since) {
 }
 
 V Body::element(const V& base, DType dtype, const V& index) {
+  if (index.text == "0") return base;
   return e_.emit(Elem::Ptr, index.lanes,
                  concat("getelementptr ", llvm_type(storage_elem(dtype), 1), ", ", base.typed(),
                         ", ", index.typed()));

@@ -5,7 +5,6 @@
 #include <algorithm>
 
 #include "codegen/cpu/expr.h"
-#include "codegen/cpu/homes.h"
 #include "codegen/cpu/table.h"
 
 namespace enigma::cpu {
@@ -16,11 +15,12 @@ constexpr uint32_t kNoPhase = UINT32_MAX;
 class Planner {
  public:
   Planner(const Verified& kernel, const GroupShape& shape, const std::vector<LaneForm>& forms,
-          uint32_t scratch)
+          const Homes& homes, uint32_t scratch)
       : m_(kernel.module()),
         uniformity_(kernel.uniformity()),
         shape_(shape),
         forms_(forms),
+        homes_(homes),
         made_in_(m_.values.size(), kNoPhase),
         needed_in_(m_.values.size(), kNoPhase),
         cost_(m_.values.size(), -1) {
@@ -140,6 +140,8 @@ class Planner {
   }
   // `from` becomes `to` when the open phase ends.
   void hand_over(ValueId from, ValueId to) {
+    bool matrix = m_.type(to).is_simd_matrix();
+    if (matrix && homes_.of[from.index] == homes_.of[to.index]) return;
     if (plan_.slots[to.index].kind) {
       open().copies.push_back({from, to});
     } else {
@@ -301,6 +303,7 @@ class Planner {
   const Uniformity& uniformity_;
   const GroupShape& shape_;
   const std::vector<LaneForm>& forms_;
+  const Homes& homes_;
   Plan plan_;
   std::vector<uint32_t> made_in_;    // by value: the phase that computes it
   std::vector<uint32_t> needed_in_;  // by value: the last phase that was found to import it
@@ -313,8 +316,8 @@ class Planner {
 }  // namespace
 
 Plan plan_phases(const Verified& kernel, const GroupShape& shape,
-                 const std::vector<LaneForm>& forms, uint32_t scratch_begin) {
-  return Planner(kernel, shape, forms, scratch_begin).run();
+                 const std::vector<LaneForm>& forms, const Homes& homes, uint32_t scratch_begin) {
+  return Planner(kernel, shape, forms, homes, scratch_begin).run();
 }
 
 }  // namespace enigma::cpu

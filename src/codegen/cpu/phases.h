@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "codegen/cpu/homes.h"
 #include "codegen/cpu/lanes.h"
 #include "ir/verify.h"
 
@@ -54,8 +55,9 @@ struct Plan {
   uint32_t scratch_end = 0;
 };
 
-/// `scratch_begin` is the first free byte of scratch.
+/// `scratch_begin` is the first free byte of scratch. A matrix that stays in its home is not
+/// copied.
 Plan plan_phases(const Verified& kernel, const GroupShape& shape,
-                 const std::vector<LaneForm>& forms, uint32_t scratch_begin);
+                 const std::vector<LaneForm>& forms, const Homes& homes, uint32_t scratch_begin);
 
 }  // namespace enigma::cpu

@@ -50,9 +50,7 @@ V Body::home(ValueId v) {
   ValueId owner = homes_.of[v.index];
   const auto& offset = home_at_[owner.index];
   if (!offset) return stack_memory(concat("%matrix", owner.index));
-  V first = e_.convert("zext", simd_, Elem::I64) * e_.i64(plan_.homes_bytes);
-  V at = first + (plan_.homes + *offset);
-  return e_.emit(Elem::Ptr, 1, concat("getelementptr i8, ptr %scratch, ", at.typed()));
+  return e_.emit(Elem::Ptr, 1, concat("getelementptr i8, ", own_homes_.typed(), ", i64 ", *offset));
 }
 
 V Body::eight(const V& pointer) {
