@@ -1543,6 +1543,9 @@ def fragment_values(fragment: Fragment, form: tuple[Any, ...]) -> list[IRValue]:
 def fragment_of(values: Sequence[IRValue], form: tuple[Any, ...]) -> Fragment:
     """The fragment of a form that has these vectors."""
 
+def name_fragment(fragment: Fragment, name: str) -> None:
+    """Gives its vectors the Python name, with a number each."""
+
 def atomic_load(buf: TracingTensor, index: IRValue | int | tuple[IRValue | int, ...], order: str = 'relaxed', memory_order: str | None = None) -> IRValue:
     """
     the value, read atomically

@@ -221,3 +221,13 @@ def test_register_tensors_meet_fragments():
     np.testing.assert_array_equal(out[:, 1], out[:, 0])
     np.testing.assert_array_equal(out[:, 2], cube.reshape(N, 8))
     assert (out[:, 3] == 2.5).all()
+
+
+def test_fragments_have_their_python_names():
+    def body(x, y, turns, tid):
+        row = x[tid, 0, None].load()
+        squares = row * row
+        y[tid, 0, None] = squares + row * squares
+
+    source = compiled(body, rows("A", 0), rows("B", 1)).metal_source
+    assert "const float4 squares_1 = row_1 * row_1;" in source
