@@ -224,10 +224,16 @@ def test_register_tensors_meet_fragments():
 
 
 def test_fragments_have_their_python_names():
-    def body(x, y, turns, tid):
-        row = x[tid, 0, None].load()
-        squares = row * row
-        y[tid, 0, None] = squares + row * squares
+    @enigma.jit
+    def launch(a: enigma.Tensor, b: enigma.Tensor):
+        @enigma.kernel
+        def kernel(x, y):
+            tid = enigma.thread_position_in_grid
+            row = x[tid, 0, None].load()
+            squares = row * row
+            y[tid, 0, None] = squares + row * squares
 
-    source = compiled(body, rows("A", 0), rows("B", 1)).metal_source
+        kernel(a, b).launch(grid=N, block=32)
+
+    source = enigma.compile(launch, rows("A", 0), rows("B", 1)).metal_source
     assert "const float4 squares_1 = row_1 * row_1;" in source
