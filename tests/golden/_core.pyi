@@ -1419,15 +1419,22 @@ def make_identity_tensor(shape: int | tuple[Any, ...] | SymInt) -> Tensor:
     sliced as the tensor of data is.
     """
 
-def local_tile(tensor: Tensor, tiler: Layout | int | tuple[Any, ...] | None, coord: IRValue | int | None | slice | tuple[Any, ...]) -> Tensor:
+def local_tile(tensor: Tensor, tiler: Layout | int | tuple[Any, ...] | None, coord: IRValue | int | None | slice | tuple[Any, ...], proj: tuple[int | None, ...] | None = None) -> Tensor:
     """
-    The tile at a coordinate among the tiles; with None in it, its modes follow those of the tile.
+    The tile at a coordinate among the tiles; with None in it, its modes follow those of the
+    tile.
+
+    `proj` has None for each mode of the tiler and the coordinate that this tensor does not have: of
+    one tile of (m, n, k) a matrix of (m, k) has the projection (1, None, 1).
     """
 
-def local_partition(tensor: Tensor, threads: Layout, index: IRValue | int) -> Tensor:
+def local_partition(tensor: Tensor, threads: Layout, index: IRValue | int, proj: tuple[int | None, ...] | None = None) -> Tensor:
     """
-    The elements of one of the threads that a layout numbers: those at its place in each tile of
-    the layout's shape.
+    The elements of one of the threads that a layout numbers: those at its place in each tile
+    of the layout's shape.
+
+    `proj` has None for each mode of the threads whose threads share elements: of threads (16, 16) the
+    projection (1, None) deals out the first mode to 16 of them.
     """
 
 class Fragment:
@@ -1535,6 +1542,9 @@ def fragment_values(fragment: Fragment, form: tuple[Any, ...]) -> list[IRValue]:
 
 def fragment_of(values: Sequence[IRValue], form: tuple[Any, ...]) -> Fragment:
     """The fragment of a form that has these vectors."""
+
+def name_fragment(fragment: Fragment, name: str) -> None:
+    """Gives its vectors the Python name, with a number each."""
 
 def atomic_load(buf: TracingTensor, index: IRValue | int | tuple[IRValue | int, ...], order: str = 'relaxed', memory_order: str | None = None) -> IRValue:
     """
