@@ -17,6 +17,7 @@ NB_MODULE(_core, m) {
   enigma::bind_tensors(m);
   enigma::bind_sym_int(m);
   enigma::bind_views(m);
+  enigma::bind_tiles(m);
   enigma::bind_fragments(m);
   enigma::bind_atomics(m);
   enigma::bind_pipeline(m);
