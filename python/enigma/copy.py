@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import operator
 from collections.abc import Callable
@@ -41,9 +42,10 @@ def copy(
 
     ``mask_fn(i)`` gives whether element i is copied; where it is not, the source is not read and
     the destination stays as it is. ``coalesced_width`` 2 or 4 moves that many elements per turn,
-    and the rest of a count that is no multiple one by one. A turn without a mask is one access of
-    a vector wherever offset and layout prove that the elements are aligned: ``group * 256`` does
-    as an offset, a scalar parameter does not. Values are converted to the type of the destination.
+    and the rest of a count that is no multiple one by one. A turn is one access of a vector
+    wherever offset and layout prove that the elements are aligned, and the mask holds for all of
+    them: ``group * 256`` does as an offset, a scalar parameter does not. Values are converted to
+    the type of the destination.
 
     Of a tensor with a layout the offsets count elements in the order of their coordinates, the
     first mode fastest. A register tensor as either side is copied by each thread for itself,
@@ -70,27 +72,32 @@ def copy(
     src_offset = _offset("src", src, src_offset, count)
     dst_offset = _offset("dst", dst, dst_offset, count)
 
-    def move(i: Any) -> None:
+    def move(i: Any, wanted: Any = None) -> None:
         if mask_fn is None:
             dst[_sum(dst_offset, i)] = src[_sum(src_offset, i)]
             return
-        wanted = mask_fn(_core.i32(i))
-        traced = isinstance(wanted, _core.IRValue) and wanted.dtype == _core.b1
-        if not traced and not isinstance(wanted, (bool, np.bool_)):
-            raise error(
-                "copy: mask_fn(i) gives whether element i is copied, a condition such as i < n, "
-                f"not {wanted!r}"
-            )
-        with if_(wanted):
+        with if_(_condition(mask_fn, i) if wanted is None else wanted):
             dst[_sum(dst_offset, i)] = src[_sum(src_offset, i)]
 
     def move_row(i: Any) -> None:
+        elements = [_sum(i, k) for k in range(coalesced_width)]
+        to, source = _sum(dst_offset, i), _sum(src_offset, i)
+        wanted: list[Any] = [None] * coalesced_width
         if mask_fn is None and coalesced_width > 1:
-            to, source = _sum(dst_offset, i), _sum(src_offset, i)
             if _copy_row(dst, to, src, source, coalesced_width):
                 return
-        for k in range(coalesced_width):
-            move(_sum(i, k))
+        elif coalesced_width > 1 and _is_memory(src) and _is_memory(dst):
+            wanted = [_condition(mask_fn, e) for e in elements]
+            if _core.copies_vectors(dst, to, src, source, coalesced_width):
+                with if_(functools.reduce(operator.and_, wanted)) as (then, otherwise):
+                    with then:
+                        _core.copy_row(dst, to, src, source, coalesced_width)
+                    with otherwise:
+                        for element, one in zip(elements, wanted, strict=True):
+                            move(element, one)
+                return
+        for element, one in zip(elements, wanted, strict=True):
+            move(element, one)
 
     tail = count % coalesced_width
     if isinstance(src, RegisterTensor) or isinstance(dst, RegisterTensor):
@@ -118,6 +125,22 @@ def copy(
     elif tail:
         for i in range(count - tail, count):
             move(i)
+
+
+def _is_memory(x: Memory) -> bool:
+    return not isinstance(x, RegisterTensor)
+
+
+def _condition(mask_fn: Callable[[_core.IRValue], Any], i: Any) -> Any:
+    """Whether an element is copied."""
+    wanted = mask_fn(_core.i32(i))
+    traced = isinstance(wanted, _core.IRValue) and wanted.dtype == _core.b1
+    if not traced and not isinstance(wanted, (bool, np.bool_)):
+        raise error(
+            "copy: mask_fn(i) gives whether element i is copied, a condition such as i < n, "
+            f"not {wanted!r}"
+        )
+    return wanted
 
 
 def _copy_row(dst: Memory, to: Any, src: Memory, source: Any, count: int) -> bool:
