@@ -72,32 +72,36 @@ def copy(
     src_offset = _offset("src", src, src_offset, count)
     dst_offset = _offset("dst", dst, dst_offset, count)
 
-    def move(i: Any, wanted: Any = None) -> None:
+    def move(elements: list[Any]) -> None:
+        """Copies elements one by one, each where its mask holds."""
         if mask_fn is None:
-            dst[_sum(dst_offset, i)] = src[_sum(src_offset, i)]
+            for i in elements:
+                dst[_sum(dst_offset, i)] = src[_sum(src_offset, i)]
             return
-        with if_(_condition(mask_fn, i) if wanted is None else wanted):
-            dst[_sum(dst_offset, i)] = src[_sum(src_offset, i)]
+        for i, wanted in [(i, _condition(mask_fn, i)) for i in elements]:
+            with if_(wanted):
+                dst[_sum(dst_offset, i)] = src[_sum(src_offset, i)]
 
     def move_row(i: Any) -> None:
-        elements = [_sum(i, k) for k in range(coalesced_width)]
+        """Copies as many elements as a turn has, as vectors where that can be."""
         to, source = _sum(dst_offset, i), _sum(src_offset, i)
-        wanted: list[Any] = [None] * coalesced_width
-        if mask_fn is None and coalesced_width > 1:
-            if _copy_row(dst, to, src, source, coalesced_width):
-                return
-        elif coalesced_width > 1 and _is_memory(src) and _is_memory(dst):
+        row: tuple[Any, ...] = (dst, to, src, source, coalesced_width)
+        elements = [_sum(i, k) for k in range(coalesced_width)]
+        registers = isinstance(src, RegisterTensor) or isinstance(dst, RegisterTensor)
+        if coalesced_width == 1:
+            move(elements)
+        elif mask_fn is None:
+            if not _copy_row(*row):
+                move(elements)
+        elif registers or not _core.copies_vectors(*row):
+            move(elements)
+        else:
             wanted = [_condition(mask_fn, e) for e in elements]
-            if _core.copies_vectors(dst, to, src, source, coalesced_width):
-                with if_(functools.reduce(operator.and_, wanted)) as (then, otherwise):
-                    with then:
-                        _core.copy_row(dst, to, src, source, coalesced_width)
-                    with otherwise:
-                        for element, one in zip(elements, wanted, strict=True):
-                            move(element, one)
-                return
-        for element, one in zip(elements, wanted, strict=True):
-            move(element, one)
+            with if_(functools.reduce(operator.and_, wanted)) as (then, otherwise):
+                with then:
+                    _core.copy_row(*row)
+                with otherwise:
+                    move(elements)
 
     tail = count % coalesced_width
     if isinstance(src, RegisterTensor) or isinstance(dst, RegisterTensor):
@@ -108,8 +112,7 @@ def copy(
             )
         for i in range(0, count - tail, coalesced_width):
             move_row(i)
-        for i in range(count - tail, count):
-            move(i)
+        move(list(range(count - tail, count)))
         return
 
     start, step = (_thread(), _threads()) if cooperative else (0, 1)
@@ -121,14 +124,9 @@ def copy(
     if tail and cooperative:
         thread = _thread()
         with if_(thread < tail):
-            move(thread + (count - tail))
-    elif tail:
-        for i in range(count - tail, count):
-            move(i)
-
-
-def _is_memory(x: Memory) -> bool:
-    return not isinstance(x, RegisterTensor)
+            move([thread + (count - tail)])
+    else:
+        move(list(range(count - tail, count)))
 
 
 def _condition(mask_fn: Callable[[_core.IRValue], Any], i: Any) -> Any:
