@@ -209,7 +209,6 @@ class Body {
   Place place_run(ValueId memory, ValueId index, const Mask& mask, InstId at);
   Place place_each(ValueId memory, ValueId index, const Mask& mask, InstId at);
   void load(InstId id, const Mask& mask);
-  void load_if(InstId id, const Mask& mask);
   V load_from(const Place& p, DType dtype, const Mask& mask);
   void read_ahead(InstId load, DType dtype, const Place& place, const Mask& mask);
   void store(InstId id, const Mask& mask);
@@ -241,6 +240,11 @@ class Body {
   void for_each_lane(const Mask& mask, const std::vector<V>& xs,
                      const std::function<void(const V& lane, const std::vector<V>& x)>& body);
   V lane_of(const V& x, const V& lane);
+
+  // ---- load_if.cpp ----
+  void load_if(InstId id, const Mask& mask);
+  V load_part(InstId id, const Mask& mask);
+  V load_active(InstId id, const Mask& mask);
 
   // ---- simd_matrix.cpp ----
   void simd_matrix(InstId id, const Mask& mask);

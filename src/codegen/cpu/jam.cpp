@@ -138,6 +138,7 @@ void Body::instruction(InstId id, const Mask& mask) {
   const Instruction& inst = m_[id];
   if (same_for_all(inst)) return once([&] { write_instruction(id, mask); });
   if (inst.op == Op::Load) return load(id, mask);
+  if (inst.op == Op::LoadIf) return load_if(id, mask);
   if (inst.op == Op::Store) return store(id, mask);
   if (inst.op == Op::If && group_uniform(inst.operands[0])) return branch(id, mask);
   if (inst.op == Op::For) {
