@@ -253,7 +253,7 @@ class Body {
   void load_matrix(InstId id, const Mask& mask);
   void store_matrix(InstId id, const Mask& mask);
   V home(ValueId v);
-  V eight(const V& pointer);
+  V floats(const V& pointer, int lanes);
   std::array<V, 2> halves(const V& home);
   void put_halves(const V& home, const std::array<V, 2>& xs);
   void hand_on(std::span<const ValueId> from, std::span<const ValueId> to);
@@ -270,6 +270,7 @@ class Body {
   std::vector<V> sums_of(const Panel& panel);
   std::vector<V> add_products(const Panel& panel, const std::vector<V>& sums);
   void keep_sums(const Panel& panel, const std::vector<V>& sums);
+  bool side_by_side(const Panel& panel) const;
   bool awaits_product(const Instruction& inst) const;
   bool accumulates(const Instruction& loop) const;
   void loop_accumulating(InstId id);
