@@ -4,14 +4,35 @@ import gc
 import os
 import resource
 import sys
+from collections.abc import Callable
 
 import numpy as np
 
 import enigma
-from benchmarks.measure import vector_add
+from benchmarks.measure import from_text, vector_add
 from benchmarks.table import Table
 
 CYCLES, DISPATCHES = 10_000, 10_000_000
+TINY = (32, 1, 1)
+
+ADD_ONE = """
+@enigma.jit
+def {name}(mA: enigma.Tensor, mB: enigma.Tensor):
+    thr = enigma.make_ordered_layout((4, 8), order=(1, 0))
+    val = enigma.make_ordered_layout((1, 4), order=(1, 0))
+    tiler, tv = enigma.make_layout_tv(thr, val)
+    gA = enigma.tensor_zipped_divide(mA, tiler)
+    gB = enigma.tensor_zipped_divide(mB, tiler)
+
+    @enigma.kernel
+    def add_one(blkA, blkB, tv):
+        thread = enigma.thread_position_in_grid
+        a = enigma.tensor_composition(blkA, tv, tiler)[(thread, None)]
+        b = enigma.tensor_composition(blkB, tv, tiler)[(thread, None)]
+        b.store(a.load() + 1.0)
+
+    add_one.launch(grid=..., block=...)
+"""
 
 
 def resident() -> float:
@@ -23,30 +44,68 @@ def resident() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 
 
-def run(table: Table) -> None:
-    table.begin("Memory")
+def growth(cycle: Callable[[int], object], warm: int, cycles: int) -> float:
+    """MiB by which the process grows from cycle `warm` on."""
+    for k in range(warm):
+        cycle(k)
+    before = resident()
+    for k in range(warm, warm + cycles):
+        cycle(k)
+    return max(0.0, resident() - before)
+
+
+def kernels() -> Callable[[int], None]:
+    """Compiles, runs and drops a kernel."""
     runtime = enigma.CpuRuntime(threads=1)
     x, out = np.ones((2, 32), np.float32)
 
     def cycle(k: int) -> None:
+        out.fill(0)
         compiled = enigma.compile(vector_add(f"vadd{k % 20}"))
-        compiled(x, x, out, grid=32, threads=32, runtime=runtime)
+        compiled(x, x, out, grid=TINY, threads=TINY, runtime=runtime)
+        assert (out == 2).all()
 
-    for k in range(200):
-        cycle(k)
-    before = resident()
-    for k in range(CYCLES):
-        cycle(k)
-    grown = max(0.0, resident() - before)
-    table.at_most(f"growth by {CYCLES} kernels compiled, run, dropped", grown, "MiB", 10)
+    return cycle
 
+
+def jit_functions() -> Callable[[int], None]:
+    """Compiles, runs and drops a jit function."""
+    runtime = enigma.CpuRuntime(threads=1)
+    x, out = np.ones((2, 4, 32), np.float32)
+    layout = enigma.Layout((4, 32), (32, 1))
+    tensors = [enigma.Tensor(name, k, "float", layout) for k, name in enumerate("AB")]
+
+    def cycle(k: int) -> None:
+        out.fill(0)
+        name = f"add_one{k % 20}"
+        compiled = enigma.compile(from_text(ADD_ONE.format(name=name), name), *tensors)
+        compiled(x, out, runtime=runtime)
+        assert (out == 2).all()
+
+    return cycle
+
+
+def growth_of_dispatches(warm: int, dispatches: int) -> tuple[float, float]:
+    """MiB, for prepared dispatches of a kernel and of a jit function."""
+    runtime = enigma.CpuRuntime(threads=1)
+    x = np.ones(32, np.float32)
     compiled = enigma.compile(vector_add())
     with runtime.prepare(compiled, inputs=[x, x], output_size=x.nbytes) as prepared:
-        tiny = (32, 1, 1)
-        for _ in range(1000):
-            prepared.dispatch(tiny, tiny)
-        before = resident()
-        for _ in range(DISPATCHES):
-            prepared.dispatch(tiny, tiny)
-        grown = max(0.0, resident() - before)
-    table.at_most(f"growth by {DISPATCHES} dispatches", grown, "MiB", 10)
+        kernel = growth(lambda _: prepared.dispatch(TINY, TINY), warm, dispatches)
+    y = np.ones((4, 32), np.float32)
+    tensors = [
+        enigma.Tensor(name, k, "float", enigma.Layout((4, 32))) for k, name in enumerate("AB")
+    ]
+    compiled = enigma.compile(from_text(ADD_ONE.format(name="add_one"), "add_one"), *tensors)
+    with runtime.prepare(compiled, inputs=[y], output_size=y.nbytes) as prepared:
+        jit = growth(lambda _: prepared.dispatch(compiled.grid, compiled.block), warm, dispatches)
+    return kernel, jit
+
+
+def run(table: Table) -> None:
+    table.begin("Memory")
+    for what, cycle in (("kernels", kernels()), ("jit functions", jit_functions())):
+        grown = growth(cycle, 200, CYCLES)
+        table.at_most(f"growth by {CYCLES} {what} compiled, run, dropped", grown, "MiB", 10)
+    kernel, jit = growth_of_dispatches(1000, DISPATCHES // 2)
+    table.at_most(f"growth by {DISPATCHES} dispatches of both", kernel + jit, "MiB", 10)

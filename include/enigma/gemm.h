@@ -31,10 +31,11 @@ struct Gemm {
 /// The whole threadgroup shares the work; all its threads must get here together, and a barrier
 /// stands between this and what other threads write to the tiles before, or read of c afterwards.
 ///
-/// Where Metal has SIMD-group matrices of these types, and c is of the type that is accumulated,
-/// they do the multiples of 8 of m, n and k, and the threads, one element at a time, the rest. Then
-/// every threadgroup has to have a multiple of 32 threads. `simd_matrices` is false where they are
-/// not to be used; where it is true, Error says why they cannot be.
+/// Where Metal has SIMD-group matrices of these types they do the multiples of 8 of m, n and k, and
+/// the threads, one element at a time, the rest. Then every threadgroup has to have a multiple of
+/// 32 threads. A c of floats of another type than is accumulated takes threadgroup memory besides,
+/// of at most 32 matrices, and without that much left goes by elements. `simd_matrices` is false
+/// where they are not to be used; where it is true, Error says why they cannot be.
 void gemm(Builder& b, const Gemm& g, const Tile& c,
           std::optional<bool> simd_matrices = std::nullopt);
 

@@ -110,8 +110,9 @@ View composition(const View& v, const Tiler& tiler);
 View slice(Builder* b, const View& v, const Coordinate& coord);
 
 /// The elements of thread `index` of a layout of threads: those at its place in each tile of the
-/// layout's shape.
-View partition(Builder* b, const View& v, const Layout& threads, const Index& index);
+/// layout's shape. `keep` names the modes of the threads that tell them apart, where not all do.
+View partition(Builder* b, const View& v, const Layout& threads, const Index& index,
+               const std::vector<bool>& keep = {});
 
 /// `count` elements of memory that follow each other, from an index on.
 View make_row(const Builder& b, std::string name, ValueId first, int64_t count);

@@ -10,9 +10,9 @@ __all__ = ["gemm"]
 
 
 def gemm(
-    A: _core.TracingTensor,
-    B: _core.TracingTensor,
-    C: _core.TracingTensor | RegisterTensor,
+    A: _core.TracingTensor | _core.Tensor,
+    B: _core.TracingTensor | _core.Tensor,
+    C: _core.TracingTensor | _core.Tensor | RegisterTensor,
     *,
     M: int,
     N: int,
@@ -25,8 +25,9 @@ def gemm(
     """C += A @ B, where A has M x K elements, B has K x N and C has M x N, of any of those sizes.
 
     The tiles lie in device or threadgroup memory, row after row, or are the first rows and columns
-    of memory with two dimensions. With ``transpose_A`` A lies there as K x M, with ``transpose_B``
-    B as N x K. Products are added in ``accum_dtype``, and what C held is where they begin.
+    of memory with two dimensions, or of a tensor of a layout such as (32,32):(pitch,1). With
+    ``transpose_A`` A lies there as K x M, with ``transpose_B`` B as N x K. Products are added in
+    ``accum_dtype``, and what C held is where they begin.
 
     The whole threadgroup shares the work, so all its threads must get here together; a barrier
     stands before it, after which the tiles are there, and another before C is read::
@@ -38,9 +39,10 @@ def gemm(
         enigma.barrier()
 
     SIMD-group matrices do multiples of 8 of the sizes where Metal has them for these types (A and B
-    float, half or bfloat, accumulated in their type or in float, and C of the type that is
-    accumulated), and the threads do the rest. They need a multiple of 32 threads in every
-    threadgroup; ``use_simdgroup=False`` does without, and ``True`` insists.
+    float, half or bfloat, accumulated in their type or in float), and the threads do the rest. They
+    need a multiple of 32 threads in every threadgroup; ``use_simdgroup=False`` does without, and
+    ``True`` insists. Where C is half or bfloat and sums are float, each SIMD-group that has work
+    takes 256 bytes of threadgroup memory besides, to convert them.
 
     With a register tensor of shape (M, N) for C each thread computes all of its own product.
 

@@ -27,6 +27,7 @@ void bind_values(nb::module_& m);
 void bind_tensors(nb::module_& m);
 void bind_sizes(nb::module_& m);
 void bind_views(nb::module_& m);
+void bind_tiles(nb::module_& m);
 void bind_fragments(nb::module_& m);
 void bind_atomics(nb::module_& m);
 void bind_simd_matrices(nb::module_& m);

@@ -386,9 +386,11 @@ const Layout& layout_in(nb::handle x, const char* what) {
     throw Error(std::string(what) + " must be a Layout without a swizzle, but is " +
                 str(*as_swizzled(x)) + "; use its .layout");
   bool tuple = PyTuple_Check(x.ptr()) || PyLong_Check(x.ptr());
-  throw Error(
-      std::string(what) + " must be a Layout, but is " + describe(x) +
-      (tuple ? "; write enigma.make_layout(" + nb::cast<std::string>(nb::repr(x)) + ")" : ""));
+  bool has_layout = attribute(x, "layout").is_valid();  // a tensor
+  throw Error(std::string(what) + " must be a Layout, but is " + describe(x) +
+              (tuple ? "; write enigma.make_layout(" + nb::cast<std::string>(nb::repr(x)) + ")"
+               : has_layout ? "; use its .layout"
+                            : ""));
 }
 
 Layout mode_of(const Layout& l, nb::handle mode) {

@@ -3,6 +3,12 @@
 
 NB_MODULE(_core, m) {
   m.doc() = "Enigma's C++ core: tracing, compiling and running kernels.";
+#ifdef NDEBUG
+  // Callbacks that other packages (jax, hypothesis) leave in the garbage collector keep objects
+  // past the interpreter's end. The builds of our tests report those; users would take them for
+  // faults.
+  nb::set_leak_warnings(false);
+#endif
   enigma::bind_errors(m);
   enigma::bind_types(m);
   enigma::bind_layouts(m);
@@ -11,6 +17,7 @@ NB_MODULE(_core, m) {
   enigma::bind_tensors(m);
   enigma::bind_sizes(m);
   enigma::bind_views(m);
+  enigma::bind_tiles(m);
   enigma::bind_fragments(m);
   enigma::bind_atomics(m);
   enigma::bind_pipeline(m);

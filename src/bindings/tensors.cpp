@@ -94,6 +94,25 @@ Operand placed(Trace& trace, const TracingTensor& t, int64_t known, std::optiona
   return known ? plus(*sum, Literal(known)) : *sum;
 }
 
+/// A value that is a sum with a number: what the number is added to, and the number.
+std::pair<ValueId, int64_t> apart(const Module& m, ValueId v) {
+  const Instruction* def = m.def(v);
+  if (!def || def->op != Op::AddI) return {v, 0};
+  const Instruction* last = m.def(def->operands[1]);
+  if (!last || last->op != Op::Constant || last->attr > INT32_MAX) return {v, 0};
+  return {def->operands[0], static_cast<int64_t>(last->attr)};
+}
+
+/// Whether all traced indices have 32 bits, in which sums may be taken in any order.
+bool in_32_bits(nb::handle index) {
+  for (nb::handle x : index) {
+    if (nb::isinstance<IRValue>(x) && info(nb::inst_ptr<IRValue>(x)->type.dtype).bits != 32) {
+      return false;
+    }
+  }
+  return true;
+}
+
 }  // namespace
 
 Operand linear_index(Trace& trace, const TracingTensor& t, nb::handle index) {
@@ -107,7 +126,9 @@ Operand linear_index(Trace& trace, const TracingTensor& t, nb::handle index) {
                     (t.shape.size() == 1 ? "" : "s") + ", but is indexed by " +
                     std::to_string(rank));
   }
-  // The known part is one number; each traced index adds its product with the stride.
+  // Each traced index adds its product with the stride. The known part is one number, and comes
+  // last: indices of elements near each other then differ by nothing else.
+  const bool any_order = in_32_bits(index);
   int64_t known = 0, stride = elements(t);
   std::optional<Operand> sum;
   for (size_t k = 0; k < rank; ++k) {
@@ -119,6 +140,11 @@ Operand linear_index(Trace& trace, const TracingTensor& t, nb::handle index) {
       continue;
     }
     Operand term = *i.traced;
+    if (any_order) {
+      const auto [value, more] = apart(trace.builder.module(), std::get<ValueId>(term));
+      term = value;
+      known += more * stride;
+    }
     DType type = trace.builder.type(std::get<ValueId>(term)).dtype;
     if (info(type).bits < 32) {  // the product would wrap
       term = trace.builder.cast(term, is_signed(type) ? DType::I32 : DType::U32);

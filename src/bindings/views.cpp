@@ -1,21 +1,14 @@
-// Tensor: memory through a layout. Slices, elements, tiles, and what a jit function makes of them.
+// Tensor: memory through a layout. Its slices and elements.
+#include "views.h"
+
 #include "enigma/limits.h"
 #include "layouts.h"
 #include "sizes.h"
-#include "trace.h"
 
 namespace enigma {
 namespace {
 
 constexpr int64_t kMaxFragment = 1024;  // values of one load: more than registers hold
-
-#define COORD "IRValue | int | None | slice | tuple[typing.Any, ...]"
-
-/// The trace that the values of a coordinate belong to; null where all is known.
-struct Coord {
-  Coordinate coord = Coordinate::blank();
-  Trace* trace = nullptr;
-};
 
 void fill(Coord& out, nb::handle x, const char* what) {
   if (PyTuple_Check(x.ptr()) || PyList_Check(x.ptr())) {
@@ -55,6 +48,8 @@ void fill(Coord& out, nb::handle x, const char* what) {
               describe(x));
 }
 
+}  // namespace
+
 Coord coordinate_in(nb::handle x, const char* what) {
   Coord out;
   fill(out, x, what);
@@ -63,13 +58,24 @@ Coord coordinate_in(nb::handle x, const char* what) {
 
 Tensor with_view(const Tensor& t, View view) { return {t.storage, std::move(view), t.trace}; }
 
-/// Error unless the values in a tensor's origin are of this trace.
 void check_alive(const Tensor& t, const Trace* trace) {
   if (!t.trace || t.trace.get() == trace) return;
   throw Error("a tensor that was sliced in kernel '" + t.trace->kernel + "' is used " +
               (trace ? "in kernel '" + trace->kernel + "'" : "outside of it") +
               "; slice the whole tensor there");
 }
+
+Tensor sliced(const Tensor& t, const Coord& c) {
+  if (c.trace) {
+    check_alive(t, c.trace);
+    c.trace->use(t);
+  }
+  Tensor out = with_view(t, slice(c.trace ? &c.trace->builder : nullptr, t.view, c.coord));
+  if (c.trace) out.trace = c.trace->shared_from_this();
+  return out;
+}
+
+namespace {
 
 /// Nested as a layout, with what `f` makes of each of its leaves.
 template <class F>
@@ -86,16 +92,6 @@ nb::object shape_object(const View& v) {
 
 nb::object stride_object(const View& v) {
   return nested_leaves(v.layout().root(), [&](const Mode& m) { return stride_of(v, m); });
-}
-
-Tensor sliced(const Tensor& t, const Coord& c) {
-  if (c.trace) {
-    check_alive(t, c.trace);
-    c.trace->use(t);
-  }
-  Tensor out = with_view(t, slice(c.trace ? &c.trace->builder : nullptr, t.view, c.coord));
-  if (c.trace) out.trace = c.trace->shared_from_this();
-  return out;
 }
 
 const Storage& storage(const Tensor& t, const char* what) {
@@ -200,56 +196,6 @@ void set_item(const Tensor& t, nb::handle index, nb::handle value) {
   Trace& trace = Trace::here("writing an element of a tensor");
   c.trace = &trace;
   store_fragment(sliced(t, c), value);
-}
-
-View identity_view(nb::handle shape) {
-  const char* what = "a size of an identity tensor";
-  if (has_symbols(shape)) return make_identity_view(sizes_in(shape, what));
-  return make_identity_view(int_tuple(shape, "the shape of a tensor"));
-}
-
-Tensor local_tile(const Tensor& t, nb::handle shape, nb::handle coord) {
-  Tiler by = tiler(shape, "the tile of local_tile");
-  Coord rest = coordinate_in(coord, "local_tile");
-  Coord c;
-  c.trace = rest.trace;
-  c.coord.open();
-  const auto* modes = std::get_if<std::vector<Tiler>>(&by.value);
-  if (modes) c.coord.open();
-  for (size_t k = 0; k < (modes ? modes->size() : 1); ++k) c.coord.push_none();
-  if (modes) c.coord.close();
-  c.coord.push(rest.coord.root());
-  c.coord.close();
-  return sliced(with_view(t, zipped_divide(t.view, by)), c);
-}
-
-Tensor local_partition(const Tensor& t, const Layout& threads, nb::handle index) {
-  Coord c = coordinate_in(index, "local_partition");
-  if (c.coord.is_tuple() || c.coord.is_none()) {
-    throw Error("local_partition takes the number of a thread, an int or a traced integer, not " +
-                describe(index));
-  }
-  if (c.trace) {
-    check_alive(t, c.trace);
-    c.trace->use(t);
-  }
-  Tensor out = with_view(
-      t, partition(c.trace ? &c.trace->builder : nullptr, t.view, threads, c.coord.leaves()[0]));
-  if (c.trace) out.trace = c.trace->shared_from_this();
-  return out;
-}
-
-Tensor composed(const Tensor& t, nb::handle layout, nb::handle tile) {
-  Tiler by = tiler(layout, "the layout of tensor_composition");
-  if (!tile.is_none()) {
-    IntTuple shape = int_tuple(tile, "the tile of tensor_composition");
-    if (!agree(shape, t.view.layout().shape())) {
-      throw Error("tensor_composition: '" + (t.storage ? t.storage->name : "identity") +
-                  "' has the shape " + shape_text(t.view) + ", but the tile is " + str(shape) +
-                  "; compose one tile: tensor[(None, ...), tile's number]");
-    }
-  }
-  return with_view(t, composition(t.view, by));
 }
 
 nb::object layout_object(const Tensor& t) {
@@ -371,9 +317,9 @@ above 30, a base_offset below 0, and a layout whose indices are negative.)");
                 ", layout: Layout | SwizzledLayout | tuple[typing.Any, typing.Any] | None = None, "
                 "base_offset: int = 0) -> None"))
       .def("__getitem__", &get_item, nb::arg("coord").none(),
-           nb::sig("def __getitem__(self, coord: " COORD ", /) -> typing.Any"))
+           nb::sig("def __getitem__(self, coord: " ENIGMA_COORD ", /) -> typing.Any"))
       .def("__setitem__", &set_item, nb::arg("coord").none(), nb::arg("value").none(),
-           nb::sig("def __setitem__(self, coord: " COORD ", value: " ENIGMA_VALUE
+           nb::sig("def __setitem__(self, coord: " ENIGMA_COORD ", value: " ENIGMA_VALUE
                    " | Fragment, /) -> None"))
       .def("load", &load_fragment,
            "All elements, in the order of their coordinates; 0 for those beyond the end of a "
@@ -475,44 +421,6 @@ above 30, a base_offset below 0, and a layout whose indices are negative.)");
       .def("__repr__", &describe_tensor);
 
   refuse_operators(c, [](const Tensor& t, nb::handle) -> nb::object { throw Error(no_value(t)); });
-
-  m.def(
-      "tensor_zipped_divide",
-      [](const Tensor& t, nb::handle by) {
-        return with_view(t, zipped_divide(t.view, tiler(by, "the tiler of a tensor")));
-      },
-      nb::arg("tensor"), nb::arg("tiler").none(),
-      nb::sig("def tensor_zipped_divide(tensor: Tensor, tiler: " ENIGMA_TILER ") -> Tensor"),
-      R"(The tensor as ((tile), (tiles)): zipped_divide of its layout.
-
-Where a tile does not divide the tensor, elements beyond the tensor's end are neither read nor
-written: a load gives 0 for them.)");
-  m.def("tensor_composition", &composed, nb::arg("tensor"), nb::arg("layout").none(),
-        nb::arg("tile").none() = nb::none(),
-        nb::sig("def tensor_composition(tensor: Tensor, layout: " ENIGMA_TILER
-                ", tile: " ENIGMA_INT_TUPLE " | None = None) -> Tensor"),
-        R"(The tensor at the places that a layout gives: composition of its layout with that one.
-
-`tile`, where given, is the shape that the tensor must have. Error where the layout reaches
-beyond the tensor.)");
-  m.def(
-      "make_identity_tensor", [](nb::handle shape) { return Tensor{{}, identity_view(shape), {}}; },
-      nb::arg("shape"),
-      nb::sig("def make_identity_tensor(shape: " ENIGMA_INT_TUPLE " | SymInt) -> Tensor"),
-      "A tensor whose elements are their own coordinates, for predicates: it is divided, composed "
-      "and\nsliced as the tensor of data is.");
-  m.def("local_tile", &local_tile, nb::arg("tensor"), nb::arg("tiler").none(),
-        nb::arg("coord").none(),
-        nb::sig("def local_tile(tensor: Tensor, tiler: " ENIGMA_TILER ", coord: " COORD
-                ") -> Tensor"),
-        "The tile at a coordinate among the tiles; with None in it, its modes follow those of "
-        "the tile.");
-  m.def("local_partition", &local_partition, nb::arg("tensor"), nb::arg("threads"),
-        nb::arg("index").none(),
-        nb::sig("def local_partition(tensor: Tensor, threads: Layout, index: IRValue | int) -> "
-                "Tensor"),
-        "The elements of one of the threads that a layout numbers: those at its place in each "
-        "tile of\nthe layout's shape.");
 }
 
 }  // namespace enigma

@@ -34,20 +34,38 @@ std::vector<Band> bands(int64_t size, int64_t greatest) {
   return out;
 }
 
-class Products {
- public:
-  Products(Builder& b, const Gemm& g) : b_(b), g_(g) {}
-
-  // SIMD-groups take turns with blocks of a few matrices; what is no multiple of 8 is left to
-  // threads that have an element each.
-  void by_matrices(const Tile& c) {
-    const int64_t rows = whole(g_.m), cols = whole(g_.n);
+// How SIMD-group matrices share C: blocks of a few, with which SIMD-groups take turns.
+struct Plan {
+  explicit Plan(const Gemm& g) {
+    const int64_t rows = whole(g.m), cols = whole(g.n);
     // 8 sums are 16 registers of each thread, and what is loaded is used the more often the more
     // there are; but four SIMD-groups, which threadgroups often have, shall all find work.
     constexpr int64_t kCols = 4 * kSide, kEnough = 4;
     const bool few = rows / (2 * kSide) * ((cols + kCols - 1) / kCols) < kEnough;
-    for (const Band& down : bands(rows, few ? kSide : 2 * kSide)) {
-      for (const Band& across : bands(cols, kCols)) blocks(c, down, across);
+    down = bands(rows, few ? kSide : 2 * kSide);
+    across = bands(cols, kCols);
+  }
+  /// The SIMD-groups that find work at most.
+  int64_t simdgroups() const {
+    const int64_t most = down[0].size / down[0].block * (across[0].size / across[0].block);
+    return std::min<int64_t>(most, kMaxThreadsPerThreadgroup / kSimdWidth);
+  }
+  std::vector<Band> down, across;
+};
+
+class Products {
+ public:
+  Products(Builder& b, const Gemm& g) : b_(b), g_(g) {}
+
+  // What is no multiple of 8 is left to threads that have an element each.
+  void by_matrices(const Tile& c, const Plan& plan) {
+    const int64_t rows = whole(g_.m), cols = whole(g_.n);
+    if (b_.type(c.memory).dtype != g_.accumulate) {
+      room_ = b_.threadgroup_alloc(g_.accumulate, plan.simdgroups() * kSide * kSide);
+      b_.set_name(room_, "gemm_sums");
+    }
+    for (const Band& down : plan.down) {
+      for (const Band& across : plan.across) blocks(c, down, across);
     }
     by_elements(c, {0, rows, 0}, {cols, g_.n - cols, 0});
     by_elements(c, {rows, g_.m - rows, 0}, {0, g_.n, 0});
@@ -78,20 +96,37 @@ class Products {
   }
 
  private:
-  // ---- indices: numbers are combined here, so that nothing is emitted for them ----
-  Operand plus(const Operand& x, const Operand& y) { return combine("+", x, y); }
-  Operand times(const Operand& x, int64_t y) { return combine("*", x, y); }
-  Operand combine(std::string_view op, const Operand& x, const Operand& y) {
-    auto number = [](const Operand& z) -> std::optional<int64_t> {
-      const Literal* l = std::get_if<Literal>(&z);
-      return l ? std::optional(std::get<int64_t>(*l)) : std::nullopt;
-    };
-    const bool sum = op == "+";
-    auto a = number(x), b = number(y);
-    if (a && b) return sum ? *a + *b : *a * *b;
-    if (b == (sum ? 0 : 1)) return x;
-    if (a == (sum ? 0 : 1)) return y;
-    return a ? b_.apply(op, {y, x}) : b_.apply(op, {x, y});
+  // ---- indices: numbers are combined here and come last, so that places near each other differ by
+  // ---- a number alone ----
+  struct Parts {
+    Operand traced;  // 0 where nothing is
+    int64_t known;
+  };
+  Parts apart(const Operand& x) const {
+    if (const Literal* l = std::get_if<Literal>(&x)) return {0, std::get<int64_t>(*l)};
+    const ValueId v = std::get<ValueId>(x);
+    const Instruction* def = b_.module().def(v);
+    if (!def || def->op != Op::AddI || info(b_.type(v).dtype).bits < 32) return {x, 0};
+    const Instruction* last = b_.module().def(def->operands[1]);
+    if (!last || last->op != Op::Constant || last->attr > INT32_MAX) return {x, 0};
+    return {def->operands[0], static_cast<int64_t>(last->attr)};
+  }
+  Operand joined(const Operand& traced, int64_t known) {
+    if (!std::holds_alternative<ValueId>(traced)) return known;
+    return known ? b_.apply("+", {traced, known}) : traced;
+  }
+  Operand plus(const Operand& x, const Operand& y) {
+    const Parts a = apart(x), b = apart(y);
+    const bool both =
+        std::holds_alternative<ValueId>(a.traced) && std::holds_alternative<ValueId>(b.traced);
+    const Operand& one = std::holds_alternative<ValueId>(a.traced) ? a.traced : b.traced;
+    return joined(both ? Operand(b_.apply("+", {a.traced, b.traced})) : one, a.known + b.known);
+  }
+  Operand times(const Operand& x, int64_t y) {
+    if (y == 1) return x;
+    const Parts a = apart(x);
+    if (!std::holds_alternative<ValueId>(a.traced)) return a.known * y;
+    return joined(b_.apply("*", {a.traced, y}), a.known * y);
   }
 
   Operand at(const Tile& tile, bool transposed, const Operand& row, const Operand& col) {
@@ -100,6 +135,9 @@ class Products {
   }
   Operand at_a(const Operand& i, const Operand& k) { return at(g_.a, g_.transpose_a, i, k); }
   Operand at_b(const Operand& k, const Operand& j) { return at(g_.b, g_.transpose_b, k, j); }
+  Operand at_c(const Tile& c, const std::pair<Operand, Operand>& place) {
+    return at(c, false, place.first, place.second);
+  }
 
   // ---- elements ----
   ValueId load(const Tile& tile, const Operand& index) {
@@ -119,10 +157,15 @@ class Products {
     const Operand i = one_row ? row : plus(row, b_.apply("//", {each.index, cols}));
     const Operand j = plus(col, one_row ? each.index : b_.apply("%", {each.index, cols}));
     const Operand place = at(c, false, i, j);
-    const Builder::Loop terms = b_.begin_for(k, g_.k, 1, DType::U32, {load(c, place)});
-    ValueId x = load(g_.a, at_a(i, terms.index)), y = load(g_.b, at_b(terms.index, j));
-    b_.store(c.memory, place, b_.end_for({term(x, y, terms.args[0])})[0]);
+    b_.store(c.memory, place, terms(load(c, place), i, j, k));
     b_.end_for();
+  }
+
+  // A sum, and the terms of an element from k on.
+  ValueId terms(ValueId sum, const Operand& i, const Operand& j, int64_t k) {
+    const Builder::Loop loop = b_.begin_for(k, g_.k, 1, DType::U32, {sum});
+    ValueId x = load(g_.a, at_a(i, loop.index)), y = load(g_.b, at_b(loop.index, j));
+    return b_.end_for({term(x, y, loop.args[0])})[0];
   }
 
   // ---- SIMD-group matrices ----
@@ -142,7 +185,8 @@ class Products {
 
   void block(const Tile& c, const Operand& row, int64_t rows, const Operand& col, int64_t cols) {
     const int64_t depth = whole(g_.k);
-    if (depth < g_.k) {
+    const bool direct = !room_;
+    if (direct && depth < g_.k) {
       // Its own lanes add the last terms, so that no other SIMD-group has to be waited for; the
       // lanes themselves wait for the matrices of a gemm before, and those of this one for them.
       const bool local = b_.type(c.memory).space() == AddressSpace::Threadgroup;
@@ -151,11 +195,13 @@ class Products {
       add(c, row, rows, col, cols, depth, b_.query(Op::ThreadIndexInSimdgroup), kSimdWidth);
       b_.barrier(Op::SimdBarrier, flags);
     }
-    std::vector<Operand> places, sums;
+    std::vector<std::pair<Operand, Operand>> places;  // of the matrices' first elements
+    std::vector<Operand> sums;
     for (int64_t i = 0; i < rows; i += kSide) {
       for (int64_t j = 0; j < cols; j += kSide) {
-        places.push_back(at(c, false, plus(row, i), plus(col, j)));
-        sums.emplace_back(b_.simd_matrix_load(c.memory, places.back(), c.pitch));
+        places.emplace_back(plus(row, i), plus(col, j));
+        sums.emplace_back(direct ? b_.simd_matrix_load(c.memory, at_c(c, places.back()), c.pitch)
+                                 : b_.simd_matrix(g_.accumulate, 0.0));
       }
     }
     const Builder::Loop loop = b_.begin_for(0, depth, kSide, DType::U32, sums);
@@ -176,12 +222,36 @@ class Products {
     }
     const std::vector<ValueId> results = b_.end_for(next);
     for (size_t n = 0; n < results.size(); ++n) {
-      b_.simd_matrix_store(results[n], c.memory, places[n], c.pitch);
+      if (direct) {
+        b_.simd_matrix_store(results[n], c.memory, at_c(c, places[n]), c.pitch);
+      } else {
+        add_matrix(results[n], c, places[n].first, places[n].second, depth);
+      }
     }
+  }
+
+  // Metal stores a matrix to memory of its own type alone: to the SIMD-group's room, from where
+  // each lane takes two elements, and adds them, and the terms from k on, to those of c.
+  void add_matrix(ValueId matrix, const Tile& c, const Operand& row, const Operand& col,
+                  int64_t k) {
+    const ValueId lane = b_.query(Op::ThreadIndexInSimdgroup);
+    const Operand begin = times(b_.query(Op::SimdgroupIndexInThreadgroup), kSide * kSide);
+    const Operand i = b_.apply(">>", {lane, 3}), j = plus(col, b_.apply("&", {lane, kSide - 1}));
+    b_.simd_matrix_store(matrix, room_, begin, kSide);
+    b_.barrier(Op::SimdBarrier, kMemThreadgroup);
+    for (int64_t half : {0, 1}) {
+      const Operand y = plus(plus(row, half * kSide / 2), i), place = at(c, false, y, j);
+      const Operand from = plus(plus(begin, half * kSimdWidth), lane);
+      ValueId sum = b_.apply("+", {load(c, place), b_.load(room_, from)});
+      if (k < g_.k) sum = terms(sum, y, j, k);
+      b_.store(c.memory, place, sum);
+    }
+    b_.barrier(Op::SimdBarrier, kMemThreadgroup);
   }
 
   Builder& b_;
   const Gemm& g_;
+  ValueId room_;  // where C is of another type than the sums: a matrix for each SIMD-group
 };
 
 void check(const Builder& b, const Gemm& g) {
@@ -210,9 +280,17 @@ std::string obstacle(const Builder& b, const Gemm& g, const Tile& c) {
                   info(g.accumulate).msl);
   }
   const DType total = b.type(c.memory).dtype;
-  if (total != g.accumulate) {
-    return concat("C of the type that is accumulated; C is ", info(total).msl,
-                  " and accum_dtype is ", info(g.accumulate).msl);
+  if (total == g.accumulate) return "";
+  if (!is_float(total)) {
+    return concat("C of a float type; C is ", info(total).msl, " and accum_dtype is ",
+                  info(g.accumulate).msl);
+  }
+  const int64_t bytes = Plan(g).simdgroups() * kSide * kSide * byte_size(g.accumulate);
+  const auto left_bytes = kThreadgroupBytes - static_cast<int64_t>(threadgroup_bytes(b.module()));
+  if (bytes > left_bytes) {
+    return concat(bytes, " bytes of threadgroup memory, to convert sums of ",
+                  info(g.accumulate).msl, " to the ", info(total).msl, " of C; ", left_bytes,
+                  " are left");
   }
   return "";
 }
@@ -228,7 +306,7 @@ void gemm(Builder& b, const Gemm& g, const Tile& c, std::optional<bool> simd_mat
   if (simd_matrices == true && !why_not.empty()) fail(b, "use_simdgroup=True needs ", why_not);
   Products products(b, g);
   if (why_not.empty() && simd_matrices != false) {
-    products.by_matrices(c);
+    products.by_matrices(c, Plan(g));
   } else {
     products.by_elements(c, {0, g.m, 0}, {0, g.n, 0});
   }

@@ -3,6 +3,7 @@
 #include "enigma/pipeline.h"
 
 #include "enigma/limits.h"
+#include "ir/signature.h"
 #include "support/text.h"
 
 namespace enigma {
@@ -15,16 +16,6 @@ template <class... Ts>
 
 int64_t number(const Literal& slot) { return std::get<int64_t>(slot); }
 
-/// Bytes of the threadgroup memory that the kernel has so far.
-int64_t allocated(const Module& m) {
-  uint64_t bytes = 0;
-  for (InstId i : m[m.body].insts) {
-    if (m[i].op != Op::ThreadgroupAlloc) break;  // they stand first
-    bytes += m[i].attr * static_cast<uint64_t>(byte_size(m.type(m[i].results[0]).dtype));
-  }
-  return static_cast<int64_t>(bytes);
-}
-
 bool is_power_of_two(int64_t n) { return (n & (n - 1)) == 0; }
 
 }  // namespace
@@ -35,7 +26,8 @@ Pipeline::Pipeline(Builder& b, DType dtype, int64_t size, int64_t stages)
     fail(b, "stages is ", stages, ": it must be at least 2, one tile to use and one to fill");
   }
   if (size < 1) fail(b, "size is ", size, ": it must be at least 1");
-  const int64_t bytes = byte_size(dtype), used = allocated(b.module());
+  const int64_t bytes = byte_size(dtype),
+                used = static_cast<int64_t>(threadgroup_bytes(b.module()));
   const int64_t most = (kThreadgroupBytes - used) / bytes;
   if (size > most || stages > most / size) {
     const bool far = size > INT32_MAX || stages > INT32_MAX;

@@ -92,7 +92,7 @@ void check_counts(const View& v, const Layout& l, const Tiler& tiler) {
       check_counts(v, l[k], (*modes)[k]);
     return;
   }
-  const auto leaves = l.leaves();
+  const auto& leaves = l.leaves();
   if (std::holds_alternative<Tiler::Whole>(tiler.value) || leaves.empty()) return;
   if (std::none_of(leaves.begin(), leaves.end() - 1, [](const Mode& m) { return is_endless(m); }))
     return;
@@ -361,14 +361,21 @@ View composition(const View& v, const Tiler& tiler) {
   });
 }
 
-View partition(Builder* b, const View& v, const Layout& threads, const Index& index) {
+View partition(Builder* b, const View& v, const Layout& threads, const Index& index,
+               const std::vector<bool>& keep) {
   if (index.is_known() && (index.known < 0 || index.known >= threads.size())) {
     throw Error(concat("local_partition: the threads ", str(threads), " are numbered from 0 to ",
                        threads.size() - 1, ", and none is ", index.known));
   }
   const Digits digits(b, index, threads.size(), v.wide);
+  const bool by_mode = threads.root().is_tuple();
   Coordinate coord = Coordinate::blank();
-  coord.open().open();
+  IntTuple tile = IntTuple::blank();
+  coord.open();
+  if (by_mode) {
+    coord.open();
+    tile.open();
+  }
   for (size_t k = 0; k < threads.rank(); ++k) {
     Origin at;
     int64_t place = 1;
@@ -380,13 +387,20 @@ View partition(Builder* b, const View& v, const Layout& threads, const Index& in
       if (m.size > 1) add(b, at, digits.at(m.stride.value, m.size), place);
       place *= m.size;
     }
+    if (!keep.empty() && !keep[k]) continue;
     coord.push(at.traced ? Index(at.traced) : Index(at.known));
+    tile.push(place);
   }
+  if (by_mode) {
+    coord.close();
+    tile.close();
+  }
+  const View tiles = zipped_divide(v, Tiler(tile));
+  const Layout rests = tiles.layout()[1];
+  if (rests.root().is_tuple()) coord.open();
+  for (size_t k = 0; k < rests.rank(); ++k) coord.push_none();
+  if (rests.root().is_tuple()) coord.close();
   coord.close();
-  const View tiles = zipped_divide(v, Tiler(IntTuple(product_each(threads.shape()))));
-  coord.open();
-  for (size_t k = 0; k < tiles.layout()[1].rank(); ++k) coord.push_none();
-  coord.close().close();
   return slice(b, tiles, coord);
 }
 

@@ -52,9 +52,8 @@ TEST_CASE("threadgroup memory and barriers") {
         "    flags[0] = uchar(true);  // k.py:9\n"
         "    threadgroup_barrier(mem_flags::mem_device | mem_flags::mem_threadgroup);  // k.py:10\n"
         "    simdgroup_barrier(mem_flags::mem_none);\n"
-        "    const uint difference = bsize - lid - 1u;  // k.py:11\n"
-        "    if (flags[0] != 0) {\n"
-        "        B[tid] = shared[difference];\n"
+        "    if (flags[0] != 0) {  // k.py:11\n"
+        "        B[tid] = shared[bsize - lid - 1u];\n"
         "    }\n");
 }
 

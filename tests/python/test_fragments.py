@@ -221,3 +221,19 @@ def test_register_tensors_meet_fragments():
     np.testing.assert_array_equal(out[:, 1], out[:, 0])
     np.testing.assert_array_equal(out[:, 2], cube.reshape(N, 8))
     assert (out[:, 3] == 2.5).all()
+
+
+def test_fragments_have_their_python_names():
+    @enigma.jit
+    def launch(a: enigma.Tensor, b: enigma.Tensor):
+        @enigma.kernel
+        def kernel(x, y):
+            tid = enigma.thread_position_in_grid
+            row = x[tid, 0, None].load()
+            squares = row * row
+            y[tid, 0, None] = squares + row * squares
+
+        kernel(a, b).launch(grid=N, block=32)
+
+    source = enigma.compile(launch, rows("A", 0), rows("B", 1)).metal_source
+    assert "const float4 squares_1 = row_1 * row_1;" in source

@@ -130,20 +130,23 @@ def test_partial_simdgroups(threads: int | tuple[int, ...]) -> None:
     ids=str,
 )
 def test_types(types: tuple[str, str, str], accumulate: str) -> None:
-    for sizes in [(9, 17, 10), (16, 8, 24)]:
+    for sizes in [(9, 17, 10), (16, 8, 24), (24, 40, 33)]:
         run(sizes, (True, False), types, accumulate)
 
 
 def test_matrices_are_used_where_they_can_be() -> None:
-    def text(**more) -> str:
+    def text(total="float", **more) -> str:
         @enigma.kernel
-        def product(A: enigma.f16, B: enigma.f16, C: enigma.f32):
+        def product(A: enigma.f16, B: enigma.f16, C: total):
             enigma.gemm(A, B, C, **{"M": 16, "N": 16, "K": 16, **more})
 
         return enigma.compile(product).metal_source
 
     assert "simdgroup_multiply_accumulate" in text()
     assert "simdgroup_multiply_accumulate" in text(use_simdgroup=True, M=17)
+    assert "simdgroup_multiply_accumulate" in text("half", use_simdgroup=True)
+    assert "simdgroup_multiply_accumulate" in text("bfloat", use_simdgroup=True)
+    assert "simdgroup_" not in text("int")
     assert "simdgroup_" not in text(use_simdgroup=False)
     assert "simdgroup_" not in text(N=7)
 
@@ -181,6 +184,41 @@ def test_padded_tiles_in_threadgroup_memory(use_simdgroup: bool | None) -> None:
     enigma.compile(product)(a.ravel(), b.ravel(), c.ravel(), grid=64, threads=64)
     assert_close(c[:, :n], 1 + 2 * (a.astype(np.float64) @ b), "float", "float", 2 * k)
     np.testing.assert_array_equal(c[:, n:], 1)
+
+
+@pytest.mark.usefixtures("device")
+def test_tiles_of_tensors() -> None:
+    """Tiles of a jit function's tensors, where they lie, and padded ones in threadgroup memory."""
+
+    @enigma.jit
+    def product(A: enigma.Tensor, B: enigma.Tensor, C: enigma.Tensor):
+        tiles_a, tiles_c = enigma.tensor_zipped_divide(A, (16, 24)), C[None, None]
+
+        @enigma.kernel
+        def body():
+            group = enigma.threadgroup_position_in_grid("x")
+            c = enigma.threadgroup_alloc("float", enigma.Layout((16, 24), (28, 1)))
+            enigma.copy(tiles_c, c, 16 * 24, cooperative=True)
+            enigma.barrier()
+            enigma.gemm(tiles_a[None, (group, 1)], B, c, M=16, N=24, K=24)
+            first = enigma.simdgroup_matrix_load(c, 28, offset=(8, 16))
+            enigma.barrier()
+            enigma.simdgroup_matrix_store(first, c, 28, offset=(8, 8))
+            enigma.barrier()
+            enigma.copy(c, tiles_c, 16 * 24, cooperative=True)
+
+        body().launch(grid=32, block=32)
+
+    tensors = [
+        enigma.Tensor(name, k, "float", enigma.Layout(shape, (shape[1], 1)))
+        for k, (name, shape) in enumerate(zip("ABC", [(16, 48), (24, 24), (16, 24)], strict=True))
+    ]
+    a, b = numbers((16, 48), "float", 1), numbers((24, 24), "float", 2)
+    c = numbers((16, 24), "float", 3)
+    want = c + a[:, 24:].astype(np.float64) @ b
+    want[8:, 8:16] = want[8:, 16:]
+    enigma.compile(product, *tensors)(a, b, c)
+    assert_close(c, want, "float", "float", 24)
 
 
 @pytest.mark.usefixtures("device")
@@ -267,13 +305,22 @@ MISTAKES = {
         "or in float; A is float, B is float and accum_dtype is half",
     ),
     "sum": (
-        {"C": "H", "use_simdgroup": True},
-        "gemm: use_simdgroup=True needs C of the type that is accumulated; C is half and "
-        "accum_dtype is float",
+        {"C": "I", "use_simdgroup": True},
+        "gemm: use_simdgroup=True needs C of a float type; C is int and accum_dtype is float",
+    ),
+    "room": (
+        {"C": "H", "use_simdgroup": True, "M": 64, "N": 64},
+        "gemm: use_simdgroup=True needs 2048 bytes of threadgroup memory, to convert sums of float "
+        "to the half of C; 1968 are left",
     ),
     "tile": (
         {"A": "tile", "transpose_A": True, "K": 17},
         "gemm: A has 17 x 16 elements, and tile has 16 x 20",
+    ),
+    "columns": (
+        {"B": "columns"},
+        "gemm: 'columns' has the layout (16,16):(1,16), and rows of elements side by side are "
+        "needed, all there, as in (8,16):(20,1)",
     ),
     "registers": (
         {"C": "sums", "use_simdgroup": True},
@@ -297,11 +344,14 @@ def test_refused(mistake: str) -> None:
     changes, expected = MISTAKES[mistake]
 
     @enigma.kernel
-    def product(X: enigma.f32, H: enigma.f16):
+    def product(X: enigma.f32, H: enigma.f16, I: enigma.i32):
         tid = enigma.thread_position_in_grid
         tile = enigma.threadgroup_alloc("float", (16, 20))
+        enigma.threadgroup_alloc("uchar", 32768 - 1280 - 1024 - 1968)
+        columns = enigma.threadgroup_alloc("float", enigma.Layout((16, 16)))
         sums = enigma.register_tensor((4, 4))
-        names = {"tid": tid, "tile": tile, "sums": sums, "X": X, "H": H}
+        names = {"tid": tid, "tile": tile, "columns": columns, "sums": sums}
+        names.update({"X": X, "H": H, "I": I})
         given = {"A": "X", "B": "X", "C": "X", "M": 16, "N": 16, "K": 16, **changes}
         enigma.gemm(**{k: names.get(v, v) if isinstance(v, str) else v for k, v in given.items()})
 

@@ -24,6 +24,29 @@ def test_views_on_the_host():
     assert (part.layout, part.base_offset) == (Layout((4, 2), (16, 4)), 8 + 2)
 
 
+def test_partitions():
+    a = Tensor("A", 0, "float", Layout((8, 6), (6, 1)))
+    # Threads in one mode count through all of the tensor, as CuTe's do.
+    assert enigma.local_partition(a, Layout(4), 3).layout == Layout((2, 6), (24, 1))
+    assert enigma.local_partition(a, Layout(4), 3).base_offset == 18
+    row = Tensor("A", 0, "float", Layout(12))
+    assert enigma.local_partition(row, Layout(4), 3).layout == Layout((3,), (4,))
+    # Threads that differ in a mode which the projection leaves out share elements.
+    threads = Layout((2, 3))
+    for thread in range(6):
+        rows = enigma.local_partition(a, threads, thread, (1, None))
+        assert (rows.layout, rows.base_offset) == (Layout((4, 6), (12, 1)), thread % 2 * 6)
+        columns = enigma.local_partition(a[None, None], threads, thread, proj=(None, 1))
+        assert columns.base_offset == thread // 2 * 6
+
+
+def test_tiles_by_projection():
+    a, tile = Tensor("A", 0, "float", Layout((8, 6), (6, 1))), (4, 5, 3)
+    found = enigma.local_tile(a, tile, (1, 7, None), proj=(1, None, 1))
+    expected = enigma.local_tile(a, (4, 3), (1, None))
+    assert (found.layout, found.base_offset) == (expected.layout, 24)
+
+
 def test_identity_tensors_follow_the_same_divisions():
     c = enigma.make_identity_tensor((8, (2, 3)))
     assert c[5, (1, 2)] == (5, (1, 2))

@@ -44,14 +44,15 @@ ScratchLayout lay_out_scratch(const Module& m);
 /// By value: buffers whose contents may go past the caches.
 std::vector<bool> streamed_memories(const Module& m);
 
-/// Where the next threadgroup along x accesses what this one does: so many elements further, times
-/// the parameter `by` if there is one. 0 where nothing is to be read ahead.
+/// What is to be read ahead of a load: so many elements further, times the parameter `by` if there
+/// is one. 0 where nothing is.
 struct Ahead {
   int64_t times = 0;
   ValueId by;
 };
-/// By instruction: loads that are worth it.
-std::vector<Ahead> reads_ahead(const Module& m, const GroupShape& shape, const Plan& plan);
+/// By instruction. `streams` is CpuVariant's.
+std::vector<Ahead> reads_ahead(const Module& m, const GroupShape& shape, const Plan& plan,
+                               bool streams);
 
 /// The element that a value of this dtype has in memory: integers for narrow floats and bool.
 Elem storage_elem(DType t);
@@ -217,6 +218,7 @@ class Body {
   };
   void store_one(InstId id, const Place& p, const Mask& mask, Runs& runs);
   void store_runs(const Runs& runs, int align, bool streamed);
+  void store_past(const V& pointer, const V& x);
   void scatter(const V& pointers, const V& value, const Mask& mask, int align);
   V extend_index(const V& index, DType dtype);
   V memory_pointer(ValueId memory);

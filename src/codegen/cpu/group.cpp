@@ -20,7 +20,7 @@ Body::Body(const Verified& kernel, const GroupShape& shape, const CpuVariant& va
       streamed_(variant.streams ? streamed_memories(m_) : std::vector<bool>(m_.values.size())),
       homes_(find_homes(m_)),
       plan_(plan_phases(kernel, shape_, forms_, homes_, scratch.end)),
-      ahead_(reads_ahead(m_, shape_, plan_)),
+      ahead_(reads_ahead(m_, shape_, plan_, variant.streams)),
       locations_(m_),
       is_pending_(m_.values.size()),
       home_at_(m_.values.size()),

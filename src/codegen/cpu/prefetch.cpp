@@ -1,6 +1,8 @@
-// Reading ahead: a threadgroup that goes over its part of a buffer more than once, as over a row
+// Reading ahead. A threadgroup that goes over its part of a buffer more than once, as over a row
 // that it normalises, finds it in the caches but for the first time. Memory would be idle
-// meanwhile, so it is asked for what the next threadgroup reads at the same place.
+// meanwhile, so it is asked for what the next threadgroup reads at the same place. Where outputs go
+// past the caches, loads ask for the lines that follow soon: processors that do so by themselves
+// are late between such stores.
 #include <algorithm>
 #include <optional>
 
@@ -11,9 +13,11 @@ namespace {
 
 class Search {
  public:
-  Search(const Module& m, const GroupShape& shape)
+  Search(const Module& m, const GroupShape& shape, bool streams)
       : m_(m),
         shape_(shape),
+        streams_(streams),
+        soon_(m.insts.size()),
         uses_(m.values.size()),
         distances_(m.values.size()),
         seen_(m.values.size()) {}
@@ -24,7 +28,7 @@ class Search {
       if (s.kind != Step::RunPhase) continue;
       for (InstId i : plan.phases[s.index].insts) instruction(i, s.index, false);
     }
-    std::vector<Ahead> found(m_.insts.size());
+    std::vector<Ahead> found = std::move(soon_);
     for (const Use& use : uses_) {
       if (use.load) found[use.load.index] = distance(m_[use.load].operands[1]).value_or(Ahead{});
     }
@@ -44,6 +48,10 @@ class Search {
       Use& use = uses_[inst.operands[0].index];
       if (use.phase == UINT32_MAX) use.phase = phase;
       if (use.phase != phase && inst.op == Op::Load && in_loop) use = {phase, id};
+      constexpr int64_t kSoon = 384;  // bytes
+      if (streams_ && inst.op == Op::Load && !in_loop) {
+        soon_[id.index].times = kSoon / byte_size(m_.type(inst.operands[0]).dtype);
+      }
     }
     for (RegionId r : inst.regions) {
       for (InstId i : m_[r].insts) instruction(i, phase, in_loop || inst.op == Op::For);
@@ -112,6 +120,8 @@ class Search {
 
   const Module& m_;
   const GroupShape& shape_;
+  const bool streams_;
+  std::vector<Ahead> soon_;                      // by instruction
   std::vector<Use> uses_;                        // by value
   std::vector<std::optional<Ahead>> distances_;  // by value, where...
   std::vector<bool> seen_;                       // ...it was asked for
@@ -119,8 +129,9 @@ class Search {
 
 }  // namespace
 
-std::vector<Ahead> reads_ahead(const Module& m, const GroupShape& shape, const Plan& plan) {
-  return Search(m, shape).run(plan);
+std::vector<Ahead> reads_ahead(const Module& m, const GroupShape& shape, const Plan& plan,
+                               bool streams) {
+  return Search(m, shape, streams).run(plan);
 }
 
 void Body::read_ahead(InstId load, DType dtype, const Place& place, const Mask& mask) {

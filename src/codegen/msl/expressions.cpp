@@ -10,6 +10,7 @@ namespace enigma::msl {
 namespace {
 
 constexpr size_t kLongestText = 72;  // longer expressions are split over locals
+constexpr size_t kLongestSum = 24;   // of a name and a number that is written wherever it is used
 
 using Hand = Frag (*)(Writer&, const Instruction&);
 
@@ -362,9 +363,12 @@ bool Writer::stays_text(InstId id, const Frag& f) const {
   // `uint(n)` reads better than a name for it.
   bool cheap = info(inst.op).shape == Shape::Cast && !f.loads && f.reads.empty() &&
                f.text.size() <= 16 && f.text.find_first_of(" [") == f.text.npos;
+  // And so does `row + 8u`.
+  cheap |= inst.op == Op::AddI && constant(inst.operands[1]) && f.form == Form::Exact && !f.loads &&
+           f.reads.empty() && f.text.size() <= kLongestSum && frags_[inst.operands[0].index].atom;
   if (cheap) return true;
   return users.size() == 1 && f.text.size() <= kLongestText &&
-         uses_.places[users[0].index].region == uses_.places[id.index].region;
+         uses_.in_or_under(uses_.places[id.index].region, users[0]);
 }
 
 void Writer::define(InstId id, Frag f) {

@@ -200,9 +200,22 @@ bool Writer::reads_any(const Frag& f, const std::set<uint32_t>& variables) const
                      [&](uint32_t v) { return variables.contains(v); });
 }
 
-// Waiting texts that would see what the instruction does are written out before it.
+// Waiting texts that would see what the instruction does are written out before it. A load that
+// its first arm alone wants waits on: the arm keeps the order of the program.
 void Writer::before_region_op(InstId id) {
-  if (has_effects(id)) settle_loads();
+  if (has_effects(id)) {
+    const Instruction& inst = m_[id];
+    std::vector<ValueId> later;
+    std::erase_if(loading_, [&](ValueId v) {
+      const std::vector<InstId>& users = uses_.users[v.index];
+      const bool waits =
+          inst.op == Op::If && users.size() == 1 && uses_.in_or_under(inst.regions[0], users[0]);
+      if (waits) later.push_back(v);
+      return waits;
+    });
+    settle_loads();
+    loading_ = std::move(later);
+  }
   settle_reads(assigned_in(id));
 }
 

@@ -81,6 +81,15 @@ bool Uses::encloses(RegionId outer, RegionId inner) const {
   return false;
 }
 
+bool Uses::in_or_under(RegionId region, InstId inst) const {
+  for (RegionId r = places[inst.index].region; r != region; r = places[m_[r].parent.index].region) {
+    if (!r || !m_[r].parent) return false;
+    const Instruction& parent = m_[m_[r].parent];
+    if (parent.op != Op::If || parent.regions[0] != r) return false;
+  }
+  return true;
+}
+
 int Uses::position_in(RegionId region, InstId inst) const {
   for (InstId i = inst; i;) {
     Place p = places[i.index];

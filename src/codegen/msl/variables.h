@@ -27,6 +27,9 @@ struct Uses {
   std::vector<uint32_t> end;               ///< per instruction: the last number inside it
 
   bool encloses(RegionId outer, RegionId inner) const;
+  /// Whether an instruction stands in a region, or in conditions there that hold: it is reached at
+  /// most once each time the region is gone through.
+  bool in_or_under(RegionId region, InstId inst) const;
   /// Where a value comes into being.
   Place definition(ValueId v) const;
   /// Whether v, defined before `at`, is still read by something that runs after it.
