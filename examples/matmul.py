@@ -40,12 +40,10 @@ def kernel(dtype: str) -> enigma.CompiledKernel:
         ]
         with enigma.for_range(0, K, TILE_K, dtype="uint") as k:
             # Each SIMD-group copies rows, a lane an element; what is beyond the edges is 0.
-            with enigma.for_range(0, TILE_M, THREADS // 32, dtype="uint") as turn:
-                r = turn + simd
+            with enigma.for_range(simd, TILE_M, THREADS // 32, dtype="uint") as r:
                 inside = (top + r < M) & (k + lane < K)
                 a_tile[r, lane] = enigma.load_if(A, (top + r) * K + k + lane, inside, 0)
-            with enigma.for_range(0, TILE_K, THREADS // 32, dtype="uint") as turn:
-                r = turn + simd
+            with enigma.for_range(simd, TILE_K, THREADS // 32, dtype="uint") as r:
                 for c in range(0, TILE_N, 32):
                     inside = (k + r < K) & (left + c + lane < N)
                     at = (k + r) * N + left + c + lane

@@ -101,6 +101,7 @@ class Body {
   // ---- jam.cpp: several SIMD-groups in step ----
   /// How many go together in this phase; 1 where that does not pay.
   int in_step(const Phase& p) const;
+  bool deals_rows(const Instruction& loop) const;
   /// Writes for one after the other of the SIMD-groups that go together.
   void each(const std::function<void()>& write);
   /// Writes what they share.
