@@ -90,7 +90,8 @@ else:
         "ceil_div", "compact_col_major", "compact_order", "compact_row_major", "crd2crd", "crd2idx",
         "flatten", "fragment_form", "fragment_of", "fragment_values",
         "gemm_own", "gemm_shared", "idx2crd", "inner_product", "is_compatible",
-        "is_congruent", "is_weakly_congruent", "product", "product_each", "shape_div",
+        "is_congruent", "is_weakly_congruent", "name_fragment", "product", "product_each",
+        "shape_div",
     }  # fmt: skip
     for _name in dir(_core):
         if not _name.startswith("_") and _name not in _INTERNAL and _name not in __all__:

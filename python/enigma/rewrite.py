@@ -92,6 +92,8 @@ class Hooks:
             stack = sessions()
             if stack:
                 stack[-1].trace.set_name(value, name)
+        elif type(value) is _core.Fragment:
+            _core.name_fragment(value, name)
         elif type(value) in (_core.TracingTensor, _core.Tensor, RegisterTensor, Pipeline):
             value.name = name
         return value

@@ -235,6 +235,17 @@ that is known, and iterated over, which gives its values.)");
         nb::sig("def fragment_of(values: collections.abc.Sequence[IRValue], form: " FORM
                 ") -> Fragment"),
         "The fragment of a form that has these vectors.");
+  m.def(
+      "name_fragment",
+      [](const Fragment& f, const std::string& name) {
+        if (f.trace->ended) return;
+        for (size_t k = 0; k < f.pieces.size(); ++k) {
+          const std::string each = f.pieces.size() == 1 ? name : name + "_" + std::to_string(k);
+          f.trace->builder.set_name(f.pieces[k].value, each);
+        }
+      },
+      nb::arg("fragment"), nb::arg("name"),
+      "Gives its vectors the Python name, with a number each.");
 #undef FORM
 }
 
