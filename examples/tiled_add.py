@@ -1,4 +1,4 @@
-"""Adds two matrices by tiles: a layout says which thread has which values, and sizes are free."""
+"""Adds two matrices by tiles: a layout says which thread has which values, arrays say the sizes."""
 
 import numpy as np
 
@@ -28,15 +28,16 @@ def tiled_add(mA: enigma.Tensor, mB: enigma.Tensor, mC: enigma.Tensor):
 
 
 def main() -> None:
+    m, n = enigma.sym_int("m"), enigma.sym_int("n", divisibility=4)  # known when it runs
+    tensors = [enigma.Tensor(x, k, "float", ((m, n), (n, 1))) for k, x in enumerate("ABC")]
+    compiled = enigma.compile(tiled_add, *tensors)  # once
     rng, largest = np.random.default_rng(0), 0.0
-    for m, n in ((256, 512), (100, 1000)):  # the second is no multiple of the tile
-        layout = enigma.Layout((m, n), (n, 1))
-        tensors = [enigma.Tensor(name, k, "float", layout) for k, name in enumerate("ABC")]
-        compiled = enigma.compile(tiled_add, *tensors)
-        a, b = rng.random((2, m, n), np.float32)
+    for shape in ((256, 512), (100, 1000)):  # the second is no multiple of the tile
+        a, b = rng.random((2, *shape), np.float32)
         c = np.zeros_like(a)
         compiled(a, b, c)
-        print(f"{m} x {n}: {compiled.grid[0] // compiled.block[0]} tiles of 16 x 256")
+        grid = compiled.grid[0].at({"m": shape[0], "n": shape[1]})
+        print(f"{shape[0]} x {shape[1]}: {grid // 256} tiles of 16 x 256")
         largest = max(largest, float(np.abs(c - (a + b)).max()))
     print("largest error:", largest)
 

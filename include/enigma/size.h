@@ -61,6 +61,7 @@ class Size {
 
  private:
   explicit Size(Term t);
+  static Size divided(Op op, const Size& a, int64_t n);
   int64_t known_ = 0;
   std::shared_ptr<const Term> term_;
 };

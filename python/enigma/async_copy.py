@@ -139,6 +139,22 @@ def _begin(
 ) -> Event:
     _core.current_trace(f"enigma.{what}")
     to_device = what.endswith("t2d")
+    line = dst_pitch is None
+    numbers = {
+        "dst_offset" if line else "dst_off": dst_offset,
+        "src_offset" if line else "src_off": src_offset,
+        "count" if line else "tile_cols": columns,
+        "tile_rows": rows,
+        "dst_epr": 0 if line else dst_pitch,
+        "src_epr": 0 if line else src_pitch,
+    }
+    for name, x in numbers.items():
+        if isinstance(x, _core.IRValue):
+            whole = not (x.dtype.is_float or x.dtype.is_bool)
+        else:
+            whole = hasattr(x, "__index__") and not isinstance(x, bool)
+        if not whole:
+            raise error(f"{what}: {name} is an int or a traced integer, not {x!r}")
 
     def memory(x: Memory, device: bool, source: bool, pitch: Number | None) -> Any:
         if isinstance(x, RegisterTensor):

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
+import operator
 from collections.abc import Callable
 from typing import Any
+
+import numpy as np
 
 from enigma import _core
 from enigma.control import for_range, if_
 from enigma.errors import error
+from enigma.pipeline import Pipeline
 from enigma.registers import RegisterTensor
 from enigma.session import session
 
@@ -50,22 +55,32 @@ def copy(
     session("copy")
     for what, tensor in (("src", src), ("dst", dst)):
         if not isinstance(tensor, (_core.TracingTensor, _core.Tensor, RegisterTensor)):
+            one = "; give one of its tiles, as pipe.back()" if isinstance(tensor, Pipeline) else ""
             raise error(
-                f"copy: {what} is a buffer, threadgroup memory or a register tensor, not {tensor!r}"
+                f"copy: {what} is a buffer, threadgroup memory or a register tensor, not "
+                f"{tensor!r}{one}"
             )
-    _check_number("count", count)
+    count = _number("count", count)
     if type(coalesced_width) is not int or coalesced_width not in (1, 2, 4):
         raise error(f"copy: coalesced_width is 1, 2 or 4, not {coalesced_width!r}")
-    if mask_fn is not None and not callable(mask_fn):
+    if type(cooperative) is not bool:
+        raise error(f"copy: cooperative is True or False, not {cooperative!r}")
+    if mask_fn is not None and not _takes_one(mask_fn):
         raise error(f"copy: mask_fn is a function of the element's number, not {mask_fn!r}")
-    _check_range("src", src, src_offset, count)
-    _check_range("dst", dst, dst_offset, count)
+    src_offset = _offset("src", src, src_offset, count)
+    dst_offset = _offset("dst", dst, dst_offset, count)
 
     def move(i: Any) -> None:
         if mask_fn is None:
             dst[_sum(dst_offset, i)] = src[_sum(src_offset, i)]
             return
         wanted = mask_fn(_core.i32(i))
+        traced = isinstance(wanted, _core.IRValue) and wanted.dtype == _core.b1
+        if not traced and not isinstance(wanted, (bool, np.bool_)):
+            raise error(
+                "copy: mask_fn(i) gives whether element i is copied, a condition such as i < n, "
+                f"not {wanted!r}"
+            )
         with if_(wanted):
             dst[_sum(dst_offset, i)] = src[_sum(src_offset, i)]
 
@@ -139,17 +154,30 @@ def _sum(a: Offset, b: Offset) -> Any:
     return a if type(b) is int and b == 0 else a + b
 
 
-def _check_number(what: str, x: Any) -> None:
+def _takes_one(function: Any) -> bool:
+    """Whether something can be called with one argument, as far as it tells."""
+    try:
+        inspect.signature(function).bind(0)
+    except TypeError:
+        return False
+    except ValueError:  # a function of C's, which does not tell
+        pass
+    return True
+
+
+def _number(what: str, x: Any) -> int:
     if isinstance(x, _core.IRValue):
         raise error(
             f"copy: {what} must be known while tracing, so it is an int, not a traced value; leave "
             "elements out with mask_fn, or copy them in a loop over enigma.for_range"
         )
-    if type(x) is not int or x < 0:
+    number = operator.index(x) if hasattr(x, "__index__") and type(x) is not bool else -1
+    if number < 0:
         raise error(f"copy: {what} is an int that is not negative, not {x!r}")
+    return number
 
 
-def _check_range(what: str, tensor: Memory, offset: Any, count: int) -> None:
+def _offset(what: str, tensor: Memory, offset: Any, count: int) -> Offset:
     """Refuses an offset of the wrong kind, and elements that are provably outside."""
     if isinstance(offset, _core.IRValue):
         if isinstance(tensor, RegisterTensor):
@@ -157,11 +185,12 @@ def _check_range(what: str, tensor: Memory, offset: Any, count: int) -> None:
                 f"copy: {what}_offset must be an int, not a traced value, since {what} is a "
                 "register tensor"
             )
-        return
-    _check_number(f"{what}_offset", offset)
+        return offset
+    known = _number(f"{what}_offset", offset)
     size = tensor.size() if isinstance(tensor, _core.Tensor) else tensor.size
-    if size is not None and offset + count > size:
+    if type(size) is int and known + count > size:
         name = f"'{tensor.name}'" if tensor.name else what
         raise error(
-            f"copy: elements {offset} to {offset + count - 1} are outside of {name}, of size {size}"
+            f"copy: elements {known} to {known + count - 1} are outside of {name}, of size {size}"
         )
+    return known

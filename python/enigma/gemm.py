@@ -10,9 +10,9 @@ __all__ = ["gemm"]
 
 
 def gemm(
-    A: _core.TracingTensor,
-    B: _core.TracingTensor,
-    C: _core.TracingTensor | RegisterTensor,
+    A: _core.TracingTensor | _core.Tensor,
+    B: _core.TracingTensor | _core.Tensor,
+    C: _core.TracingTensor | _core.Tensor | RegisterTensor,
     *,
     M: int,
     N: int,
@@ -25,8 +25,9 @@ def gemm(
     """C += A @ B, where A has M x K elements, B has K x N and C has M x N, of any of those sizes.
 
     The tiles lie in device or threadgroup memory, row after row, or are the first rows and columns
-    of memory with two dimensions. With ``transpose_A`` A lies there as K x M, with ``transpose_B``
-    B as N x K. Products are added in ``accum_dtype``, and what C held is where they begin.
+    of memory with two dimensions, or of a tensor of a layout such as (32,32):(pitch,1). With
+    ``transpose_A`` A lies there as K x M, with ``transpose_B`` B as N x K. Products are added in
+    ``accum_dtype``, and what C held is where they begin.
 
     The whole threadgroup shares the work, so all its threads must get here together; a barrier
     stands before it, after which the tiles are there, and another before C is read::

@@ -198,7 +198,14 @@ class JitSession:
         self._indices = {s.name: i for s, i in zip(scalars, free, strict=False)}
         self.tensors = tensors
         names = [*seen.values(), *self._indices]
-        self.sizes = {s: next(free) for s in _symbols(self.name, tensors, names)}
+        symbols = _symbols(self.name, tensors, names)
+        self.sizes = dict(zip(symbols, free, strict=False))
+        if len(self.sizes) < len(symbols):
+            raise error(
+                f"compile: jit function '{self.name}' has {len(names)} parameters and "
+                f"{len(symbols)} sizes of its tensors, but a kernel has at most "
+                f"{_core.MAX_PARAMETERS} in all"
+            )
 
     def params(self) -> list[tuple[str, int, _core.DType, bool]]:
         """The parameters of what is compiled: name, buffer index, type, whether it is a scalar."""
@@ -362,6 +369,8 @@ def _typed(trace: _core.Trace, kernel: KernelDef, parameter: Parameter, argument
     """The argument of a parameter with a type: the memory behind a tensor, or a number."""
     dtype = parameter.dtype
     assert dtype is not None
+    if parameter.is_scalar and isinstance(argument, _core.SymInt):
+        return _core.metal_cast(argument, dtype)
     if parameter.is_scalar and not isinstance(argument, _core.Tensor):
         return dtype(argument)
     is_whole = isinstance(argument, _core.Tensor) and argument.base_offset == 0

@@ -29,6 +29,12 @@ from enigma.watch import Watched, watched
 TEMPORARY = "__enigma_"
 
 
+def stood_for(value: Any) -> Any:
+    """The value of the kernel that a scalar or a size of a jit function stands for."""
+    resolve = getattr(type(value), "__enigma_value__", None)
+    return value if resolve is None else resolve(value)
+
+
 class Slot:
     """A name, or a container, whose numbers a region may change."""
 
@@ -73,7 +79,7 @@ class Slot:
         value = self.value if self.container else self.inside
         if self.name is not None:
             if self.name in scope:
-                value = scope[self.name]
+                value = stood_for(scope[self.name])
             elif region.managed:
                 raise region.error(f"'{self.name}' is deleted in the {region.kind} {region.at()}")
         self.rebound = self.container and value is not self.value
@@ -182,7 +188,7 @@ class Region(Handle):
         own.update(slot.name for slot in self.slots if slot.name)
         for name in names + stored:
             if name in scope and name not in own:
-                value = scope[name]
+                value = stood_for(scope[name])
                 if name in names or is_container(value):
                     self._add(Slot(name, value))
                 own.add(name)

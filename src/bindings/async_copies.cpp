@@ -22,12 +22,14 @@ nb::object memory_behind(Trace& trace, const Call& call, const Tensor& t) {
   const ValueId memory = memory_of(trace, t, std::string(call.what).c_str());
   const std::string name = t.storage->name.empty() ? "the tensor" : "'" + t.storage->name + "'";
   const std::string has =
-      name + " has the layout " + std::visit([](const auto& l) { return str(l); }, t.view.shown());
+      name + " has the layout " +
+      (t.view.axes.empty() ? std::visit([](const auto& l) { return str(l); }, t.view.shown())
+                           : shape_text(t.view) + ":" + stride_text(t.view));
   const std::optional<Rows> of = rows(t.view);
   if (!t.view.guards.empty()) {
     throw call.error(trace, name +
-                                " is a tile that may reach beyond the end of its tensor, which a "
-                                "copy cannot leave out; use enigma.copy, which does");
+                                " may reach beyond the end of its tensor, which a copy of this "
+                                "kind cannot leave out; use enigma.copy, which does");
   }
   if (!of) {
     throw call.error(trace, has +

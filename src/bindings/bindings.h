@@ -25,7 +25,7 @@ void bind_layouts(nb::module_& m);
 void bind_trace(nb::module_& m);
 void bind_values(nb::module_& m);
 void bind_tensors(nb::module_& m);
-void bind_sizes(nb::module_& m);
+void bind_sym_int(nb::module_& m);
 void bind_views(nb::module_& m);
 void bind_tiles(nb::module_& m);
 void bind_fragments(nb::module_& m);

@@ -22,7 +22,7 @@ int64_t size(Trace& trace, nb::handle x, const char* name) {
 
 /// rows x cols elements that follow each other, or the corner of memory with two dimensions.
 Tile tile(Trace& trace, nb::handle x, const char* name, int64_t rows, int64_t cols) {
-  const TracingTensor& t = tensor(trace, x, "gemm");
+  const TracingTensor t = rows_in(trace, x, "gemm");
   auto fail = [&](const std::string& has) {
     throw Error(std::string("gemm: ") + name + " has " + std::to_string(rows) + " x " +
                     std::to_string(cols) + " elements, and " +
@@ -80,7 +80,7 @@ nb::list own(nb::handle a, nb::handle b, nb::handle sums, nb::handle m, nb::hand
   return value_list(call.trace, gemm(call.trace.builder, call.g, values));
 }
 
-#define TILES "A: TracingTensor, B: TracingTensor, "
+#define TILES "A: TracingTensor | Tensor, B: TracingTensor | Tensor, "
 #define SIZES ", M: int, N: int, K: int, transpose_A: bool, transpose_B: bool, accum_dtype: "
 
 }  // namespace
@@ -89,7 +89,7 @@ void bind_gemm(nb::module_& m) {
   m.def("gemm_shared", &shared, nb::arg("A"), nb::arg("B"), nb::arg("C"), nb::arg("M"),
         nb::arg("N"), nb::arg("K"), nb::arg("transpose_A"), nb::arg("transpose_B"),
         nb::arg("accum_dtype"), nb::arg("use_simdgroup").none(),
-        nb::sig("def gemm_shared(" TILES "C: TracingTensor" SIZES ENIGMA_DTYPE
+        nb::sig("def gemm_shared(" TILES "C: TracingTensor | Tensor" SIZES ENIGMA_DTYPE
                 ", use_simdgroup: bool | None) -> None"),
         "C += A @ B, by the whole threadgroup.");
   m.def(

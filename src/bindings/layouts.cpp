@@ -1,6 +1,8 @@
 // Layouts: the classes Layout, Swizzle, SwizzledLayout and ScaledBasis, and what converts to them.
 #include "layouts.h"
 
+#include "sizes.h"
+
 #include <nanobind/stl/vector.h>
 
 namespace enigma {
@@ -41,7 +43,10 @@ void fill(Nested<T>& out, nb::handle x, const Leaf& leaf) {
   if (PyLong_Check(x.ptr()) && !PyBool_Check(x.ptr()))
     throw Error(std::string(what) + ": " + nb::cast<std::string>(nb::str(x)) +
                 " does not fit into 64 bits");
-  throw Error(std::string(what) + " must be " + kinds + ", but has " + describe(x));
+  throw Error(std::string(what) + " must be " + kinds + ", but has " + describe(x) +
+              (nb::isinstance<Size>(x) ? "; sizes of enigma.sym_int are for a Tensor, which takes "
+                                         "((M, N), (N, 1)) in place of a layout"
+                                       : ""));
 }
 
 nb::object tuple_of(const std::vector<nb::object>& items) {

@@ -15,7 +15,7 @@ NB_MODULE(_core, m) {
   enigma::bind_trace(m);
   enigma::bind_values(m);
   enigma::bind_tensors(m);
-  enigma::bind_sizes(m);
+  enigma::bind_sym_int(m);
   enigma::bind_views(m);
   enigma::bind_tiles(m);
   enigma::bind_fragments(m);

@@ -1,4 +1,5 @@
-// Rows of a few elements that enigma.copy moves at once; python/enigma/copy.py has the loops.
+// Rows of memory: the few elements that enigma.copy moves at once (python/enigma/copy.py has the
+// loops), and tensors that lie row after row.
 #include "trace.h"
 
 namespace enigma {
@@ -63,6 +64,33 @@ bool store_row(nb::handle dst, nb::handle first, nb::list values) {
 }
 
 }  // namespace
+
+TracingTensor rows_in(Trace& trace, nb::handle x, const char* what) {
+  if (!nb::isinstance<Tensor>(x)) return tensor(trace, x, what);
+  const Tensor& t = *nb::inst_ptr<Tensor>(x);
+  const ValueId memory = memory_of(trace, t, what);
+  Layout l = t.view.layout();
+  while (l.rank() == 1 && l.depth() > 1) l = l[0];  // a tile keeps the mode that it was sliced in
+  constexpr int64_t kNone = INT64_MAX;
+  auto stride = [&](size_t k) {  // of a mode, where it has one
+    const Layout mode = coalesce(l[k]);
+    return mode.leaves().size() == 1 ? mode.leaves()[0].stride.value : kNone;
+  };
+  const bool is_row = l.rank() == 1 && stride(0) <= 1;
+  const int64_t columns = l[1 % l.rank()].size(), pitch = l[0].size() == 1 ? columns : stride(0);
+  const bool is_matrix = l.rank() == 2 && stride(1) <= 1 && pitch >= columns && pitch != kNone;
+  if (!rows(t.view) || !(is_row || is_matrix)) {
+    throw Error(
+        std::string(what) + ": '" + t.view.name + "' has the layout " + shape_text(t.view) + ":" +
+            stride_text(t.view) + (t.view.guards.empty() ? "" : ", and may end within it") +
+            ", and rows of elements side by side are needed, all there, as in (8,16):(20,1)",
+        trace.builder.location());
+  }
+  std::vector<int64_t> shape{l[0].size()};
+  if (is_matrix) shape.push_back(pitch);
+  return {trace.shared_from_this(), memory,           trace.builder.type(memory),
+          t.storage->name,          std::move(shape), element(trace.builder, t.view).index};
+}
 
 void bind_rows(nb::module_& m) {
 #define MEMORY "TracingTensor | Tensor"

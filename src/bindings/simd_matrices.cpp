@@ -39,7 +39,7 @@ bool flag(Trace& trace, nb::handle x, const char* what) {
 nb::object load(const OpInfo& row, nb::handle buf, nb::handle elements_per_row, nb::handle elem,
                 nb::handle rows, nb::handle cols, nb::handle offset, nb::handle transpose) {
   Trace& trace = Trace::here(row.python);
-  const TracingTensor& t = tensor(trace, buf, row.python);
+  const TracingTensor t = rows_in(trace, buf, row.python);
   const DType wanted = element_type(trace, row.python, elem, rows, cols);
   if (wanted != t.type.dtype) {
     const char* held = info(t.type.dtype).msl;
@@ -58,7 +58,7 @@ nb::object load(const OpInfo& row, nb::handle buf, nb::handle elements_per_row, 
 void store(const OpInfo& row, nb::handle m, nb::handle buf, nb::handle elements_per_row,
            nb::handle offset, nb::handle transpose) {
   Trace& trace = Trace::here(row.python);
-  const TracingTensor& t = tensor(trace, buf, row.python);
+  const TracingTensor t = rows_in(trace, buf, row.python);
   ValueId x = matrix(trace, m, row.python);
   Operand at = linear_index(trace, t, offset);
   Operand length = operand(trace, elements_per_row, row.python);
@@ -104,9 +104,10 @@ void bind_simd_matrices(nb::module_& m) {
       nb::arg("buf").none(), nb::arg("elements_per_row").none(), nb::arg("elem").none() = "float",
       nb::arg("rows").none() = 8, nb::arg("cols").none() = 8, nb::arg("offset").none() = 0,
       nb::arg("transpose").none() = false,
-      nb::sig("def simdgroup_matrix_load(buf: TracingTensor, elements_per_row: IRValue | int, "
-              "elem: " ENIGMA_DTYPE " = 'float', rows: int = 8, cols: int = 8, offset: " INDEX
-              " = 0, transpose: bool = False) -> IRValue"),
+      nb::sig(
+          "def simdgroup_matrix_load(buf: TracingTensor | Tensor, elements_per_row: IRValue | int, "
+          "elem: " ENIGMA_DTYPE " = 'float', rows: int = 8, cols: int = 8, offset: " INDEX
+          " = 0, transpose: bool = False) -> IRValue"),
       doc(from,
           "Row r begins at offset + r * elements_per_row; with `transpose` column r does. `elem` "
           "is the\ntype of the memory: float, half or bfloat.")
@@ -120,8 +121,9 @@ void bind_simd_matrices(nb::module_& m) {
       },
       nb::arg("m").none(), nb::arg("buf").none(), nb::arg("elements_per_row").none(),
       nb::arg("offset").none() = 0, nb::arg("transpose").none() = false,
-      nb::sig("def simdgroup_matrix_store(m: IRValue, buf: TracingTensor, elements_per_row: "
-              "IRValue | int, offset: " INDEX " = 0, transpose: bool = False) -> None"),
+      nb::sig(
+          "def simdgroup_matrix_store(m: IRValue, buf: TracingTensor | Tensor, elements_per_row: "
+          "IRValue | int, offset: " INDEX " = 0, transpose: bool = False) -> None"),
       doc(to,
           "Row r begins at offset + r * elements_per_row; with `transpose` column r does. The "
           "memory has\nthe matrix's type.")

@@ -1,65 +1,12 @@
-// SymInt: a size that only a run knows; and the sizes of a call, read from the shapes of its
-// arrays.
+// The sizes of a call: read from the shapes of its arrays, and checked against them.
 #include "sizes.h"
 
 #include <algorithm>
 
-#include "trace.h"
-
 namespace enigma {
 namespace {
 
-bool is_name(const std::string& s) {
-  auto letter = [](char c) { return c == '_' || ((c | 32) >= 'a' && (c | 32) <= 'z'); };
-  auto digit = [](char c) { return c >= '0' && c <= '9'; };
-  return !s.empty() && letter(s[0]) &&
-         std::all_of(s.begin(), s.end(), [&](char c) { return letter(c) || digit(c); });
-}
-
-Size sym_int(std::string name, nb::handle divisibility) {
-  int64_t multiple = 0;
-  if (!is_name(name)) {
-    throw Error("a size needs a name that a parameter can have, letters, digits and _, but has '" +
-                name + "'");
-  }
-  if (!to_int64(divisibility, multiple) || multiple < 1 || multiple > kMaxSymbol) {
-    throw Error("the divisibility of the size '" + name + "' is an int of at least 1, but is " +
-                describe(divisibility));
-  }
-  return Size(Symbol{std::move(name), multiple});
-}
-
-/// The number that a size has in the kernel that is traced.
-nb::object traced(const Size& s) {
-  if (!Trace::current()) {
-    throw Error("the size " + str(s) +
-                " is not known while Python runs, only in a kernel: shapes, strides and grids "
-                "take it in sums, products and quotients by ints");
-  }
-  Trace& trace = Trace::here("a size");
-  trace.declare(s.symbols());
-  return value_object(trace, std::get<ValueId>(value(trace.builder, s)));
-}
-
-/// Another size: an int or a SymInt; false for what only a kernel's value can be combined with.
-bool try_size(nb::handle x, Size& out) {
-  int64_t known = 0;
-  if (nb::isinstance<Size>(x)) {
-    out = *nb::inst_ptr<Size>(x);
-  } else if (to_int64(x, known)) {
-    out = known;
-  } else {
-    return false;
-  }
-  return true;
-}
-
-template <class F>
-nb::object combined(nb::handle self, nb::handle other, const char* method, const F& f) {
-  Size b = 0;
-  if (!try_size(other, b)) return traced(*nb::inst_ptr<Size>(self)).attr(method)(other);
-  return to_python(f(*nb::inst_ptr<Size>(self), b));
-}
+constexpr const char* kGiven = "scalars";  // where a size is known from
 
 std::string shown(const std::vector<int64_t>& shape) {
   std::string out;
@@ -68,48 +15,6 @@ std::string shown(const std::vector<int64_t>& shape) {
 }
 
 }  // namespace
-
-nb::object to_python(const Size& s) {
-  return s.is_known() ? nb::object(nb::int_(s.known())) : nb::cast(s);
-}
-
-Size size_in(nb::handle x, const std::string& what) {
-  Size out = 0;
-  if (try_size(x, out)) return out;
-  throw Error(what + " is an int or a size of enigma.sym_int, but is " + describe(x));
-}
-
-bool has_symbols(nb::handle x) {
-  if (!PyTuple_Check(x.ptr())) return nb::isinstance<Size>(x);
-  for (nb::handle part : x) {
-    if (has_symbols(part)) return true;
-  }
-  return false;
-}
-
-std::vector<Size> sizes_in(nb::handle x, const std::string& what) {
-  if (!PyTuple_Check(x.ptr())) return {size_in(x, what)};
-  std::vector<Size> out;
-  for (nb::handle part : x) out.push_back(size_in(part, what));
-  return out;
-}
-
-std::vector<Axis> axes_in(nb::handle shape, nb::handle stride, const std::string& tensor) {
-  const std::vector<Size> sizes = sizes_in(shape, "a size of tensor '" + tensor + "'");
-  const std::vector<Size> strides = sizes_in(stride, "a stride of tensor '" + tensor + "'");
-  if (sizes.size() != strides.size()) {
-    throw Error("tensor '" + tensor + "' has " + std::to_string(sizes.size()) + " sizes, but " +
-                std::to_string(strides.size()) + " strides; give a stride for each size");
-  }
-  std::vector<Axis> axes;
-  for (size_t k = 0; k < sizes.size(); ++k) axes.push_back({sizes[k], strides[k]});
-  return axes;
-}
-
-bool is_pair(nb::handle x) {
-  if (!PyTuple_Check(x.ptr()) || PyTuple_Size(x.ptr()) != 2) return false;
-  return PyTuple_Check(PyTuple_GetItem(x.ptr(), 0)) && PyTuple_Check(PyTuple_GetItem(x.ptr(), 1));
-}
 
 std::optional<std::vector<int64_t>> shape_of_array(nb::handle x) {
   nb::object shape = attribute(x, "shape");
@@ -120,8 +25,6 @@ std::optional<std::vector<int64_t>> shape_of_array(nb::handle x) {
   }
   return out;
 }
-
-// ---- Sizes ----
 
 Sizes::Sizes(std::string kernel, const std::vector<ParamInfo>& params, std::vector<Sized> tensors)
     : kernel_(std::move(kernel)), tensors_(std::move(tensors)) {
@@ -175,6 +78,8 @@ void Sizes::read(const Sized& t, const std::vector<int64_t>& shape, std::vector<
     const Symbol* symbol = axes[k].size.symbol();
     if (!symbol) continue;
     const size_t s = index_of(*symbol);
+    // A row of elements may be longer than what is used of it.
+    if (axes.size() == 1 && sources[s] == kGiven) continue;
     const std::string here = "'" + t.view.name + "' of shape " + shown(shape);
     if (sources[s].empty()) {
       values[s] = shape[k];
@@ -195,7 +100,7 @@ std::vector<int64_t> Sizes::solve(const std::vector<Array>& arrays, nb::handle g
     if (!to_int64(x, values[s])) {
       fail("the size " + symbols_[s].name + " is given as " + describe(x) + "; give an int");
     }
-    sources[s] = "scalars";
+    sources[s] = kGiven;
   }
   auto array_of = [&](const Sized& t) {
     return std::find_if(arrays.begin(), arrays.end(),
@@ -204,199 +109,71 @@ std::vector<int64_t> Sizes::solve(const std::vector<Array>& arrays, nb::handle g
   for (const Sized& t : tensors_) {
     auto a = array_of(t);
     if (a == arrays.end() || !a->shape) continue;
-    if (a->shape->size() == t.view.axes.size()) read(t, *a->shape, values, sources);
+    const bool is_row = a->shape->size() == 1;
+    if (a->shape->size() != t.view.axes.size()) continue;
+    if (is_row && (t.view.base != 0 || !(t.view.axes[0].stride == 1))) continue;
+    read(t, *a->shape, values, sources);
   }
-  for (size_t s = 0; s < symbols_.size(); ++s) {
-    const auto& [name, multiple] = symbols_[s];
-    const std::string is = "the size " + name + " is " + std::to_string(values[s]);
-    if (sources[s].empty()) {
-      fail("the size " + name +
-           " is not known: give arrays with as many dimensions as the tensors "
-           "have modes, or scalars={\"" +
-           name + "\": ...}");
-    }
-    if (values[s] < 1 || values[s] > kMaxSymbol) {
-      fail(is + " in " + sources[s] + "; it must be from 1 to " + std::to_string(kMaxSymbol));
-    }
-    if (values[s] % multiple) {
-      fail(is + " in " + sources[s] + ", but was declared as a multiple of " +
-           std::to_string(multiple) + ": enigma.sym_int(\"" + name +
-           "\", divisibility=" + std::to_string(multiple) + ")");
-    }
-  }
+  for (size_t s = 0; s < symbols_.size(); ++s) check(symbols_[s], values[s], sources[s]);
   for (const Array& a : arrays) check(a, values);
   return values;
 }
 
-void Sizes::check(const Array& array, const std::vector<int64_t>& values) const {
-  for (const Sized& t : tensors_) {
-    if (t.param != array.param) continue;
-    const std::vector<Axis>& axes = t.view.axes;
-    std::vector<int64_t> sizes, strides;
-    int64_t reach = t.view.base + 1;
-    for (const Axis& a : axes) {
-      sizes.push_back(value(a.size, values));
-      strides.push_back(value(a.stride, values));
-      __int128 more = static_cast<__int128>(sizes.back() - 1) * strides.back() + reach;
-      if (more > int64_t{UINT32_MAX}) {
-        fail("'" + t.view.name + "' of shape " + shown(sizes) + " reaches beyond " +
-             std::to_string(UINT32_MAX) +
-             " elements, the most where sizes are known only to a run; give known sizes");
-      }
-      reach = static_cast<int64_t>(more);
-    }
-    if (array.shape && array.shape->size() != 1 && *array.shape != sizes) {
-      fail("'" + t.view.name + "' is an array of shape " + shown(*array.shape) +
-           " where the tensor's is " + shown(sizes));
-    }
-    if (static_cast<uint64_t>(reach) > array.elements) {
-      fail("'" + t.view.name + "' has " + std::to_string(array.elements) +
-           " elements, but with the shape " + shown(sizes) + " its layout reaches " +
-           std::to_string(reach));
-    }
-    // Elements of the array lie row by row.
-    int64_t step = 1;
-    for (size_t k = sizes.size(); array.shape && array.shape->size() > 1 && k-- > 0;) {
-      if (sizes[k] > 1 && strides[k] != step) {
-        fail("'" + t.view.name + "' of shape " + shown(sizes) + " has the strides " +
-             shown(strides) +
-             ", but the elements of an array lie row by row; pass it flat, "
-             "with .reshape(-1), and its sizes as scalars={...}");
-      }
-      step *= sizes[k];
-    }
+void Sizes::check(const Symbol& symbol, int64_t is, const std::string& source) const {
+  const auto& [name, multiple] = symbol;
+  if (source.empty()) {
+    fail("the size " + name + " is not known: give arrays with as many dimensions as the tensors " +
+         "have modes, or scalars={\"" + name + "\": ...}");
+  }
+  const std::string found = "the size " + name + " is " + std::to_string(is) + " in " + source;
+  const std::string divisor = std::to_string(multiple);
+  if (is < 1 || is > kMaxSymbol) {
+    fail(found + "; it must be from 1 to " + std::to_string(kMaxSymbol));
+  }
+  if (is % multiple) {
+    fail(found + ", but was declared as a multiple of " + divisor + ": enigma.sym_int(\"" + name +
+         "\", divisibility=" + divisor + ")");
   }
 }
 
-void bind_sizes(nb::module_& m) {
-#define SYMBOLIC(method) \
-  nb::sig("def " method "(self, other: " ENIGMA_SYMBOLIC " | " ENIGMA_VALUE ", /) -> typing.Any")
-  nb::class_<Size> c(m, "SymInt", nb::is_final(),
-                     R"(A size that only a run knows, made by sym_int or of others by + - * and //.
-
-Shapes and strides of a Tensor and grids of a launch take it. In a kernel it is a uint. While Python
-runs it has no number: EnigmaError where one is needed.)");
-  c.def(
-       "__add__",
-       [](nb::handle a, nb::handle b) {
-         return combined(a, b, "__add__", [](const Size& x, const Size& y) { return x + y; });
-       },
-       nb::arg().none(), SYMBOLIC("__add__"))
-      .def(
-          "__radd__",
-          [](nb::handle a, nb::handle b) {
-            return combined(a, b, "__radd__", [](const Size& x, const Size& y) { return y + x; });
-          },
-          nb::arg().none(), SYMBOLIC("__radd__"))
-      .def(
-          "__sub__",
-          [](nb::handle a, nb::handle b) {
-            return combined(a, b, "__sub__",
-                            [](const Size& x, const Size& y) { return x + -1 * y; });
-          },
-          nb::arg().none(), SYMBOLIC("__sub__"))
-      .def(
-          "__rsub__",
-          [](nb::handle a, nb::handle b) {
-            return combined(a, b, "__rsub__",
-                            [](const Size& x, const Size& y) { return y + -1 * x; });
-          },
-          nb::arg().none(), SYMBOLIC("__rsub__"))
-      .def(
-          "__mul__",
-          [](nb::handle a, nb::handle b) {
-            return combined(a, b, "__mul__", [](const Size& x, const Size& y) { return x * y; });
-          },
-          nb::arg().none(), SYMBOLIC("__mul__"))
-      .def(
-          "__rmul__",
-          [](nb::handle a, nb::handle b) {
-            return combined(a, b, "__rmul__", [](const Size& x, const Size& y) { return y * x; });
-          },
-          nb::arg().none(), SYMBOLIC("__rmul__"))
-      .def(
-          "__floordiv__",
-          [](nb::handle a, nb::handle b) {
-            int64_t n = 0;
-            if (!to_int64(b, n)) return traced(*nb::inst_ptr<Size>(a)).attr("__floordiv__")(b);
-            return to_python(floor_div(*nb::inst_ptr<Size>(a), n));
-          },
-          nb::arg().none(), SYMBOLIC("__floordiv__"))
-      .def(
-          "__neg__", [](const Size& s) { return to_python(-1 * s); },
-          nb::sig("def __neg__(self) -> SymInt"));
-  // What has no symbolic form is an operation of the kernel.
-  static const char* const kTraced[] = {"__rfloordiv__", "__truediv__", "__rtruediv__", "__mod__",
-                                        "__rmod__",      "__lt__",      "__le__",       "__gt__",
-                                        "__ge__",        "__and__",     "__rand__"};
-  for (const char* method : kTraced) {
-    c.def(
-        method, [method](const Size& s, nb::handle other) { return traced(s).attr(method)(other); },
-        nb::arg().none(),
-        nb::sig(("def " + std::string(method) + "(self, other: " ENIGMA_VALUE ", /) -> typing.Any")
-                    .c_str()));
+void Sizes::check(const Array& array, const std::vector<int64_t>& values) const {
+  for (const Sized& t : tensors_) {
+    if (t.param == array.param) check(t, array, values);
   }
-  for (bool equal : {true, false}) {
-    const char* method = equal ? "__eq__" : "__ne__";
-    c.def(
-        method,
-        [=](const Size& s, nb::handle other) -> nb::object {
-          if (nb::isinstance<Size>(other))
-            return nb::bool_((s == *nb::inst_ptr<Size>(other)) == equal);
-          if (other.is_none()) return nb::bool_(!equal);
-          return traced(s).attr(method)(other);
-        },
-        nb::arg().none(),
-        nb::sig(("def " + std::string(method) + "(self, other: object, /) -> typing.Any").c_str()));
+}
+
+void Sizes::check(const Sized& t, const Array& array, const std::vector<int64_t>& values) const {
+  std::vector<int64_t> sizes, strides;
+  for (const Axis& a : t.view.axes) {
+    sizes.push_back(value(a.size, values));
+    strides.push_back(value(a.stride, values));
   }
-  c.def("__hash__", [](const Size& s) { return std::hash<std::string>()(str(s)) >> 1; })
-      .def("__enigma_value__", &traced, nb::sig("def __enigma_value__(self) -> IRValue"),
-           "Its number in the kernel that is traced.")
-      .def("__bool__",
-           [](const Size& s) -> bool {
-             throw Error("the size " + str(s) +
-                         " is not known while Python runs, so it is neither true nor false");
-           })
-      .def("__index__",
-           [](const Size& s) -> int {
-             throw Error(
-                 "the size " + str(s) +
-                 " is not known while Python runs; for a loop in a kernel use enigma.for_range");
-           })
-      .def_prop_ro(
-          "symbols",
-          [](const Size& s) {
-            nb::list out;
-            for (const Symbol& symbol : s.symbols()) out.append(nb::cast(Size(symbol)));
-            return out;
-          },
-          nb::sig("def symbols(self) -> list[SymInt]"), "The sizes of sym_int that it is made of.")
-      .def(
-          "at",
-          [](const Size& s, nb::dict sizes) {
-            return s.at([&](const Symbol& symbol) {
-              int64_t n = 0;
-              nb::handle x = PyDict_GetItemString(sizes.ptr(), symbol.name.c_str());
-              if (x.is_valid() && to_int64(x, n)) return n;
-              throw Error("the size " + symbol.name + " is needed as an int, {\"" + symbol.name +
-                          "\": n}");
-            });
-          },
-          nb::arg("sizes"), nb::sig("def at(self, sizes: dict[str, int]) -> int"),
-          "The number that it is where the sizes of sym_int have these.")
-      .def("__repr__", [](const Size& s) { return str(s); });
-#undef SYMBOLIC
-  m.def("sym_int", &sym_int, nb::arg("name"), nb::arg("divisibility").none() = 1,
-        nb::sig("def sym_int(name: str, divisibility: int = 1) -> SymInt"),
-        R"(A size that is not known when a jit function is compiled, for the shape of a Tensor.
-
-The arrays of each call give it; `divisibility` must divide it then, and is what vector accesses
-are proven by. ::
-
-    M, N = enigma.sym_int("M"), enigma.sym_int("N", divisibility=4)
-    A = enigma.Tensor("A", 0, "float", ((M, N), (N, 1)))
-
-In a kernel it is a uint of this name. Errors: EnigmaError for a name that is none.)");
+  const std::string name = "'" + t.view.name + "'";
+  const bool is_flat = !array.shape || array.shape->size() == 1;
+  if (!is_flat && *array.shape != sizes) {
+    fail(name + " is an array of shape " + shown(*array.shape) + " where the tensor's is " +
+         shown(sizes));
+  }
+  __int128 reach = t.view.base + 1;
+  int64_t row = 1;
+  bool by_rows = true;  // as the elements of an array lie
+  for (size_t k = sizes.size(); k-- > 0;) {
+    reach += static_cast<__int128>(sizes[k] - 1) * strides[k];
+    by_rows = by_rows && (sizes[k] == 1 || strides[k] == row);
+    if (by_rows) row *= sizes[k];
+  }
+  if (reach > int64_t{UINT32_MAX}) {
+    fail(name + " of shape " + shown(sizes) + " reaches beyond " + std::to_string(UINT32_MAX) +
+         " elements, the most where sizes are known only to a run; give known sizes");
+  }
+  if (reach > array.elements) {
+    fail(name + " has " + std::to_string(array.elements) + " elements, but with the shape " +
+         shown(sizes) + " its layout reaches " + std::to_string(static_cast<int64_t>(reach)));
+  }
+  if (is_flat || by_rows) return;
+  fail(name + " of shape " + shown(sizes) + " has the strides " + shown(strides) +
+       ", but the elements of an array lie row by row; pass it flat, with .reshape(-1), and its "
+       "sizes as scalars={...}");
 }
 
 }  // namespace enigma

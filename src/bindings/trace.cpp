@@ -122,7 +122,7 @@ void Trace::declare(const std::vector<Symbol>& symbols) {
                       "can give it",
                   builder.location());
     }
-    builder.scalar(s.name, DType::U32, found->second);
+    builder.size(s.name, static_cast<uint32_t>(s.multiple), found->second);
   }
 }
 

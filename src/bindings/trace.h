@@ -172,6 +172,9 @@ const TracingTensor& tensor(Trace& trace, nb::handle x, const char* what);
 /// The position in memory that an index means: int, integer value, or a tuple of them for memory
 /// with a shape. Error for what can be known to lie outside.
 Operand linear_index(Trace& trace, const TracingTensor& t, nb::handle index);
+/// The same of a tensor too, if it lies there row after row: (M, N):(pitch, 1), or elements side by
+/// side. Error for other layouts.
+TracingTensor rows_in(Trace& trace, nb::handle x, const char* what);
 /// An element: memory and the index in it, and whether a tensor has it, where that is not certain.
 struct Place {
   ValueId memory;

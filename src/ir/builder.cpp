@@ -247,6 +247,15 @@ ValueId Builder::scalar(std::string_view name, DType dtype, std::optional<uint32
   return v;
 }
 
+ValueId Builder::size(std::string_view name, uint32_t multiple, std::optional<uint32_t> index) {
+  if (multiple < 1 || multiple > uint32_t{INT32_MAX}) {
+    state_->fail("size takes a multiple from 1 to ", INT32_MAX, ", not ", multiple);
+  }
+  ValueId v = scalar(name, DType::U32, index);
+  state_->m.params.back().multiple = multiple;
+  return v;
+}
+
 ValueId Builder::constant(Literal x) {
   DType t = natural_type(x);
   if (!fits(t, x)) return state_->literal(t, x, false);  // 2^64 and the like: fails there

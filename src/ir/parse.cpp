@@ -89,6 +89,7 @@ class Parser {
     Param& p = m_.params.back();
     if (lex_.accept_word("buffer")) p.index = static_cast<uint32_t>(in_parentheses("an index"));
     if (lex_.accept_word("elements")) p.elements = in_parentheses("a number of elements");
+    if (lex_.accept_word("size")) p.multiple = static_cast<uint32_t>(in_parentheses("a multiple"));
   }
 
   uint64_t in_parentheses(const char* what) {

@@ -44,6 +44,7 @@ class Printer {
                to_string(m_.type(p.value)));
       if (p.index) out_.add(" buffer(", *p.index, ")");
       if (p.elements) out_.add(" elements(", p.elements, ")");
+      if (p.multiple) out_.add(" size(", p.multiple, ")");
     }
     out_.add(") {\n");
     insts(m_.body);

@@ -43,6 +43,7 @@ void Ranges::visit() {
   ranges_.reserve(m_.values.size());
   for (const Value& v : m_.values)
     ranges_.push_back(is_int(v.type) ? range_of(v.type.dtype) : Range{});
+  for (const Param& p : m_.params) learn(p.value);
   visit(m_.body);
 }
 
@@ -74,7 +75,10 @@ Range Ranges::value(const Value& v) const {
     const Instruction& parent = m_[m_[v.region].parent];
     return parent.op == Op::For && v.index == 0 ? index(parent) : range_of(v.type.dtype);
   }
-  if (!v.def) return range_of(v.type.dtype);
+  if (!v.def) {
+    const uint32_t multiple = m_.params[v.index].multiple;
+    return multiple ? Range{multiple, INT32_MAX} : range_of(v.type.dtype);
+  }
   const Instruction& inst = m_[v.def];
   if (inst.op == Op::If && inst.regions.size() == 2) {
     const Instruction& then = m_[m_[inst.regions[0]].insts.back()];

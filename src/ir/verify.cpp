@@ -154,6 +154,9 @@ class Verifier {
       const Type expected =
           p.is_scalar ? Type::scalar(p.dtype) : Type::memory(p.dtype, AddressSpace::Device);
       if (v.type != expected) broken("parameter ", p.name, " is not of type ", to_string(expected));
+      if (p.multiple && expected != Type::scalar(DType::U32)) {
+        broken("parameter ", p.name, " is a size, and not of type u32");
+      }
       if (v.def || v.region || v.index != number) {
         broken("parameter ", p.name, " does not name itself as its definition");
       }

@@ -54,6 +54,9 @@ int64_t power_of(const Module& m, ValueId v, int depth) {
   if (depth == 0) return 1;
   const Value& value = m[v];
   const Instruction* def = m.def(v);
+  if (!value.def && !value.region) {
+    return std::min(power_in(std::max(m.params[value.index].multiple, 1u)), kMostPower);
+  }
   if (value.region && value.index == 0) def = &m[m[value.region].parent];
   if (!def || (def->op == Op::For && !value.region)) return 1;
   return std::min(power_of(m, *def, depth), kMostPower);

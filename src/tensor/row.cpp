@@ -40,7 +40,7 @@ std::optional<View> row(Builder& b, const View& v, const Index& first, int64_t c
 }
 
 std::optional<Rows> rows(const View& v) {
-  if (v.profile || v.swizzle || !v.guards.empty()) return std::nullopt;
+  if (v.profile || v.swizzle || !v.axes.empty() || !v.guards.empty()) return std::nullopt;
   std::vector<Mode> modes;
   for (const Mode& m : v.layout().leaves()) {
     if (m.size > 1) modes.push_back(m);

@@ -31,17 +31,6 @@ void collect(const Size& s, std::vector<Symbol>& out) {
   }
 }
 
-void check_divisible(const Size& a, int64_t n) {
-  if (n < 1) throw Error(concat("the size ", str(a), " is divided by ", n, "; use 1 or more"));
-  if (a.least() >= 0) return;
-  throw Error(concat("the size ", str(a),
-                     ", which is divided, may be negative; divide one that "
-                     "cannot be"));
-}
-
-/// Whether it is what -(-M // 16) divides.
-bool is_negated(const Size& a) { return a.least() < 0 && (-1 * a).least() >= 0; }
-
 }  // namespace
 
 Size::Size(Symbol s) : Size(Term{Op::Symbol, std::move(s)}) {}
@@ -135,25 +124,23 @@ Size operator*(const Size& a, const Size& b) {
   return Size(Size::Term{Size::Op::Mul, {}, factor, product});
 }
 
-Size floor_div(const Size& a, int64_t n) {
-  if (is_negated(a)) return -1 * ceil_div(-1 * a, n);
-  check_divisible(a, n);
-  if (n == 1) return a;
+Size Size::divided(Op op, const Size& a, int64_t n) {
+  if (n < 1) throw Error(concat("the size ", str(a), " is divided by ", n, "; use 1 or more"));
   const auto [factor, rest] = factored(a);
   if (factor % n == 0) return (factor / n) * rest;
-  if (a.is_known()) return a.known() / n;
-  return Size(Size::Term{Size::Op::FloorDiv, {}, a, n});
+  if (a.least() < 0 && (-1 * a).least() < 0) {
+    throw Error(concat("the size ", str(a), ", which is divided, may be negative; divide one that ",
+                       "cannot be"));
+  }
+  const Op other = op == Op::FloorDiv ? Op::CeilDiv : Op::FloorDiv;
+  if (a.least() < 0) return -1 * divided(other, -1 * a, n);  // as in -(-M // 16)
+  if (a.is_known()) return op == Op::FloorDiv ? a.known() / n : ceil_quotient(a.known(), n);
+  return Size(Term{op, {}, a, n});
 }
 
-Size ceil_div(const Size& a, int64_t n) {
-  if (is_negated(a)) return -1 * floor_div(-1 * a, n);
-  check_divisible(a, n);
-  if (n == 1) return a;
-  const auto [factor, rest] = factored(a);
-  if (factor % n == 0) return (factor / n) * rest;
-  if (a.is_known()) return ceil_quotient(a.known(), n);
-  return Size(Size::Term{Size::Op::CeilDiv, {}, a, n});
-}
+Size floor_div(const Size& a, int64_t n) { return Size::divided(Size::Op::FloorDiv, a, n); }
+
+Size ceil_div(const Size& a, int64_t n) { return Size::divided(Size::Op::CeilDiv, a, n); }
 
 bool Size::operator==(const Size& o) const {
   if (!term_ || !o.term_) return !term_ && !o.term_ && known_ == o.known_;

@@ -83,13 +83,17 @@ void check_fits(const View& v, const Layout& l, const Tiler& tiler) {
                      "; compose it with a layout of at most as many"));
 }
 
-/// Error where a tiler has too many modes for one without an end, or counts through modes of which
-/// one but the last has no end.
+/// Error where a tiler has more modes than what it takes apart, or counts through modes of which
+/// one but the last has no end. The algebra's own messages would show numbers in place of sizes.
 void check_counts(const View& v, const Layout& l, const Tiler& tiler) {
   if (v.axes.empty() || !is_endless(l)) return;
   if (const auto* modes = std::get_if<std::vector<Tiler>>(&tiler.value)) {
-    for (size_t k = 0; k < std::min(modes->size(), l.rank()); ++k)
-      check_counts(v, l[k], (*modes)[k]);
+    if (modes->size() > l.rank()) {
+      throw Error(concat("the tiler ", str(tiler), " has ", modes->size(), " modes, but ",
+                         called(v), " has only ", l.rank(), " there; its shape is ",
+                         shape_text(v)));
+    }
+    for (size_t k = 0; k < modes->size(); ++k) check_counts(v, l[k], (*modes)[k]);
     return;
   }
   const auto& leaves = l.leaves();

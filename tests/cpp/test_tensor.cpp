@@ -115,3 +115,55 @@ TEST_CASE("a builder knows the bounds of integers") {
   CHECK(b.bounds(loop.index).greatest == 8);
   b.end_for();
 }
+
+TEST_CASE("sizes are terms that are simplified as they are made") {
+  const Size m(Symbol{"M", 1}), n(Symbol{"N", 12});
+  CHECK(str(ceil_div(m, 16) * ceil_div(n, 8) * 256) == "256*ceil_div(M, 16)*ceil_div(N, 8)");
+  CHECK(str((m + 3) * n + -5) == "(M + 3)*N - 5");
+  CHECK(-1 * floor_div(-1 * m, 16) == ceil_div(m, 16));
+  CHECK(floor_div(5 * n, 4).multiple() == 15);
+  CHECK(floor_div(6 * n, 3) == 2 * n);
+  CHECK((m * 0).is_known());
+  CHECK((n + 4 * n).multiple() == 12);
+  CHECK(((n + 8) * m).least() == 20);
+  auto value = [](const Symbol& s) { return s.name == "M" ? 33 : 24; };
+  CHECK((ceil_div(m, 16) * n + -1).at(value) == 71);
+  CHECK_THROWS_AS(floor_div(m + -5, 2), Error);
+  CHECK_THROWS_AS(floor_div(m, 0), Error);
+}
+
+TEST_CASE("a view whose sizes only a run knows") {
+  const Size m(Symbol{"M", 1});
+  auto copy = [&](int64_t divisibility) {
+    const Size n(Symbol{"N", divisibility});
+    Builder b("k");
+    ValueId x = b.buffer("X", DType::F32), y = b.buffer("Y", DType::F32);
+    b.size("M");
+    b.size("N", static_cast<uint32_t>(divisibility));
+    auto mine = [&](const char* name) {
+      const View tiles = zipped_divide(make_view(name, {{m, n}, {n, 1}}), Tiler{2, 4});
+      CHECK(shape_text(tiles) == "((2,4),(ceil_div(M, 2),ceil_div(N, 4)))");
+      CHECK(stride_text(tiles) == "((N,1),(2*N,4))");
+      const ValueId tile = b.query(Op::ThreadgroupPositionInGrid);
+      return slice(&b, tiles, {{kKeep, kKeep}, tile});
+    };
+    store(b, y, mine("Y"), load(b, x, mine("X")));
+    CHECK(print(parse(print(b.module()))) == print(b.module()));
+    auto artifact = compile(b.finish());
+    CHECK(!has(artifact->msl, "enigma_div"));  // a size is not 0
+    return artifact->ir;
+  };
+  CHECK(has(copy(1), "%N: u32 size(1)"));
+  CHECK(!has(copy(1), "lanes"));
+  CHECK(has(copy(2), "lanes(2)"));
+  CHECK(has(copy(4), "lanes(4)"));
+  const View v = make_view("A", {{m, 1}, {8, 8}});
+  CHECK(elements(v) == 0);
+  CHECK(is_endless(v));
+  CHECK_THROWS_AS(make_view("A", {{2 * m, 1}}), Error);
+  CHECK_THROWS_AS(composition(make_view("A", {{m, 1}, {m, m}}), Tiler(Layout(4))), Error);
+  Builder b("k");
+  CHECK_THROWS_WITH(value(b, m),
+                    "the size M is no parameter of this kernel; it is one where a "
+                    "tensor has it");
+}

@@ -1703,10 +1703,10 @@ def load_row(src: TracingTensor | Tensor, first: IRValue | int, count: int) -> l
 def store_row(dst: TracingTensor | Tensor, first: IRValue | int, values: list[IRValue]) -> bool:
     """Writes elements that follow each other, as copy_row does."""
 
-def gemm_shared(A: TracingTensor, B: TracingTensor, C: TracingTensor, M: int, N: int, K: int, transpose_A: bool, transpose_B: bool, accum_dtype: DType | str | type, use_simdgroup: bool | None) -> None:
+def gemm_shared(A: TracingTensor | Tensor, B: TracingTensor | Tensor, C: TracingTensor | Tensor, M: int, N: int, K: int, transpose_A: bool, transpose_B: bool, accum_dtype: DType | str | type, use_simdgroup: bool | None) -> None:
     """C += A @ B, by the whole threadgroup."""
 
-def gemm_own(A: TracingTensor, B: TracingTensor, sums: list[IRValue], M: int, N: int, K: int, transpose_A: bool, transpose_B: bool, accum_dtype: DType | str | type) -> list[IRValue]:
+def gemm_own(A: TracingTensor | Tensor, B: TracingTensor | Tensor, sums: list[IRValue], M: int, N: int, K: int, transpose_A: bool, transpose_B: bool, accum_dtype: DType | str | type) -> list[IRValue]:
     """sums + A @ B, by each thread."""
 
 def function_constant(dtype: DType | str | type, index: int) -> IRValue:
@@ -3126,7 +3126,7 @@ def make_filled_simdgroup_matrix(value: IRValue | float | numpy.generic, elem: D
     of a kernel.
     """
 
-def simdgroup_matrix_load(buf: TracingTensor, elements_per_row: IRValue | int, elem: DType | str | type = 'float', rows: int = 8, cols: int = 8, offset: IRValue | int | tuple[IRValue | int, ...] = 0, transpose: bool = False) -> IRValue:
+def simdgroup_matrix_load(buf: TracingTensor | Tensor, elements_per_row: IRValue | int, elem: DType | str | type = 'float', rows: int = 8, cols: int = 8, offset: IRValue | int | tuple[IRValue | int, ...] = 0, transpose: bool = False) -> IRValue:
     """
     an 8 x 8 matrix from memory.
 
@@ -3141,7 +3141,7 @@ def simdgroup_matrix_load(buf: TracingTensor, elements_per_row: IRValue | int, e
     of a kernel.
     """
 
-def simdgroup_matrix_store(m: IRValue, buf: TracingTensor, elements_per_row: IRValue | int, offset: IRValue | int | tuple[IRValue | int, ...] = 0, transpose: bool = False) -> None:
+def simdgroup_matrix_store(m: IRValue, buf: TracingTensor | Tensor, elements_per_row: IRValue | int, offset: IRValue | int | tuple[IRValue | int, ...] = 0, transpose: bool = False) -> None:
     """
     write an 8 x 8 matrix to memory.
 

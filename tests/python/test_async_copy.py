@@ -511,6 +511,12 @@ def test_wrong_arguments() -> None:
     assert message_of(lambda A, n, Out, t: line(t, 0, 3, 0, 8)) == (
         "async_copy_1d_d2t: expected a buffer, but got 3 (int)"
     )
+    assert message_of(lambda A, n, Out, t: line(t, 0, A, 0, 6.5)) == (
+        "async_copy_1d_d2t: count is an int or a traced integer, not 6.5"
+    )
+    assert message_of(lambda A, n, Out, t: tile_2d(t, 0, A[0], A, 0, 8, 8, 2)) == (
+        "async_copy_2d_d2t: dst_epr is an int or a traced integer, not <IRValue f32 in kernel 'k'>"
+    )
     assert message_of(lambda A, n, Out, t: line(t, 0, A, 0, 65)) == (
         "async_copy: elements 0 to 64 are outside of tile, which has 64 elements"
     )
@@ -571,8 +577,8 @@ def test_tensors_that_a_copy_cannot_take() -> None:
         enigma.Layout(4),
         lambda A, x, n: line(x, 0, enigma.tensor_zipped_divide(ragged, (4,))[None, n], 0, 4),
     ) == (
-        "async_copy_1d_d2t: 'ragged' is a tile that may reach beyond the end of its tensor, which "
-        "a copy cannot leave out; use enigma.copy, which does"
+        "async_copy_1d_d2t: 'ragged' may reach beyond the end of its tensor, which a copy of this "
+        "kind cannot leave out; use enigma.copy, which does"
     )
     assert message_of(enigma.Layout(8), lambda A, x, n: line(ragged, 0, A, 0, 4)) == (
         "async_copy_1d_d2t: expected threadgroup memory, but 'ragged' is a buffer"

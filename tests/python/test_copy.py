@@ -201,11 +201,34 @@ def test_tensors_of_a_layout(width) -> None:
     assert out[8:38].tolist() == DATA[2:32].tolist()
 
 
+@pytest.mark.parametrize("divisibility", [1, 4])
+def test_tensors_of_any_size(divisibility) -> None:
+    """What a tensor does not have is not touched; vectors need a size that they divide."""
+    n = enigma.sym_int("N", divisibility)
+
+    @enigma.jit
+    def j(A: enigma.Tensor, Out: enigma.Tensor):
+        @enigma.kernel
+        def body():
+            enigma.copy(A, Out, 24, coalesced_width=4)
+
+        body().launch(grid=1, block=1)
+
+    tensors = [enigma.Tensor(name, k, "float", ((n,), (1,))) for k, name in enumerate(["A", "Out"])]
+    compiled = enigma.compile(j, *tensors)
+    assert widest(compiled.metal_source, "A") == ("float4" if divisibility == 4 else "float")
+    for size in (4, 20, 28):
+        out = np.zeros(size, np.float32)
+        compiled(DATA[:size].copy(), out)
+        np.testing.assert_array_equal(out[:24], DATA[: min(size, 24)])
+        assert not out[24:].any()
+
+
 def test_values_become_those_of_the_destination() -> None:
     @enigma.kernel
     def k(A: enigma.f32, H: enigma.f16, Out: enigma.i32):
-        enigma.copy(A, H, 8)
-        enigma.copy(H, Out, 8, coalesced_width=4)
+        enigma.copy(A, H, np.int64(8))
+        enigma.copy(H, Out, 8, src_offset=np.int32(0), coalesced_width=4)
 
     half, out = np.zeros(8, np.float16), np.zeros(8, np.int32)
     enigma.compile(k)(DATA[:8] + np.float32(0.7), half, out, grid=1, threads=1)
@@ -229,8 +252,9 @@ def test_mistakes() -> None:
         def k(A: enigma.f32, n: enigma.Scalar(enigma.i32), Out: enigma.f32):
             tile = enigma.threadgroup_alloc("float", 8)
             held = enigma.register_tensor((2, 2))
+            pipe = enigma.pipeline("float", 8)
             tile[0] = 0
-            names = {"A": A, "n": n, "Out": Out, "tile": tile, "held": held}
+            names = {"A": A, "n": n, "Out": Out, "tile": tile, "held": held, "pipe": pipe}
             given = [names.get(a, a) if isinstance(a, str) else a for a in args]
             more = {k: names.get(a, a) if isinstance(a, str) else a for k, a in kwargs.items()}
             enigma.copy(*given, **more)  # HERE
@@ -258,6 +282,19 @@ def test_mistakes() -> None:
     assert message("A", "Out", 4, coalesced_width=3) == "copy: coalesced_width is 1, 2 or 4, not 3"
     assert message("A", "Out", 4, mask_fn=True) == (
         "copy: mask_fn is a function of the element's number, not True"
+    )
+    assert message("A", "Out", 4, mask_fn=lambda: True).startswith(
+        "copy: mask_fn is a function of the element's number, not <function "
+    )
+    for wrong in (None, 1):
+        assert message("A", "Out", 4, mask_fn=lambda i, x=wrong: x) == (
+            "copy: mask_fn(i) gives whether element i is copied, a condition such as i < n, not "
+            f"{wrong}"
+        )
+    assert message("A", "Out", 4, cooperative=1) == "copy: cooperative is True or False, not 1"
+    assert message("A", "pipe", 4) == (
+        "copy: dst is a buffer, threadgroup memory or a register tensor, not <Pipeline pipe: 2 "
+        "stages>; give one of its tiles, as pipe.back()"
     )
     assert message("A", "tile", 6, dst_offset=3) == (
         "copy: elements 3 to 8 are outside of 'tile', of size 8"

@@ -187,6 +187,41 @@ def test_padded_tiles_in_threadgroup_memory(use_simdgroup: bool | None) -> None:
 
 
 @pytest.mark.usefixtures("device")
+def test_tiles_of_tensors() -> None:
+    """Tiles of a jit function's tensors, where they lie, and padded ones in threadgroup memory."""
+
+    @enigma.jit
+    def product(A: enigma.Tensor, B: enigma.Tensor, C: enigma.Tensor):
+        tiles_a, tiles_c = enigma.tensor_zipped_divide(A, (16, 24)), C[None, None]
+
+        @enigma.kernel
+        def body():
+            group = enigma.threadgroup_position_in_grid("x")
+            c = enigma.threadgroup_alloc("float", enigma.Layout((16, 24), (28, 1)))
+            enigma.copy(tiles_c, c, 16 * 24, cooperative=True)
+            enigma.barrier()
+            enigma.gemm(tiles_a[None, (group, 1)], B, c, M=16, N=24, K=24)
+            first = enigma.simdgroup_matrix_load(c, 28, offset=(8, 16))
+            enigma.barrier()
+            enigma.simdgroup_matrix_store(first, c, 28, offset=(8, 8))
+            enigma.barrier()
+            enigma.copy(c, tiles_c, 16 * 24, cooperative=True)
+
+        body().launch(grid=32, block=32)
+
+    tensors = [
+        enigma.Tensor(name, k, "float", enigma.Layout(shape, (shape[1], 1)))
+        for k, (name, shape) in enumerate(zip("ABC", [(16, 48), (24, 24), (16, 24)], strict=True))
+    ]
+    a, b = numbers((16, 48), "float", 1), numbers((24, 24), "float", 2)
+    c = numbers((16, 24), "float", 3)
+    want = c + a[:, 24:].astype(np.float64) @ b
+    want[8:, 8:16] = want[8:, 16:]
+    enigma.compile(product, *tensors)(a, b, c)
+    assert_close(c, want, "float", "float", 24)
+
+
+@pytest.mark.usefixtures("device")
 @pytest.mark.parametrize("tiles", [1, 2, 5])
 def test_pipelined_tiles(tiles: int) -> None:
     m, n, k = 16, 24, 8
@@ -282,6 +317,11 @@ MISTAKES = {
         {"A": "tile", "transpose_A": True, "K": 17},
         "gemm: A has 17 x 16 elements, and tile has 16 x 20",
     ),
+    "columns": (
+        {"B": "columns"},
+        "gemm: 'columns' has the layout (16,16):(1,16), and rows of elements side by side are "
+        "needed, all there, as in (8,16):(20,1)",
+    ),
     "registers": (
         {"C": "sums", "use_simdgroup": True},
         "gemm: use_simdgroup=True needs C in device or threadgroup memory; a register tensor is "
@@ -307,9 +347,11 @@ def test_refused(mistake: str) -> None:
     def product(X: enigma.f32, H: enigma.f16, I: enigma.i32):
         tid = enigma.thread_position_in_grid
         tile = enigma.threadgroup_alloc("float", (16, 20))
-        enigma.threadgroup_alloc("uchar", 32768 - 1280 - 1968)
+        enigma.threadgroup_alloc("uchar", 32768 - 1280 - 1024 - 1968)
+        columns = enigma.threadgroup_alloc("float", enigma.Layout((16, 16)))
         sums = enigma.register_tensor((4, 4))
-        names = {"tid": tid, "tile": tile, "sums": sums, "X": X, "H": H, "I": I}
+        names = {"tid": tid, "tile": tile, "columns": columns, "sums": sums}
+        names.update({"X": X, "H": H, "I": I})
         given = {"A": "X", "B": "X", "C": "X", "M": 16, "N": 16, "K": 16, **changes}
         enigma.gemm(**{k: names.get(v, v) if isinstance(v, str) else v for k, v in given.items()})
 
