@@ -40,12 +40,14 @@ void bind_apply(nb::module_& m, const OpInfo& row, std::index_sequence<I...> all
       [&row, name = row.python](Handle<I>... x) {
         Trace& trace = Trace::here(name);
         if ((nb::isinstance<Fragment>(x) || ...)) {
-          // A condition alone says nothing of the vectors that it would choose from.
-          bool vectors = ((nb::isinstance<Fragment>(x) && row.operands[I] != 'b') || ...);
+          // A condition alone says nothing of the vectors that it would choose from, and a count
+          // is a number.
+          bool counts = ((nb::isinstance<Fragment>(x) && row.operands[I] == 'u') || ...);
+          bool others = ((nb::isinstance<Fragment>(x) && row.operands[I] != 'b') || ...);
           return elementwise(
               trace, name, std::array{x...},
               [&](Operands o) { return trace.builder.apply(name, o); },
-              vectors && row.shape == Shape::Map);
+              row.shape == Shape::Map && others && !counts);
         }
         Operand operands[] = {operand(trace, x, name)...};
         return value_object(trace, trace.builder.apply(name, operands));

@@ -28,18 +28,26 @@ void bind_composed(nb::module_& m, const OpInfo& row) {
   const bool packs = row.operands != "u";
   const std::string sig = std::string("def ") + row.python +
                           (packs ? "(*parts: " ENIGMA_VALUE : "(x: " ENIGMA_VALUE) + ") -> IRValue";
-  auto apply = [&row](nb::handle parts) {
-    Trace& trace = Trace::here(row.python);
-    return value_object(trace, trace.builder.apply(row.op, operands(trace, parts, row.python)));
-  };
   if (packs) {
     m.def(
-        row.python, [apply](nb::args parts) { return apply(parts); }, nb::sig(sig.c_str()),
-        row.doc);
+        row.python,
+        [&row](nb::args parts) {
+          Trace& trace = Trace::here(row.python);
+          const std::vector<nb::handle> given(parts.begin(), parts.end());
+          return elementwise(
+              trace, row.python, given, [&](Operands o) { return trace.builder.apply(row.op, o); },
+              false);
+        },
+        nb::sig(sig.c_str()), row.doc);
   } else {
     m.def(
-        row.python, [apply](nb::handle x) { return apply(nb::make_tuple(x)); }, nb::arg("x").none(),
-        nb::sig(sig.c_str()), row.doc);
+        row.python,
+        [&row](nb::handle x) {
+          Trace& trace = Trace::here(row.python);
+          const Operand word[] = {operand(trace, x, row.python)};
+          return value_object(trace, trace.builder.apply(row.op, word));
+        },
+        nb::arg("x").none(), nb::sig(sig.c_str()), row.doc);
   }
 }
 

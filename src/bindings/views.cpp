@@ -91,6 +91,7 @@ nb::object shape_object(const View& v) {
 }
 
 nb::object stride_object(const View& v) {
+  if (v.axes.empty() || v.profile) return to_python(v.layout().stride());
   return nested_leaves(v.layout().root(), [&](const Mode& m) { return stride_of(v, m); });
 }
 
@@ -208,7 +209,7 @@ bool has_shape(const View& v) { return !v.axes.empty() || !is_endless(v); }
 
 std::string layout_text(const View& v) {
   if (v.axes.empty()) return std::visit([](const auto& l) { return str(l); }, v.shown());
-  return shape_text(v) + (v.profile ? "" : ":" + stride_text(v));
+  return shape_text(v) + ":" + (v.profile ? str(v.layout().stride()) : stride_text(v));
 }
 
 std::string describe_tensor(const Tensor& t) {
@@ -366,11 +367,7 @@ above 30, a base_offset below 0, and a layout whose indices are negative.)");
           [](const Tensor& t) { return has_shape(t.view) ? shape_object(t.view) : nb::none(); },
           nb::sig("def shape(self) -> typing.Any"))
       .def_prop_ro(
-          "stride",
-          [](const Tensor& t) {
-            return t.view.axes.empty() ? to_python(t.view.layout().stride())
-                                       : stride_object(t.view);
-          },
+          "stride", [](const Tensor& t) { return stride_object(t.view); },
           nb::sig("def stride(self) -> typing.Any"))
       .def_prop_ro(
           "base_offset",

@@ -223,6 +223,32 @@ def test_register_tensors_meet_fragments():
     assert (out[:, 3] == 2.5).all()
 
 
+def test_counts_and_components_are_fragments_too():
+    tensors = [rows(name, k, "uint") for k, name in enumerate("AB")]
+
+    def body(x, y, turns, tid):
+        bits, count, offset = (x[tid, k, None].load() for k in range(3))
+        y[tid, 0, None] = enigma.rotate(bits, count)
+        y[tid, 1, None] = enigma.extract_bits(bits, offset, 5)
+        y[tid, 2, None] = enigma.insert_bits(7, count, offset, count)
+        y[tid, 3, None] = enigma.pack_uint8x4(count, offset, 1, bits & 255)
+
+    x = np.random.default_rng(4).integers(0, 27, (N, T, W)).astype(np.uint32)
+    x[:, 0] *= 0x9E3779B1
+    out = np.zeros((N, T, W), np.uint32)
+    compiled(body, *tensors)(x, out, 0)
+    bits, count, offset = (x[:, k].astype(np.uint64) for k in range(3))
+    mask = ((1 << count) - 1 << offset) & 0xFFFFFFFF
+    wanted = [
+        (bits << count | bits >> 32 - count) & 0xFFFFFFFF,
+        bits >> offset & 31,
+        7 & ~mask | count << offset & mask,
+        count | offset << 8 | 1 << 16 | (bits & 255) << 24,
+    ]
+    for k, want in enumerate(wanted):
+        np.testing.assert_array_equal(out[:, k], want)
+
+
 def test_fragments_have_their_python_names():
     @enigma.jit
     def launch(a: enigma.Tensor, b: enigma.Tensor):

@@ -71,3 +71,11 @@ def test_identity_tensors_have_the_layouts_of_the_algebra():
             assert repr(tiles) == f"<Tensor of coordinates {tiles.layout}>"
     c = enigma.make_identity_tensor((4, (2, 3)))
     assert repr(c) == "<Tensor of coordinates (4,(2,3)):(1@0,(1@0@1,1@1@1))>"
+    # Of sizes that only a run knows, too.
+    tiles = enigma.tensor_zipped_divide(
+        enigma.make_identity_tensor((enigma.sym_int("m"), 6)), (4, 2)
+    )
+    assert repr(tiles) == (
+        "<Tensor of coordinates ((4,2),(ceil_div(m, 4),3)):((1@0,1@1),(4@0,2@1))>"
+    )
+    assert tiles.stride == enigma.zipped_divide(enigma.make_identity_layout((8, 6)), (4, 2)).stride
