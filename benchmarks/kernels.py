@@ -1,6 +1,5 @@
 """CPU kernels on one thread, against numpy, memcpy, OpenBLAS and the peers that are installed."""
 
-import os
 import sys
 from pathlib import Path
 
@@ -127,9 +126,7 @@ def soft_max(table: Table, runtime: enigma.CpuRuntime) -> None:
 
 def products(table: Table, runtime: enigma.CpuRuntime) -> None:
     tiled, simdgroups = enigma.compile(naive.tiled), matmul.kernel("float32")
-    # The variable makes OpenBLAS take other kernels than those that it would choose.
-    asked = os.environ.get("OPENBLAS_CORETYPE")
-    reference = f"OpenBLAS with {asked} kernels" if asked else "OpenBLAS"
+    reference = peers.openblas_name()
     goals = {("simdgroup", 512): 0.95, ("simdgroup", 1024): 0.85, ("tiled", 1024): 0.65}
     for n in (512, 1024):
         a, b = np.random.default_rng(n).uniform(-1, 1, (2, n, n)).astype(np.float32)
@@ -142,14 +139,15 @@ def products(table: Table, runtime: enigma.CpuRuntime) -> None:
         candidates = {
             "simdgroup": simdgroup,
             "tiled": lambda a=a, b=b, c=c: naive.run(tiled, a, b, c, runtime),
-            "OpenBLAS": lambda a=a, b=b, c=c: np.matmul(a, b, out=c),
+            reference: lambda a=a, b=b, c=c: np.matmul(a, b, out=c),
+            **peers.matmul(a, b, c),
         }
         want = a.astype(np.float64) @ b.astype(np.float64)
         times = interleaved(checked(candidates, c, want), 15)
         for name, what in (("simdgroup", "SIMD-group matrices"), ("tiled", "tiles of 32 x 32")):
-            ratio = times["OpenBLAS"] / times[name]
-            title = f"matmul {n}, {what}"
-            table.ratio(title, times[name], reference, ratio, goals.get((name, n)))
+            for other in list(times)[2:]:
+                ratio, title = times[other] / times[name], f"matmul {n}, {what}"
+                table.ratio(title, times[name], other, ratio, goals.get((name, n)))
 
 
 def run(table: Table) -> None:

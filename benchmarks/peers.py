@@ -1,11 +1,16 @@
-"""The same kernels by others, on one thread: numba, taichi, PoCL and Halide, where installed.
+"""The same kernels by others, on one thread: numba, taichi, PoCL, Halide, OpenBLAS.
 
 Each function gives callables by name; one that is not installed, or does not work here, is left
 out with a word of why.
 """
 
+import ctypes
+import os
+import shutil
 import sys
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 
@@ -180,6 +185,55 @@ def halide_add(x, y, out) -> Run:
     return lambda: add.realize(result)
 
 
+# ---- OpenBLAS ------------------------------------------------------------------------------------
+
+
+def numpys_openblas() -> Path | None:
+    """The library that a wheel of numpy brings along."""
+    folder = Path(np.__file__).parents[1] / "numpy.libs"
+    return next(iter(folder.glob("libscipy_openblas64_*")), None)
+
+
+def core_of(library: ctypes.CDLL) -> str:
+    """For which processors the kernels are that OpenBLAS has chosen."""
+    name = library.scipy_openblas_get_corename64_
+    name.restype = ctypes.c_char_p
+    return name().decode()
+
+
+def openblas_name() -> str:
+    path = numpys_openblas()
+    return f"OpenBLAS ({core_of(ctypes.CDLL(str(path)))})" if path else "numpy's BLAS"
+
+
+def openblas_512(a, b, c) -> Run:
+    """OpenBLAS chooses by the maker of the processor; this copy of it is told to use AVX-512."""
+    path, flags = numpys_openblas(), Path("/proc/cpuinfo")
+    if path is None or not flags.exists() or " avx512f " not in flags.read_text():
+        raise ImportError("no OpenBLAS, or no AVX-512")
+    if core_of(ctypes.CDLL(str(path))) == "SkylakeX":
+        raise ImportError("it is what numpy uses")
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["OPENBLAS_CORETYPE"] = "SkylakeX"
+        try:
+            library = ctypes.CDLL(shutil.copy(path, folder))
+        finally:
+            del os.environ["OPENBLAS_CORETYPE"]
+    assert core_of(library) == "SkylakeX"
+    (m, k), n = a.shape, b.shape[1]
+    row_major, plain, long = 101, 111, ctypes.c_int64
+    one, zero = ctypes.c_float(1), ctypes.c_float(0)
+    pointers = [ctypes.c_void_p(x.ctypes.data) for x in (a, b, c)]
+
+    def run() -> None:
+        library.scipy_cblas_sgemm64_(
+            *(row_major, plain, plain, long(m), long(n), long(k), one),
+            *(pointers[0], long(k), pointers[1], long(n), zero, pointers[2], long(n)),
+        )
+
+    return run
+
+
 # ---- by subject ----------------------------------------------------------------------------------
 
 
@@ -194,3 +248,7 @@ def rms_norm(x, w, out) -> dict[str, Run]:
 
 def soft_max(x, out) -> dict[str, Run]:
     return found({"numba": numba_softmax}, x, out)
+
+
+def matmul(a, b, c) -> dict[str, Run]:
+    return found({"OpenBLAS (SkylakeX)": openblas_512}, a, b, c)
