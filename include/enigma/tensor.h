@@ -140,6 +140,8 @@ struct Piece {
 std::vector<Piece> load(Builder& b, ValueId memory, const View& v);
 /// Writes the values of as many elements, but for those outside; vectors as above.
 void store(Builder& b, ValueId memory, const View& v, const std::vector<Piece>& values);
+/// Whether load() and store() access a view of memory of this type by vectors.
+bool has_vectors(Builder& b, const View& v, DType type);
 /// One number to all elements.
 void store(Builder& b, ValueId memory, const View& v, Operand value);
 /// The pieces, one for each element, in order.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import operator
 from collections.abc import Callable
@@ -41,9 +42,10 @@ def copy(
 
     ``mask_fn(i)`` gives whether element i is copied; where it is not, the source is not read and
     the destination stays as it is. ``coalesced_width`` 2 or 4 moves that many elements per turn,
-    and the rest of a count that is no multiple one by one. A turn without a mask is one access of
-    a vector wherever offset and layout prove that the elements are aligned: ``group * 256`` does
-    as an offset, a scalar parameter does not. Values are converted to the type of the destination.
+    and the rest of a count that is no multiple one by one. A turn is one access of a vector
+    wherever offset and layout prove that the elements are aligned, and the mask holds for all of
+    them: ``group * 256`` does as an offset, a scalar parameter does not. Values are converted to
+    the type of the destination.
 
     Of a tensor with a layout the offsets count elements in the order of their coordinates, the
     first mode fastest. A register tensor as either side is copied by each thread for itself,
@@ -70,27 +72,36 @@ def copy(
     src_offset = _offset("src", src, src_offset, count)
     dst_offset = _offset("dst", dst, dst_offset, count)
 
-    def move(i: Any) -> None:
+    def move(elements: list[Any]) -> None:
+        """Copies elements one by one, each where its mask holds."""
         if mask_fn is None:
-            dst[_sum(dst_offset, i)] = src[_sum(src_offset, i)]
+            for i in elements:
+                dst[_sum(dst_offset, i)] = src[_sum(src_offset, i)]
             return
-        wanted = mask_fn(_core.i32(i))
-        traced = isinstance(wanted, _core.IRValue) and wanted.dtype == _core.b1
-        if not traced and not isinstance(wanted, (bool, np.bool_)):
-            raise error(
-                "copy: mask_fn(i) gives whether element i is copied, a condition such as i < n, "
-                f"not {wanted!r}"
-            )
-        with if_(wanted):
-            dst[_sum(dst_offset, i)] = src[_sum(src_offset, i)]
+        for i, wanted in [(i, _condition(mask_fn, i)) for i in elements]:
+            with if_(wanted):
+                dst[_sum(dst_offset, i)] = src[_sum(src_offset, i)]
 
     def move_row(i: Any) -> None:
-        if mask_fn is None and coalesced_width > 1:
-            to, source = _sum(dst_offset, i), _sum(src_offset, i)
-            if _copy_row(dst, to, src, source, coalesced_width):
-                return
-        for k in range(coalesced_width):
-            move(_sum(i, k))
+        """Copies as many elements as a turn has, as vectors where that can be."""
+        to, source = _sum(dst_offset, i), _sum(src_offset, i)
+        row: tuple[Any, ...] = (dst, to, src, source, coalesced_width)
+        elements = [_sum(i, k) for k in range(coalesced_width)]
+        registers = isinstance(src, RegisterTensor) or isinstance(dst, RegisterTensor)
+        if coalesced_width == 1:
+            move(elements)
+        elif mask_fn is None:
+            if not _copy_row(*row):
+                move(elements)
+        elif registers or not _core.copies_vectors(*row):
+            move(elements)
+        else:
+            wanted = [_condition(mask_fn, e) for e in elements]
+            with if_(functools.reduce(operator.and_, wanted)) as (then, otherwise):
+                with then:
+                    _core.copy_row(*row)
+                with otherwise:
+                    move(elements)
 
     tail = count % coalesced_width
     if isinstance(src, RegisterTensor) or isinstance(dst, RegisterTensor):
@@ -101,8 +112,7 @@ def copy(
             )
         for i in range(0, count - tail, coalesced_width):
             move_row(i)
-        for i in range(count - tail, count):
-            move(i)
+        move(list(range(count - tail, count)))
         return
 
     start, step = (_thread(), _threads()) if cooperative else (0, 1)
@@ -114,10 +124,21 @@ def copy(
     if tail and cooperative:
         thread = _thread()
         with if_(thread < tail):
-            move(thread + (count - tail))
-    elif tail:
-        for i in range(count - tail, count):
-            move(i)
+            move([thread + (count - tail)])
+    else:
+        move(list(range(count - tail, count)))
+
+
+def _condition(mask_fn: Callable[[_core.IRValue], Any], i: Any) -> Any:
+    """Whether an element is copied."""
+    wanted = mask_fn(_core.i32(i))
+    traced = isinstance(wanted, _core.IRValue) and wanted.dtype == _core.b1
+    if not traced and not isinstance(wanted, (bool, np.bool_)):
+        raise error(
+            "copy: mask_fn(i) gives whether element i is copied, a condition such as i < n, "
+            f"not {wanted!r}"
+        )
+    return wanted
 
 
 def _copy_row(dst: Memory, to: Any, src: Memory, source: Any, count: int) -> bool:

@@ -29,14 +29,34 @@ std::optional<Row> row_at(Trace& trace, nb::handle memory, nb::handle first, int
   return Row{id, std::move(*view)};
 }
 
+/// The rows of a copy, which read and write no memory that both have: what is written first may be
+/// what is read next.
+std::optional<std::pair<Row, Row>> rows_at(Trace& trace, nb::handle dst, nb::handle dst_first,
+                                           nb::handle src, nb::handle src_first, int64_t count) {
+  auto to = row_at(trace, dst, dst_first, count), from = row_at(trace, src, src_first, count);
+  if (!to || !from || to->memory == from->memory) return std::nullopt;
+  return std::pair(std::move(*to), std::move(*from));
+}
+
 bool copy_row(nb::handle dst, nb::handle dst_first, nb::handle src, nb::handle src_first,
               int64_t count) {
   Trace& trace = Trace::here("copy");
-  auto to = row_at(trace, dst, dst_first, count), from = row_at(trace, src, src_first, count);
-  // Where both are the same memory, what is written first may be what is read next.
-  if (!to || !from || to->memory == from->memory) return false;
-  store(trace.builder, to->memory, to->view, load(trace.builder, from->memory, from->view));
+  const auto both = rows_at(trace, dst, dst_first, src, src_first, count);
+  if (!both) return false;
+  const auto& [to, from] = *both;
+  store(trace.builder, to.memory, to.view, load(trace.builder, from.memory, from.view));
   return true;
+}
+
+bool copies_vectors(nb::handle dst, nb::handle dst_first, nb::handle src, nb::handle src_first,
+                    int64_t count) {
+  Trace& trace = Trace::here("copy");
+  Builder& b = trace.builder;
+  const auto both = rows_at(trace, dst, dst_first, src, src_first, count);
+  if (!both) return false;
+  const auto& [to, from] = *both;
+  return has_vectors(b, to.view, b.type(to.memory).dtype) ||
+         has_vectors(b, from.view, b.type(from.memory).dtype);
 }
 
 nb::object load_row(nb::handle src, nb::handle first, int64_t count) {
@@ -100,6 +120,11 @@ void bind_rows(nb::module_& m) {
                 ", src_first: IRValue | int, count: int) -> bool"),
         "Copies elements that follow each other, as vectors where they are aligned; False where "
         "they\nhave to be copied one by one.");
+  m.def("copies_vectors", &copies_vectors, nb::arg("dst"), nb::arg("dst_first"), nb::arg("src"),
+        nb::arg("src_first"), nb::arg("count"),
+        nb::sig("def copies_vectors(dst: " MEMORY ", dst_first: IRValue | int, src: " MEMORY
+                ", src_first: IRValue | int, count: int) -> bool"),
+        "Whether copy_row would copy them as vectors.");
   m.def("load_row", &load_row, nb::arg("src"), nb::arg("first"), nb::arg("count"),
         nb::sig("def load_row(src: " MEMORY
                 ", first: IRValue | int, count: int) -> list[IRValue] | None"),

@@ -114,26 +114,26 @@ std::vector<int64_t> Sizes::solve(const std::vector<Array>& arrays, nb::handle g
     if (is_row && (t.view.base != 0 || !(t.view.axes[0].stride == 1))) continue;
     read(t, *a->shape, values, sources);
   }
-  for (size_t s = 0; s < symbols_.size(); ++s) {
-    const auto& [name, multiple] = symbols_[s];
-    const std::string is = "the size " + name + " is " + std::to_string(values[s]);
-    if (sources[s].empty()) {
-      fail("the size " + name +
-           " is not known: give arrays with as many dimensions as the tensors "
-           "have modes, or scalars={\"" +
-           name + "\": ...}");
-    }
-    if (values[s] < 1 || values[s] > kMaxSymbol) {
-      fail(is + " in " + sources[s] + "; it must be from 1 to " + std::to_string(kMaxSymbol));
-    }
-    if (values[s] % multiple) {
-      fail(is + " in " + sources[s] + ", but was declared as a multiple of " +
-           std::to_string(multiple) + ": enigma.sym_int(\"" + name +
-           "\", divisibility=" + std::to_string(multiple) + ")");
-    }
-  }
+  for (size_t s = 0; s < symbols_.size(); ++s) check(symbols_[s], values[s], sources[s]);
   for (const Array& a : arrays) check(a, values);
   return values;
+}
+
+void Sizes::check(const Symbol& symbol, int64_t is, const std::string& source) const {
+  const auto& [name, multiple] = symbol;
+  if (source.empty()) {
+    fail("the size " + name + " is not known: give arrays with as many dimensions as the tensors " +
+         "have modes, or scalars={\"" + name + "\": ...}");
+  }
+  const std::string found = "the size " + name + " is " + std::to_string(is) + " in " + source;
+  const std::string divisor = std::to_string(multiple);
+  if (is < 1 || is > kMaxSymbol) {
+    fail(found + "; it must be from 1 to " + std::to_string(kMaxSymbol));
+  }
+  if (is % multiple) {
+    fail(found + ", but was declared as a multiple of " + divisor + ": enigma.sym_int(\"" + name +
+         "\", divisibility=" + divisor + ")");
+  }
 }
 
 void Sizes::check(const Array& array, const std::vector<int64_t>& values) const {

@@ -61,6 +61,7 @@ class Sizes {
 
  private:
   size_t index_of(const Symbol& s) const;
+  void check(const Symbol& symbol, int64_t is, const std::string& source) const;
   void check(const Sized& t, const Array& array, const std::vector<int64_t>& values) const;
   [[noreturn]] void fail(const std::string& message) const;
   void read(const Sized& t, const std::vector<int64_t>& shape, std::vector<int64_t>& values,

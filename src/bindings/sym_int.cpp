@@ -195,9 +195,9 @@ runs it has no number: EnigmaError where one is needed.)");
            })
       .def("__index__",
            [](const Size& s) -> int {
-             throw Error(
-                 "the size " + str(s) +
-                 " is not known while Python runs; for a loop in a kernel use enigma.for_range");
+             throw Error("the size " + str(s) +
+                         " is not known while Python runs, and an int is needed here; a loop over "
+                         "it in a kernel is enigma.for_range(0, n)");
            })
       .def_prop_ro(
           "symbols",

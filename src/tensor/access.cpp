@@ -238,6 +238,8 @@ void store(Builder& b, ValueId memory, const View& v,
 
 }  // namespace
 
+bool has_vectors(Builder& b, const View& v, DType type) { return chunks(b, v, type)[0].size() > 1; }
+
 Element element(Builder& b, const View& v) { return {index_at(b, v, 0), exists_at(b, v, 0)}; }
 
 std::vector<Operand> coordinate(Builder& b, const View& v) {

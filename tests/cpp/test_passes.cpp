@@ -339,6 +339,33 @@ TEST_CASE("loops and conditions that decide nothing") {
 )");
 }
 
+TEST_CASE("sums in a loop are regrouped, so that one addition is left to each turn") {
+  Builder b("k");
+  ValueId x = b.buffer("X", DType::U32), n = b.scalar("n", DType::U32);
+  ValueId a = b.scalar("a", DType::U32), c = b.scalar("c", DType::U32);
+  auto loop = b.begin_for(whole(0), n, whole(1), DType::U32, {});
+  ValueId i = loop.index;
+  b.store(x, apply(b, "+", {apply(b, "+", {i, a}), c}), i);
+  // What is used twice stays, and so does a constant beside it.
+  ValueId shared = apply(b, "+", {i, n});
+  b.store(x, apply(b, "+", {shared, whole(3)}), shared);
+  b.end_for();
+  CHECK(passed(b) == R"(enigma.kernel @k(%X: memref<u32, device>, %n: u32, %a: u32, %c: u32) {
+  %0 = arith.constant 0 : u32
+  %1 = arith.constant 1 : u32
+  %2 = arith.addi %a, %c : u32
+  %3 = arith.constant 3 : u32
+  scf.for %4 = %0 to %n step %1 : u32 {
+    %5 = arith.addi %4, %2 : u32
+    memref.store %4, %X[%5] : memref<u32, device>
+    %6 = arith.addi %4, %n : u32
+    %7 = arith.addi %6, %3 : u32
+    memref.store %6, %X[%7] : memref<u32, device>
+  }
+}
+)");
+}
+
 TEST_CASE("random programs mean the same after each pass") {
   const std::pair<const char*, void (*)(Module&)> passes[] = {
       {"fold", fold},

@@ -1697,6 +1697,9 @@ def copy_row(dst: TracingTensor | Tensor, dst_first: IRValue | int, src: Tracing
     have to be copied one by one.
     """
 
+def copies_vectors(dst: TracingTensor | Tensor, dst_first: IRValue | int, src: TracingTensor | Tensor, src_first: IRValue | int, count: int) -> bool:
+    """Whether copy_row would copy them as vectors."""
+
 def load_row(src: TracingTensor | Tensor, first: IRValue | int, count: int) -> list[IRValue] | None:
     """Elements that follow each other, as copy_row loads them."""
 

@@ -52,7 +52,10 @@ def test_every_count_and_width(width, masked, cooperative) -> None:
             enigma.barrier()
 
     old, out = np.full(64, -1, np.float32), np.zeros((len(rows), 64), np.float32)
-    enigma.compile(k)(DATA, old, 5, out, grid=12, threads=12)
+    compiled = enigma.compile(k)
+    for name in ("A", "tile"):
+        assert widest(compiled.metal_source, name) == f"float{width}".removesuffix("1")
+    compiled(DATA, old, 5, out, grid=12, threads=12)
     for row, (count, start) in enumerate(rows):
         want, first = old.copy(), 4 if start % 4 == 0 else 5
         for i in range(count):

@@ -201,3 +201,28 @@ def test_a_fault_names_a_thread_that_made_it(size: int, device: str) -> None:
     assert size <= index < 1024 and thread == index % 256, text
     assert f"X has {size} elements" in text
     assert "total = total + X[i]" in text
+
+
+@pytest.mark.parametrize("rows", [3, 16, 18])
+def test_rows_dealt_to_simdgroups(rows: int) -> None:
+    """Each begins at its own number; a condition holds for all, for some or for no lanes."""
+
+    @enigma.kernel
+    def deal(A: enigma.f32, Out: enigma.f32, Sums: enigma.f32, n: enigma.Scalar(enigma.u32)):
+        lane = enigma.thread_index_in_simdgroup()
+        simd = enigma.simdgroup_index_in_threadgroup()
+        total = 0.0
+        with enigma.for_range(simd, rows, 4, dtype="uint") as r:
+            at = r * 32 + lane
+            x = enigma.load_if(A, at, at < n, -1.0)
+            Out[at] = x
+            total = total + x
+        Sums[simd * 32 + lane] = total
+
+    for n in (1, rows * 32 // 2 + 5, rows * 32):
+        a = np.arange(n, dtype=np.float32)
+        out, sums = np.zeros((rows, 32), np.float32), np.zeros((4, 32), np.float32)
+        enigma.compile(deal)(a, out.ravel(), sums.ravel(), n, grid=128, threads=128)
+        want = np.pad(a, (0, rows * 32 - n), constant_values=-1).reshape(rows, 32)
+        np.testing.assert_array_equal(out, want)
+        np.testing.assert_array_equal(sums, [want[k::4].sum(axis=0) for k in range(4)])

@@ -101,6 +101,7 @@ class Body {
   // ---- jam.cpp: several SIMD-groups in step ----
   /// How many go together in this phase; 1 where that does not pay.
   int in_step(const Phase& p) const;
+  bool deals_rows(const Instruction& loop) const;
   /// Writes for one after the other of the SIMD-groups that go together.
   void each(const std::function<void()>& write);
   /// Writes what they share.
@@ -210,7 +211,6 @@ class Body {
   Place place_run(ValueId memory, ValueId index, const Mask& mask, InstId at);
   Place place_each(ValueId memory, ValueId index, const Mask& mask, InstId at);
   void load(InstId id, const Mask& mask);
-  void load_if(InstId id, const Mask& mask);
   V load_from(const Place& p, DType dtype, const Mask& mask);
   void read_ahead(InstId load, DType dtype, const Place& place, const Mask& mask);
   void store(InstId id, const Mask& mask);
@@ -244,6 +244,11 @@ class Body {
                      const std::function<void(const V& lane, const std::vector<V>& x)>& body);
   V lane_of(const V& x, const V& lane);
 
+  // ---- load_if.cpp ----
+  void load_if(InstId id, const Mask& mask);
+  V load_part(InstId id, const Mask& mask);
+  V load_active(InstId id, const Mask& mask);
+
   // ---- simd_matrix.cpp ----
   void simd_matrix(InstId id, const Mask& mask);
   V for_all_lanes(ValueId v, const Mask& mask, InstId at);
@@ -251,7 +256,7 @@ class Body {
   void load_matrix(InstId id, const Mask& mask);
   void store_matrix(InstId id, const Mask& mask);
   V home(ValueId v);
-  V eight(const V& pointer);
+  V floats(const V& pointer, int lanes);
   std::array<V, 2> halves(const V& home);
   void put_halves(const V& home, const std::array<V, 2>& xs);
   void hand_on(std::span<const ValueId> from, std::span<const ValueId> to);
@@ -268,6 +273,7 @@ class Body {
   std::vector<V> sums_of(const Panel& panel);
   std::vector<V> add_products(const Panel& panel, const std::vector<V>& sums);
   void keep_sums(const Panel& panel, const std::vector<V>& sums);
+  bool side_by_side(const Panel& panel) const;
   bool awaits_product(const Instruction& inst) const;
   bool accumulates(const Instruction& loop) const;
   void loop_accumulating(InstId id);

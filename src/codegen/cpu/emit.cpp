@@ -229,6 +229,7 @@ CpuCode emit_cpu(const Verified& kernel, const CpuVariant& variant) {
   Text t(2);
   Body main(kernel, whole, variant, scratch, code.symbol);
   main.write("whole", "advance");
+  t.str().reserve(main.text().size() + main.text().size() / 4);  // it may be tens of megabytes
   code.scratch_bytes = main.scratch_bytes();
   t.indent();
   kernel_function(t, code.symbol, variant, main, whole, edge);

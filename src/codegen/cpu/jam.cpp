@@ -29,6 +29,15 @@ bool Body::group_uniform(ValueId v) const {
   return uniform(v) && kernel_.uniformity()[v] <= Level::Group;
 }
 
+// A loop from a SIMD-group's own number on, of which all are known to make as many turns.
+bool Body::deals_rows(const Instruction& loop) const {
+  const Instruction* from = m_.def(loop.operands[0]);
+  if (!from || from->op != Op::SimdgroupIndexInThreadgroup) return false;
+  std::optional<int64_t> end = known(loop.operands[1]), step = known(loop.operands[2]);
+  const int64_t last = shape_.simdgroups() - 1;
+  return end && step && *step > 0 && *end > last && (*end - 1) / *step == (*end - last - 1) / *step;
+}
+
 int Body::in_step(const Phase& p) const {
   if (!shape_.whole || p.agree) return 1;
   constexpr int kHard = 16, kLargest = 600;
@@ -55,8 +64,8 @@ int Body::in_step(const Phase& p) const {
       ++work.loops;
       bool together = std::all_of(inst.operands.begin(), inst.operands.begin() + 3,
                                   [&](ValueId v) { return group_uniform(v); });
-      work.in_step &=
-          together || (diverges(kernel_, forms_, inst) && group_uniform(inst.operands[2]));
+      work.in_step &= together || deals_rows(inst) ||
+                      (diverges(kernel_, forms_, inst) && group_uniform(inst.operands[2]));
       int vectors = 0;
       for (ValueId v : inst.results) vectors += uniform(v) ? 0 : components(v);
       work.carried = std::max(work.carried, vectors);
@@ -138,6 +147,7 @@ void Body::instruction(InstId id, const Mask& mask) {
   const Instruction& inst = m_[id];
   if (same_for_all(inst)) return once([&] { write_instruction(id, mask); });
   if (inst.op == Op::Load) return load(id, mask);
+  if (inst.op == Op::LoadIf) return load_if(id, mask);
   if (inst.op == Op::Store) return store(id, mask);
   if (inst.op == Op::If && group_uniform(inst.operands[0])) return branch(id, mask);
   if (inst.op == Op::For) {

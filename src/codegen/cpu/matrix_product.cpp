@@ -3,6 +3,7 @@
 // of them. The panel's sums stay in registers; its factors are read from memory as they are needed.
 #include <algorithm>
 #include <bit>
+#include <set>
 
 #include "codegen/cpu/body.h"
 
@@ -74,13 +75,56 @@ Body::Factor Body::factor(ValueId v) {
   return {home(v), e_.i64(kSide), e_.i64(1)};
 }
 
+namespace {
+
+// A sum of values and of a number.
+struct Sum {
+  std::multiset<ValueId> values;
+  uint64_t number = 0;
+};
+
+void add_up(const Module& m, ValueId v, Sum& sum) {
+  const Instruction* def = m.def(v);
+  constexpr size_t kMost = 16;
+  if (def && def->op == Op::AddI && sum.values.size() < kMost) {
+    for (ValueId x : def->operands) add_up(m, x, sum);
+  } else if (def && def->op == Op::Constant) {
+    sum.number += def->attr;
+  } else {
+    sum.values.insert(v);
+  }
+}
+
+}  // namespace
+
+// Whether the right factors were loaded from places that follow each other, so that a row of all of
+// them is one piece. An index that has passed its check did not wrap in 32 bits.
+bool Body::side_by_side(const Panel& panel) const {
+  std::vector<Sum> sums;
+  const Instruction* first = m_.def(m_[panel[0]].operands[1]);
+  for (InstId id : panel) {
+    ValueId v = m_[id].operands[1];
+    const Instruction* load = m_.def(v);
+    if (!homes_.in_place[v.index] || load->operands[0] != first->operands[0] ||
+        load->operands[2] != first->operands[2] || !m_.def(load->operands[0]) ||
+        info(m_.type(load->operands[1]).dtype).bits < 32) {
+      return false;
+    }
+    add_up(m_, load->operands[1], sums.emplace_back());
+    uint64_t apart = sums.back().number - sums[0].number;
+    if (sums.back().values != sums[0].values || apart != kSide * (sums.size() - 1)) return false;
+  }
+  return true;
+}
+
 // The rows of what the products are added to.
 std::vector<V> Body::sums_of(const Panel& panel) {
   std::vector<V> homes, rows;
   for (InstId id : panel) homes.push_back(home(m_[id].operands[2]));
   for (int r = 0; r < kSide; ++r) {
     std::vector<V> xs;
-    for (const V& home : homes) xs.push_back(eight(element(home, DType::F32, e_.i64(r * kSide))));
+    for (const V& home : homes)
+      xs.push_back(floats(element(home, DType::F32, e_.i64(r * kSide)), kSide));
     rows.push_back(joined(e_, std::move(xs)));
   }
   return rows;
@@ -105,12 +149,21 @@ std::vector<V> Body::add_products(const Panel& panel, const std::vector<V>& sums
   Factor left = factor(m_[panel[0]].operands[0]);
   std::vector<Factor> right;
   for (InstId id : panel) right.push_back(factor(m_[id].operands[1]));
+  const bool in_one_piece = side_by_side(panel);
   std::vector<V> state{e_.i64(0)};
   state.insert(state.end(), sums.begin(), sums.end());
   state = e_.loop(state, [&](const std::vector<V>& now, std::vector<V>& next) {
-    std::vector<V> xs;
-    for (const Factor& f : right) xs.push_back(eight(element(f.first, DType::F32, now[0] * f.row)));
-    V row = joined(e_, std::move(xs));
+    V row;
+    if (in_one_piece) {
+      V at = element(right[0].first, DType::F32, now[0] * right[0].row);
+      row = floats(at, kSide * static_cast<int>(right.size()));
+    } else {
+      std::vector<V> xs;
+      for (const Factor& f : right) {
+        xs.push_back(floats(element(f.first, DType::F32, now[0] * f.row), kSide));
+      }
+      row = joined(e_, std::move(xs));
+    }
     V column = element(left.first, DType::F32, now[0] * left.column);
     next.push_back(now[0] + 1);
     for (int r = 0; r < kSide; ++r) {

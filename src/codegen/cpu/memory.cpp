@@ -365,33 +365,6 @@ void Body::load(InstId id, const Mask& mask) {
   all_ ? each(one) : one();
 }
 
-// Tests for the edge of a matrix hold everywhere but there, so that all 32 lanes load without
-// masks.
-void Body::load_if(InstId id, const Mask& mask) {
-  const Instruction& inst = m_[id];
-  ValueId memory = inst.operands[0], index = inst.operands[1], cond = inst.operands[2],
-          otherwise = inst.operands[3], result = inst.results[0];
-  bool together = uniform(cond);
-  V holds = together ? raw(cond) : lanes(cond);
-  V instead = formed(otherwise, result, 0);
-  Mask part = together ? mask : narrowed(mask, holds);
-  auto loaded = [&](const Mask& active) {
-    size_t checks = checked_order_.size();
-    V x = load_from(place(memory, index, active, id), m_.type(memory).dtype, active);
-    forget_checks(checks);
-    return x.lanes < instead.lanes ? e_.splat(x, kLanes) : x;
-  };
-  auto with_part = [&]() -> std::vector<V> {
-    V x = loaded(part);
-    return {together ? x : e_.select(part.v, x, instead)};
-  };
-  V some = together ? holds : e_.cmp("ne", part.bits, 0);
-  if (together || !mask.all()) return set(result, e_.when(some, {instead}, with_part)[0]);
-  V all = e_.cmp("eq", part.bits, -1);
-  std::vector<V> x = e_.when(some & (all ^ e_.boolean(true)), {instead}, with_part);
-  set(result, e_.when(all, x, [&]() -> std::vector<V> { return {loaded(mask)}; })[0]);
-}
-
 // ---- store --------------------------------------------------------------------------------------
 
 void Body::store(InstId id, const Mask& mask) {

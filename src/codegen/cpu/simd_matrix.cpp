@@ -53,16 +53,14 @@ V Body::home(ValueId v) {
   return e_.emit(Elem::Ptr, 1, concat("getelementptr i8, ", own_homes_.typed(), ", i64 ", *offset));
 }
 
-V Body::eight(const V& pointer) {
-  return e_.emit(Elem::F32, kSide, concat("load <8 x float>, ", pointer.typed(), ", align 4"));
+V Body::floats(const V& pointer, int lanes) {
+  return e_.emit(Elem::F32, lanes,
+                 concat("load ", llvm_type(Elem::F32, lanes), ", ", pointer.typed(), ", align 4"));
 }
 
 std::array<V, 2> Body::halves(const V& home) {
   std::array<V, 2> xs;
-  for (int k = 0; k < 2; ++k) {
-    V at = element(home, DType::F32, e_.i64(k * kLanes));
-    xs[k] = e_.emit(Elem::F32, kLanes, concat("load <32 x float>, ", at.typed(), ", align 32"));
-  }
+  for (int k = 0; k < 2; ++k) xs[k] = floats(element(home, DType::F32, e_.i64(k * kLanes)), kLanes);
   return xs;
 }
 
@@ -172,7 +170,7 @@ void Body::store_matrix(InstId id, const Mask& mask) {
     from = turned;
   }
   e_.loop({e_.i64(0), rows.first}, [&](const std::vector<V>& now, std::vector<V>& next) {
-    V x = to_storage(dtype, eight(element(from, DType::F32, now[0])));
+    V x = to_storage(dtype, floats(element(from, DType::F32, now[0]), kSide));
     e_.stmt(concat("store ", x.typed(), ", ", element(base, dtype, now[1]).typed(), ", align ",
                    byte_size(dtype)));
     next = {now[0] + kSide, now[1] + rows.length};

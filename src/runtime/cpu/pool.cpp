@@ -312,7 +312,7 @@ double Pool::Crew::run(const Job& new_job, int64_t begin, uint32_t count, double
   }
   double least = kChunkNs / std::max(ns_per_group, 0.01);
   chunk = std::clamp<int64_t>(static_cast<int64_t>(std::min(least, 1e15)),
-                              groups / (int64_t{count} * 16) + 1, groups / count + 1);
+                              groups / (int64_t{count} * 64) + 1, groups / count + 1);
   place_workers();
   gate.store(0, std::memory_order_release);
   for (uint32_t i = 1; i < count; ++i) call(*workers[i - 1]);
