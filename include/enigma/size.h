@@ -51,7 +51,7 @@ class Size {
   /// a / n, rounded down or up; n is at least 1. Error where the sign of `a` may change.
   friend Size floor_div(const Size& a, int64_t n);
   friend Size ceil_div(const Size& a, int64_t n);
-  /// The same term: M*N is, N*M is not.
+  /// The same term; factors may stand in any order.
   bool operator==(const Size& o) const;
 
   enum class Op { Symbol, Add, Mul, FloorDiv, CeilDiv };

@@ -93,8 +93,9 @@ def jit(function: Callable[..., Any]) -> JitDef:
     """Defines a function that divides tensors into tiles and launches kernels on them.
 
     It runs once, on the host, when ``enigma.compile(f, *tensors)`` is called. Its parameters are
-    ``enigma.Tensor``s, and numbers annotated with ``enigma.Scalar(dtype)``. Kernels are defined
-    inside of it, or before it with parameters annotated ``enigma.Tensor``, and launched in order::
+    ``enigma.Tensor``s, whose shapes may have sizes of ``enigma.sym_int``, and numbers annotated
+    with ``enigma.Scalar(dtype)``. Kernels are defined inside of it, or before it with parameters
+    annotated ``enigma.Tensor``, and launched in order::
 
         kernel(gA, gB, tv).launch(grid=(n, 1, 1), block=(256, 1, 1))
         kernel.launch(grid=..., block=...)
@@ -370,7 +371,7 @@ def _typed(trace: _core.Trace, kernel: KernelDef, parameter: Parameter, argument
     dtype = parameter.dtype
     assert dtype is not None
     if parameter.is_scalar and isinstance(argument, _core.SymInt):
-        return _core.metal_cast(argument, dtype)
+        return _core.metal_cast(argument.__enigma_value__(), dtype)
     if parameter.is_scalar and not isinstance(argument, _core.Tensor):
         return dtype(argument)
     is_whole = isinstance(argument, _core.Tensor) and argument.base_offset == 0

@@ -1,5 +1,6 @@
 // The functions on nested tuples of ints, which the module enigma.tuple offers.
 #include "layouts.h"
+#include "sizes.h"
 
 namespace enigma {
 namespace {
@@ -36,6 +37,12 @@ void define_pair(nb::module_& m, const char* name, const char* a, const char* b,
             f(int_tuple(x, (name + ": " + a).c_str()), int_tuple(y, (name + ": " + b).c_str()))));
       },
       nb::arg(a), nb::arg(b), nb::sig(sig.c_str()), doc);
+}
+
+int64_t known_int(nb::handle x) {
+  int64_t n = 0;
+  if (to_int64(x, n)) return n;
+  throw Error("ceil_div: a size is divided by an int, but b is " + describe(x));
 }
 
 }  // namespace
@@ -80,11 +87,21 @@ void bind_tuple_functions(nb::module_& m) {
 >>> inner_product((1, (2, 3)), (10, (20, 30)))
 140)",
               inner_product);
-  define_pair(m, "ceil_div", "a", "b", "typing.Any", R"(a / b, rounded up, by pairs of elements.
+  m.def(
+      "ceil_div",
+      [](nb::handle a, nb::handle b) {
+        if (nb::isinstance<Size>(a)) {
+          return to_python(ceil_div(nb::cast<const Size&>(a), known_int(b)));
+        }
+        return to_python(ceil_div(int_tuple(a, "ceil_div: a"), int_tuple(b, "ceil_div: b")));
+      },
+      nb::arg("a"), nb::arg("b"),
+      nb::sig("def ceil_div(a: " ENIGMA_INT_TUPLE " | SymInt, b: " ENIGMA_INT_TUPLE
+              ") -> typing.Any"),
+      R"(a / b, rounded up, by pairs of elements; a may be a size of sym_int.
 
 >>> ceil_div((10, 12), (4, 4))
-(3, 3))",
-              ceil_div);
+(3, 3))");
   define_pair(m, "shape_div", "a", "b", "typing.Any",
               R"(a / b, where one divides the other, at least 1; an int b is used up from the left.
 

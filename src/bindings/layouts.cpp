@@ -44,9 +44,10 @@ void fill(Nested<T>& out, nb::handle x, const Leaf& leaf) {
     throw Error(std::string(what) + ": " + nb::cast<std::string>(nb::str(x)) +
                 " does not fit into 64 bits");
   throw Error(std::string(what) + " must be " + kinds + ", but has " + describe(x) +
-              (nb::isinstance<Size>(x) ? "; sizes of enigma.sym_int are for a Tensor, which takes "
-                                         "((M, N), (N, 1)) in place of a layout"
-                                       : ""));
+              (nb::isinstance<Size>(x) ? "; sizes of enigma.sym_int are for a Tensor, which "
+                                         "takes ((M, N), (N, 1)) in place of a layout"
+               : attribute(x, "layout").is_valid() ? "; use its .layout"
+                                                   : ""));
 }
 
 nb::object tuple_of(const std::vector<nb::object>& items) {

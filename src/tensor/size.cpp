@@ -20,6 +20,14 @@ std::pair<int64_t, Size> factored(const Size& s) {
   return {1, s};
 }
 
+/// The factors of a product without a known one.
+void add_factors(const Size& s, std::vector<Size>& out) {
+  if (s.is_known()) return;
+  if (s.term().op != Size::Op::Mul) return out.push_back(s);
+  add_factors(s.term().left, out);
+  add_factors(s.term().right, out);
+}
+
 void collect(const Size& s, std::vector<Symbol>& out) {
   if (s.is_known()) return;
   const Size::Term& t = s.term();
@@ -114,20 +122,26 @@ Size operator*(const Size& a, const Size& b) {
   const auto [y, other] = factored(b);
   const int64_t factor = checked_mul(x, y);
   if (factor == 0) return 0;
-  Size product = rest;
-  if (rest.is_known()) {
-    product = other;
-  } else if (!other.is_known()) {
-    product = Size(Size::Term{Size::Op::Mul, {}, rest, other});
-  }
-  if (product.is_known() || factor == 1) return product.is_known() ? Size(factor) : product;
-  return Size(Size::Term{Size::Op::Mul, {}, factor, product});
+  std::vector<Size> factors;
+  add_factors(rest, factors);
+  add_factors(other, factors);
+  if (factors.empty()) return factor;
+  std::sort(factors.begin(), factors.end(),
+            [](const Size& f, const Size& g) { return str(f) < str(g); });
+  auto times = [](const Size& f, const Size& g) {
+    return Size(Size::Term{Size::Op::Mul, {}, f, g});
+  };
+  Size product = factors[0];
+  for (size_t k = 1; k < factors.size(); ++k) product = times(product, factors[k]);
+  return factor == 1 ? product : times(factor, product);
 }
 
 Size Size::divided(Op op, const Size& a, int64_t n) {
   if (n < 1) throw Error(concat("the size ", str(a), " is divided by ", n, "; use 1 or more"));
   const auto [factor, rest] = factored(a);
-  if (factor % n == 0) return (factor / n) * rest;
+  const int64_t common = std::gcd(factor, n);
+  if (common == n) return (factor / n) * rest;
+  if (common > 1) return divided(op, (factor / common) * rest, n / common);
   if (a.least() < 0 && (-1 * a).least() < 0) {
     throw Error(concat("the size ", str(a), ", which is divided, may be negative; divide one that ",
                        "cannot be"));

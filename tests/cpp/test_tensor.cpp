@@ -123,6 +123,7 @@ TEST_CASE("sizes are terms that are simplified as they are made") {
   CHECK(-1 * floor_div(-1 * m, 16) == ceil_div(m, 16));
   CHECK(floor_div(5 * n, 4).multiple() == 15);
   CHECK(floor_div(6 * n, 3) == 2 * n);
+  CHECK(n * (2 * m) == m * n * 2);
   CHECK((m * 0).is_known());
   CHECK((n + 4 * n).multiple() == 12);
   CHECK(((n + 8) * m).least() == 20);

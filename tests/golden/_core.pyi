@@ -617,9 +617,9 @@ def inner_product(a: int | tuple[Any, ...], b: int | tuple[Any, ...]) -> int:
     140
     """
 
-def ceil_div(a: int | tuple[Any, ...], b: int | tuple[Any, ...]) -> Any:
+def ceil_div(a: int | tuple[Any, ...] | SymInt, b: int | tuple[Any, ...]) -> Any:
     """
-    a / b, rounded up, by pairs of elements.
+    a / b, rounded up, by pairs of elements; a may be a size of sym_int.
 
     >>> ceil_div((10, 12), (4, 4))
     (3, 3)

@@ -46,6 +46,7 @@ enigma.local_partition(A, Layout((2, 4)), 0, (1,))
 enigma.local_tile(A, (2, 2, 2), (0, 0), proj=(1, None, 1))
 enigma.local_tile(A.layout, 2, 0)
 enigma.zipped_divide(A, 2)
+enigma.size(A)
 enigma.make_identity_tensor((4, 8))[4, 0]
 """
 

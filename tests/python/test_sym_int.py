@@ -293,8 +293,9 @@ def test_numbers_count_through_sizes():
 
 def test_terms():
     size = -(-M // 16) * (N + 3) * 2 - 1
-    assert str(size) == "2*ceil_div(M, 16)*(N + 3) - 1"
+    assert str(size) == "2*(N + 3)*ceil_div(M, 16) - 1"
     assert size.at({"M": 17, "N": 4}) == 27
     assert str(M * 0), 4 * N // 2 == ("0", 2 * N)
-    assert M * N * 2 == 2 * (M * N) != 3 * M
+    assert M * N * 2 == 2 * (N * M) != 3 * M
+    assert enigma.tuple.ceil_div(M * 2, 16) == -(-M // 8)
     assert (8 * N) // 3 != 2 * N and (N * 6) // 3 == 2 * N and len({M, sym_int("M"), N}) == 2
