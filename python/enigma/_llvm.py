@@ -10,7 +10,11 @@ from typing import Any
 from enigma.errors import EnigmaError
 
 _OPTIONS = {"opt": 2, "reloc": "pic", "codemodel": "small"}
-_REVISION = 1  # one more with every change of this file that makes other objects
+# Texts of so many lines do without two passes whose time grows with the square of the function:
+# what they do for the addresses of loops matters less there than minutes of waiting.
+_HUGE = 50_000
+_SLOW = ("-disable-cgp", "-disable-lsr")
+_REVISION = 2  # one more with every change of this file that makes other objects
 
 _lock = threading.Lock()
 _machine: Any = None
@@ -29,11 +33,21 @@ def compile_ir(text: str) -> bytes:
         module = _binding.parse_assembly(text)
         module.triple = machine.triple
         module.data_layout = str(machine.target_data)
+        huge = text.count("\n") >= _HUGE
         try:
             module.verify()
+            if huge:
+                _set(_SLOW, "true")
             return bytes(machine.emit_object(module))
         finally:
+            if huge:
+                _set(_SLOW, "false")
             module.close()
+
+
+def _set(options: tuple[str, ...], value: str) -> None:
+    for option in options:
+        _binding.set_option("enigma", f"{option}={value}")
 
 
 def identity() -> str:
