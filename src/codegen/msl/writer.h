@@ -1,9 +1,10 @@
 // The state of one emission: fragments of values not yet written, variables, names, and lines.
 //
 // Instructions are visited in order. A pure value or a load with one reader waits as text in
-// `frags_` and becomes part of the reader's expression; all else becomes a statement. Before a
-// statement that writes memory or assigns to a variable, waiting texts that would see the
-// difference are written out as locals (settle), so that the order of the program is kept.
+// `frags_` and becomes part of the reader's expression, also where that stands under a condition;
+// all else becomes a statement. Before a statement that writes memory or assigns to a variable,
+// waiting texts that would see the difference are written out as locals (settle), so that the order
+// of the program is kept.
 #pragma once
 
 #include <functional>
