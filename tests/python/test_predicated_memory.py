@@ -58,6 +58,26 @@ def test_defaults(dtype: str) -> None:
 
 
 @pytest.mark.usefixtures("device")
+@pytest.mark.parametrize("last", [0, 31, 200])
+def test_one_element_for_the_lanes_of_a_mask(last: int) -> None:
+    """The index is the same for all lanes, the mask is not; some SIMD-groups hold for all."""
+
+    @enigma.kernel
+    def kernel(X: enigma.f32, Out: enigma.f32, n: enigma.Scalar(enigma.u32)):
+        i = enigma.thread_position_in_grid
+        total = enigma.f32(0.0)
+        with enigma.for_range(0, 3, dtype="uint") as k:
+            total = total + enigma.load_if(X, k, i < n)
+        Out[i] = enigma.load_if(X, n % 3, i < n, default=1.0) + total
+
+    x = np.array([1, 2, 4], np.float32)
+    out = np.zeros(150, np.float32)
+    enigma.compile(kernel)(x, out, last, grid=150, threads=128)
+    held = np.arange(150) < last
+    np.testing.assert_array_equal(out, np.where(held, x[last % 3] + 7, 1))
+
+
+@pytest.mark.usefixtures("device")
 @pytest.mark.parametrize("index", ["i32", "u32", "i64", "u64", "i16", "u8"])
 def test_indices_that_no_memory_has(index: str) -> None:
     """An index whose mask does not hold may be anything."""

@@ -40,18 +40,18 @@ V Body::load_part(InstId id, const Mask& mask) {
   V some = together ? holds : e_.cmp("ne", part.bits, 0);
   auto then = [&]() -> std::vector<V> {
     V x = load_active(id, part);
-    if (x.lanes < instead.lanes) x = e_.splat(x, kLanes);
     return {together ? x : e_.select(part.v, x, instead)};
   };
   return e_.when(some, {instead}, then)[0];
 }
 
+// In the form of the result, which differs between lanes where only the index is the same for all.
 V Body::load_active(InstId id, const Mask& mask) {
   ValueId memory = m_[id].operands[0], index = m_[id].operands[1];
   size_t checks = checked_order_.size();
   V x = load_from(place(memory, index, mask, id), m_.type(memory).dtype, mask);
   forget_checks(checks);
-  return x;
+  return form(m_[id].results[0]).kind == LaneForm::Vector ? e_.splat(x, kLanes) : x;
 }
 
 }  // namespace enigma::cpu
