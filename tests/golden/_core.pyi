@@ -962,12 +962,12 @@ class TracingTensor:
     def name(self, arg: str, /) -> None: ...
 
     @property
-    def shape(self) -> tuple[int, ...] | None:
-        """Sizes of threadgroup memory; None for a buffer."""
+    def shape(self) -> tuple[int, ...]:
+        """Sizes of threadgroup memory; EnigmaError for a buffer."""
 
     @property
-    def size(self) -> int | None:
-        """Number of elements; None for a buffer."""
+    def size(self) -> int:
+        """Number of elements of threadgroup memory; EnigmaError for a buffer."""
 
     @property
     def space(self) -> str:
