@@ -195,10 +195,9 @@ std::string signature(const char* method) {
 
 /// object has == and != of its own, which a type checker compares: any operand, and a bool, which
 /// ours is not.
-std::string comparison(const char* method) {
-  bool overrides = std::string_view(method) == "__eq__" || std::string_view(method) == "__ne__";
-  if (!overrides) return signature(method);
-  return std::string("def ") + method + "(self, other: object, /) -> typing.Any";
+std::string signature(const BinaryOperator& op) {
+  if (!op.is_equality()) return signature(op.method);
+  return std::string("def ") + op.method + "(self, other: object, /) -> typing.Any";
 }
 
 /// What assigning to a part of a value says: values do not change, names do.
@@ -227,8 +226,7 @@ void bind_values(nb::module_& m) {
     value.def(
         op.method,
         [&op](const IRValue& self, nb::handle other) { return combine(self, other, op, false); },
-        nb::arg().none(),
-        nb::sig((op.reflected ? signature(op.method) : comparison(op.method)).c_str()));
+        nb::arg().none(), nb::sig(signature(op).c_str()));
     if (!op.reflected) continue;
     value.def(
         op.reflected,
