@@ -1,12 +1,6 @@
 """Compiling a kernel that is eight times as large takes not much more than eight times as long."""
 
-import sys
-from pathlib import Path
-
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[2]))
-
 from benchmarks import growth
 
 # A machine that does other things as well measures badly; a pass that looks at everything for each
