@@ -30,14 +30,15 @@ from enigma.async_copy import (
 )
 from enigma.carry import Carry
 from enigma.compile import CompiledKernel, compile
-from enigma.control import for_range, if_, range_constexpr, while_
-from enigma.control import traced_range as range
+from enigma.conditions import if_
 from enigma.copy import copy
 from enigma.errors import EnigmaError
 from enigma.gemm import gemm
 from enigma.grid import grid_size, thread_position_in_grid_xyz
 from enigma.jit import JitDef, jit, make_layout_tv, tensor_zipped_divide
 from enigma.kernel import KernelDef, kernel
+from enigma.loops import for_range, range_constexpr, while_
+from enigma.loops import traced_range as range
 from enigma.pipeline import Pipeline, pipeline
 from enigma.registers import RegisterTensor, register_tensor
 from enigma.runtime import CpuRuntime, MetalRuntime, PreparedKernel, Runtime, default_runtime
