@@ -304,7 +304,7 @@ class Body {
   const LocationTable locations_;
   Text out_{2};
   Text entry_{2};
-  Expr e_{out_};
+  Expr e_;
   std::set<std::string> entry_names_;
 
   std::vector<FaultSite> faults_;
