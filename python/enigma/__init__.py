@@ -58,7 +58,7 @@ from enigma.types import (
     UInt64,
 )
 
-__version__ = "0.1.0"
+__version__ = _core.VERSION
 
 __all__ = [
     "kernel", "KernelDef", "jit", "JitDef", "Tensor", "SymInt", "Fragment", "Scalar",
@@ -84,8 +84,8 @@ if TYPE_CHECKING:
     from enigma._core import *  # type: ignore[assignment]  # noqa: F403
 else:
     _INTERNAL = {
-        "Artifact", "COPY_DONE", "MAX_PARAMETERS", "Module", "Operation", "Prepared", "Ring",
-        "Trace", "async_begin",
+        "COPY_DONE", "MAX_CPU_THREADS", "MAX_PARAMETERS", "VERSION",
+        "Artifact", "Module", "Operation", "Prepared", "Ring", "Trace", "async_begin",
         "async_memory", "async_wait", "call", "cpu_runtime", "current_trace", "has_trace", "join",
         "metal_runtime", "operations", "parse_module", "query",
         "ceil_div", "compact_col_major", "compact_order", "compact_row_major", "crd2crd", "crd2idx",
