@@ -102,6 +102,8 @@ class Body {
   /// How many go together in this phase; 1 where that does not pay.
   int in_step(const Phase& p) const;
   bool deals_rows(const Instruction& loop) const;
+  bool will_be_shared(ValueId v, int depth = 0) const;
+  bool has_other_vectors(const Instruction& loop) const;
   /// Writes for one after the other of the SIMD-groups that go together.
   void each(const std::function<void()>& write);
   /// Writes what they share.
