@@ -173,8 +173,9 @@ bool Body::same_for_all(const Instruction& inst) const {
 }
 
 void Body::instruction(InstId id, const Mask& mask) {
-  if (!all_) return write_instruction(id, mask);
   const Instruction& inst = m_[id];
+  if (may_write(inst)) ++written_;
+  if (!all_) return write_instruction(id, mask);
   if (same_for_all(inst)) return once([&] { write_instruction(id, mask); });
   if (inst.op == Op::Load) return load(id, mask);
   if (inst.op == Op::LoadIf) return load_if(id, mask);
