@@ -19,7 +19,7 @@ namespace {
 struct Work {
   int instructions = 0;
   int loops = 0;
-  int carried = 0;   // vectors, of the loop that has the most
+  int carried = 0;     // vectors, of the loop that has the most
   bool other = false;  // whether a SIMD-group has more vectors of its own in a loop
   bool in_step = true;
 };
