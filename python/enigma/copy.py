@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from enigma import _core
-from enigma.control import for_range, if_
+from enigma.conditions import if_
 from enigma.errors import error
+from enigma.loops import for_range
 from enigma.pipeline import Pipeline
 from enigma.registers import RegisterTensor
 from enigma.session import session
@@ -208,6 +209,8 @@ def _offset(what: str, tensor: Memory, offset: Any, count: int) -> Offset:
             )
         return offset
     known = _number(f"{what}_offset", offset)
+    if isinstance(tensor, _core.TracingTensor) and tensor.space == "device":
+        return known  # only a launch knows how long a buffer is
     size = tensor.size() if isinstance(tensor, _core.Tensor) else tensor.size
     if type(size) is int and known + count > size:
         name = f"'{tensor.name}'" if tensor.name else what

@@ -21,10 +21,11 @@ from enigma.carry import (
     refill,
     same_number,
 )
-from enigma.errors import EnigmaError, user_line
+from enigma.errors import EnigmaError, is_ours, user_line
 from enigma.session import Retrace, session
 from enigma.watch import Watched, watched
 
+Value = Any  # IRValue, a Python number or a numpy scalar
 # Names of the rewritten source that are none of the user's.
 TEMPORARY = "__enigma_"
 
@@ -271,8 +272,7 @@ class Region(Handle):
         from enigma import rewrite
 
         frame = self._caller or frame
-        name = frame.f_globals.get("__name__") or ""
-        if name != "enigma" and not name.startswith("enigma."):
+        if not is_ours(frame):
             if rewrite.adopt(frame, self.session.adopted):
                 self._retrace()
             self._frame = frame

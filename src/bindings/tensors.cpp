@@ -250,10 +250,16 @@ void store_if(nb::handle buf, nb::handle index, nb::handle value, nb::handle mas
   trace.builder.store_if(at.memory, at.index, x, where);
 }
 
+/// The sizes of threadgroup memory; how long a buffer is only a launch knows.
+const std::vector<int64_t>& known_shape(const TracingTensor& t, const char* what) {
+  if (!t.shape.empty()) return t.shape;
+  throw Error(std::string("the ") + what + " of buffer " + called(t) +
+              " is not known while tracing; pass it as a parameter, enigma.Scalar(...)");
+}
+
 nb::object shape_object(const TracingTensor& t) {
-  if (t.shape.empty()) return nb::none();
   nb::list sizes;
-  for (int64_t n : t.shape) sizes.append(n);
+  for (int64_t n : known_shape(t, "shape")) sizes.append(n);
   return nb::tuple(sizes);
 }
 
@@ -282,12 +288,7 @@ void bind_tensors(nb::module_& m) {
                 "and index it");
           },
           nb::sig("def __iter__(self) -> typing.NoReturn"))
-      .def("__len__",
-           [](const TracingTensor& t) -> int64_t {
-             if (!t.shape.empty()) return t.shape[0];
-             throw Error("the length of buffer " + called(t) +
-                         " is not known while tracing; pass it as a parameter, enigma.Scalar(...)");
-           })
+      .def("__len__", [](const TracingTensor& t) { return known_shape(t, "length")[0]; })
       .def("__bool__", [](const TracingTensor&) { return true; })
       .def_prop_ro(
           "dtype", [](const TracingTensor& t) { return dtype_object(t.type.dtype); },
@@ -300,14 +301,15 @@ void bind_tensors(nb::module_& m) {
             t.name = std::move(name);
           },
           "The Python name, \"\" when none is known; the first one given stays.")
-      .def_prop_ro("shape", &shape_object, nb::sig("def shape(self) -> tuple[int, ...] | None"),
-                   "Sizes of threadgroup memory; None for a buffer.")
+      .def_prop_ro("shape", &shape_object, nb::sig("def shape(self) -> tuple[int, ...]"),
+                   "Sizes of threadgroup memory; EnigmaError for a buffer.")
       .def_prop_ro(
           "size",
-          [](const TracingTensor& t) -> nb::object {
-            return t.shape.empty() ? nb::none() : nb::object(nb::int_(elements(t)));
+          [](const TracingTensor& t) {
+            known_shape(t, "size");
+            return elements(t);
           },
-          nb::sig("def size(self) -> int | None"), "Number of elements; None for a buffer.")
+          "Number of elements of threadgroup memory; EnigmaError for a buffer.")
       .def_prop_ro(
           "space", [](const TracingTensor& t) { return space_name(t.type.space()); },
           "\"device\" or \"threadgroup\".")

@@ -288,6 +288,12 @@ void bind_values(nb::module_& m) {
             throw Error("a matrix has columns, as m[0], and no component " +
                         std::string(kNames[k]));
           }
+          if (self.type == Type::scalar(DType::U32)) {
+            throw Error(std::string("a uint has no component ") + kNames[k] +
+                        "; a grid query takes the dimension, as in "
+                        "enigma.thread_position_in_grid_xyz(\"" +
+                        kNames[k] + "\")");
+          }
           return part_of(self, nb::int_(k), kNames[k]);
         },
         [](const IRValue& self, nb::handle) { throw_immutable(self); },
@@ -303,7 +309,8 @@ void bind_values(nb::module_& m) {
         [](const IRValue&) -> int {
           throw Error(
               "a traced value cannot become a Python int, since only the device knows it; for "
-              "a loop use enigma.for_range, for a conversion enigma.metal_cast(value, \"int\")");
+              "a loop use enigma.for_range, for a conversion enigma.metal_cast(value, \"int\"), "
+              "instead of a list that it would index a buffer or a threadgroup array");
         },
         nb::sig(sig.c_str()));
   }

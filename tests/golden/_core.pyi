@@ -6,6 +6,8 @@ from typing import Any, Literal, Never, NoReturn, overload
 import numpy
 
 
+VERSION: str = '0.1.0'
+
 class DType:
     """The type of a number in a kernel: `enigma.f32` and so on."""
 
@@ -962,12 +964,12 @@ class TracingTensor:
     def name(self, arg: str, /) -> None: ...
 
     @property
-    def shape(self) -> tuple[int, ...] | None:
-        """Sizes of threadgroup memory; None for a buffer."""
+    def shape(self) -> tuple[int, ...]:
+        """Sizes of threadgroup memory; EnigmaError for a buffer."""
 
     @property
-    def size(self) -> int | None:
-        """Number of elements; None for a buffer."""
+    def size(self) -> int:
+        """Number of elements of threadgroup memory; EnigmaError for a buffer."""
 
     @property
     def space(self) -> str:
@@ -3463,6 +3465,8 @@ class Runtime:
         """Waits for all that runs."""
 
     def __repr__(self) -> str: ...
+
+MAX_CPU_THREADS: int = 1024
 
 def cpu_runtime(compiler: Callable[[str], bytes], threads: int, identity: str) -> Runtime:
     """

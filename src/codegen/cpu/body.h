@@ -102,6 +102,8 @@ class Body {
   /// How many go together in this phase; 1 where that does not pay.
   int in_step(const Phase& p) const;
   bool deals_rows(const Instruction& loop) const;
+  bool will_be_shared(ValueId v, int depth = 0) const;
+  bool has_other_vectors(const Instruction& loop) const;
   /// Writes for one after the other of the SIMD-groups that go together.
   void each(const std::function<void()>& write);
   /// Writes what they share.
@@ -148,6 +150,18 @@ class Body {
   V trip_count(const Instruction& loop, bool wide);
 
   // ---- values.cpp ----
+  // What a SIMD-group has for a value.
+  struct Held {
+    std::vector<V> parts;
+    std::vector<V> wide;     // the 32 lanes of a scalar part, if written in...
+    std::string wide_block;  // ...this block
+    V source;                // threadgroup memory that a float was loaded from...
+    size_t since = 0;        // ...when so much had been written
+  };
+  struct Value {
+    std::vector<Held> groups;       // one for all, or one for each of those that go together
+    std::optional<int64_t> stride;  // from one of those to the next, where it is known
+  };
   void instruction(InstId id, const Mask& mask);
   void write_instruction(InstId id, const Mask& mask);
   void query(const Instruction& inst);
@@ -165,6 +179,7 @@ class Body {
   int components(ValueId v) const { return parts_of(m_.type(v)); }
   /// As written: a scalar (of lane 0) or 32 lanes.
   const V& raw(ValueId v, int component = 0);
+  Held& held(ValueId v);
   /// All 32 lanes.
   V lanes(ValueId v, int component = 0);
   /// In the form of `as`, which is the same or a wider one.
@@ -212,6 +227,7 @@ class Body {
   Place place_each(ValueId memory, ValueId index, const Mask& mask, InstId at);
   void load(InstId id, const Mask& mask);
   V load_from(const Place& p, DType dtype, const Mask& mask);
+  void remember_source(ValueId v, ValueId memory, const Place& p);
   void read_ahead(InstId load, DType dtype, const Place& place, const Mask& mask);
   void store(InstId id, const Mask& mask);
   struct Runs {
@@ -304,7 +320,7 @@ class Body {
   const LocationTable locations_;
   Text out_{2};
   Text entry_{2};
-  Expr e_{out_};
+  Expr e_;
   std::set<std::string> entry_names_;
 
   std::vector<FaultSite> faults_;
@@ -318,16 +334,6 @@ class Body {
   std::vector<std::optional<uint32_t>> home_at_;  // by value: of a home that outlives its phase
   std::vector<Factor> in_place_;                  // by value: see Homes
 
-  // What a SIMD-group has for a value.
-  struct Held {
-    std::vector<V> parts;
-    std::vector<V> wide;     // the 32 lanes of a scalar part, if written in...
-    std::string wide_block;  // ...this block
-  };
-  struct Value {
-    std::vector<Held> groups;       // one for all, or one for each of those that go together
-    std::optional<int64_t> stride;  // from one of those to the next, where it is known
-  };
   std::vector<Value> values_;
   std::vector<bool> used_;  // by value: some instruction takes it
   std::vector<V> agreed_;   // by instruction: what all threads agree on
@@ -337,6 +343,7 @@ class Body {
   size_t one_ = 0;          // which of them code is written for
   bool all_ = false;        // instructions are written for all of them
   bool shared_ = false;     // what is being written serves all of them
+  size_t written_ = 0;      // rises with regions and with what writes memory
   int stacks_ = 0;
   int copies_ = 0;          // how often the code being written is a second copy
   std::vector<V> turn_of_;  // by instruction: the turn of a loop whose index differs by thread

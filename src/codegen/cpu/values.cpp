@@ -27,23 +27,33 @@ void Body::set(ValueId v, V x, int component) {
   size_t copies = shared_ || simds_.empty() ? 1 : simds_.size();
   if (value.groups.size() != copies) value.groups.assign(copies, {});
   Held& held = value.groups[copies == 1 ? 0 : one_];
+  held.source = V{};
   held.parts.resize(components(v));
   held.parts[component] = std::move(x);
   held.wide_block.clear();
   value.stride.reset();
 }
 
+Body::Held& Body::held(ValueId v) {
+  auto& groups = values_[v.index].groups;
+  return groups[groups.size() == 1 ? 0 : one_];
+}
+
+// A number that was loaded in another block is loaded once more, where nothing can have changed it:
+// to spread it from memory is no more than a load, to do so from a register is a shuffle besides.
 V Body::lanes(ValueId v, int component) {
   V x = raw(v, component);
   if (x.lanes == kLanes) return x;
-  auto& groups = values_[v.index].groups;
-  Held& value = groups[groups.size() == 1 ? 0 : one_];
+  Held& value = held(v);
   if (value.wide_block != e_.block()) {
     value.wide.assign(value.parts.size(), V{});
     value.wide_block = e_.block();
   }
   V& wide = value.wide[value.parts.size() == 1 ? 0 : component];
   if (!wide) {
+    if (value.source && value.since == written_) {
+      x = e_.emit(x.elem, 1, concat("load float, ", value.source.typed(), ", align 4"));
+    }
     V splat = e_.splat(x, kLanes);
     if (form(v).kind == LaneForm::Linear) {
       V offsets = e_.iota(x.elem, kLanes);

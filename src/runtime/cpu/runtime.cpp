@@ -27,13 +27,12 @@ using cpu_abi::Fault;
 using cpu_abi::FaultKind;
 using cpu_abi::param_word;
 
-constexpr uint32_t kMaxThreads = 1024;
-
 // What the prepared kernels of one runtime share.
 struct Device {
   CpuCompiler compiler;
   DeviceCapabilities capabilities;
   const int vectors = cpu::vectors();
+  const bool scalef = cpu::has_scalef();
   cpu::Pool pool;
   cpu::VariantCache cache;
 
@@ -175,7 +174,7 @@ void CpuPrepared::set_sizes(Dim3 grid, Dim3 threads) {
   }
   bool edges = grid.x % threads.x != 0 || grid.y % threads.y != 0 || grid.z % threads.z != 0;
   code_ = nullptr;  // stays so when the compiler throws
-  const CpuVariant variant{threads, edges, streams(), device_->vectors};
+  const CpuVariant variant{threads, edges, streams(), device_->vectors, device_->scalef};
   cpu::Code& code = variants_->get(*artifact_, variant, device_->compiler);
   grid_ = grid;
   threads_ = threads;
@@ -280,10 +279,10 @@ void CpuRuntime::dispatch_batch(std::span<const Launch> launches) {
 }  // namespace
 
 std::shared_ptr<Runtime> make_cpu_runtime(CpuCompiler compiler, uint32_t threads) {
-  if (threads > kMaxThreads) {
-    throw Error(concat("threads is ", threads, "; the CPU device takes at most ", kMaxThreads));
+  if (threads > kMaxCpuThreads) {
+    throw Error(concat("threads is ", threads, "; the CPU device takes at most ", kMaxCpuThreads));
   }
-  if (threads == 0) threads = std::clamp(std::thread::hardware_concurrency(), 1u, kMaxThreads);
+  if (threads == 0) threads = std::clamp(std::thread::hardware_concurrency(), 1u, kMaxCpuThreads);
   return std::make_shared<CpuRuntime>(std::move(compiler), threads);
 }
 
