@@ -30,7 +30,7 @@ from types import CodeType, FrameType, FunctionType
 from typing import Any
 
 from enigma import _core
-from enigma.control import Arm
+from enigma.conditions import Arm
 from enigma.errors import EnigmaError, error
 from enigma.pipeline import Pipeline
 from enigma.region import TEMPORARY, Region

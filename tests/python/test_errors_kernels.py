@@ -6,18 +6,9 @@ import pickle
 
 import numpy as np
 import pytest
+from refusals import refused
 
 import enigma
-
-
-def refused(kernel) -> str:
-    """The message of the error that compiling gives; the line at fault is marked HERE."""
-    with pytest.raises(enigma.EnigmaError) as caught:
-        enigma.compile(kernel)
-    assert caught.value.filename == __file__
-    assert "# HERE" in str(caught.value).splitlines()[-1], str(caught.value)
-    return caught.value.message
-
 
 # ---- signatures ----------------------------------------------------------------------------------
 

@@ -27,8 +27,6 @@ using cpu_abi::Fault;
 using cpu_abi::FaultKind;
 using cpu_abi::param_word;
 
-constexpr uint32_t kMaxThreads = 1024;
-
 // What the prepared kernels of one runtime share.
 struct Device {
   CpuCompiler compiler;
@@ -281,10 +279,10 @@ void CpuRuntime::dispatch_batch(std::span<const Launch> launches) {
 }  // namespace
 
 std::shared_ptr<Runtime> make_cpu_runtime(CpuCompiler compiler, uint32_t threads) {
-  if (threads > kMaxThreads) {
-    throw Error(concat("threads is ", threads, "; the CPU device takes at most ", kMaxThreads));
+  if (threads > kMaxCpuThreads) {
+    throw Error(concat("threads is ", threads, "; the CPU device takes at most ", kMaxCpuThreads));
   }
-  if (threads == 0) threads = std::clamp(std::thread::hardware_concurrency(), 1u, kMaxThreads);
+  if (threads == 0) threads = std::clamp(std::thread::hardware_concurrency(), 1u, kMaxCpuThreads);
   return std::make_shared<CpuRuntime>(std::move(compiler), threads);
 }
 
