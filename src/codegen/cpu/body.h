@@ -102,7 +102,7 @@ class Body {
   struct Overlap {
     const Phase *copying = nullptr, *computing = nullptr;
     const Instruction* within = nullptr;  // the loop that computes
-    int64_t turns = 0;                    // of it
+    int64_t turns = 0, panels = 0;        // of it; the first panels that take part
     // What copies: a loop's turns, or, without a loop, all of it for one SIMD-group. One such item
     // is in each piece, or in one of several.
     struct Share {
@@ -258,6 +258,7 @@ class Body {
   void load(InstId id, const Mask& mask);
   V load_from(const Place& p, DType dtype, const Mask& mask);
   void remember_source(ValueId v, ValueId memory, const Place& p);
+  void read_ahead_in_turns(ValueId index, int64_t step, std::span<const InstId> insts);
   void read_ahead(InstId load, DType dtype, const Place& place, const Mask& mask);
   void store(InstId id, const Mask& mask);
   struct Runs {
@@ -291,6 +292,7 @@ class Body {
   V lane_of(const V& x, const V& lane);
 
   // ---- load_if.cpp ----
+  V holds_for_all(ValueId cond);
   void load_if(InstId id, const Mask& mask);
   V load_part(InstId id, const Mask& mask);
   V load_active(InstId id, const Mask& mask);
@@ -348,7 +350,7 @@ class Body {
   const std::vector<bool> streamed_;  // by value: memory that is written past the caches
   const Homes homes_;
   Plan plan_;
-  const std::vector<Ahead> ahead_;
+  std::vector<Ahead> ahead_;
   const LocationTable locations_;
   Text out_{2};
   Text entry_{2};

@@ -149,30 +149,31 @@ std::optional<Body::Overlap> Body::find_overlap(InstId id) const {
   Overlap o;
   o.copying = phases[0];
   o.computing = phases[1];
-  // What computes, and in how many pieces.
-  int64_t pieces = 0;
   for (InstId i : o.computing->insts) {
     if (m_[i].op != Op::For || diverges(kernel_, forms_, m_[i])) continue;
     o.within = &m_[i];
     o.turns = known_turns(*o.within).value_or(0);
-    int64_t panels = accumulates(*o.within) ? number_of_panels(*o.within) : 1;
-    pieces = panels * o.turns;
+    o.panels = accumulates(*o.within) ? number_of_panels(*o.within) : 1;
     break;
   }
-  if (pieces == 0) return std::nullopt;
+  if (o.turns == 0) return std::nullopt;
   // What copies: loops, or instructions without one, which then are one item for a SIMD-group.
   const int width = in_step(*o.computing);
+  int64_t most = width;
   for (InstId i : o.copying->insts) {
     if (m_[i].op != Op::For) continue;
     int64_t turns = known_turns(m_[i]).value_or(0);
     if (width != 1 || turns == 0) return std::nullopt;
     o.shares.push_back({&m_[i], turns});
+    most = std::max(most, turns);
   }
   const bool loops = !o.shares.empty();
   if (!loops) o.shares.push_back({nullptr, width});
+  // No more code than there are items for.
+  o.panels = std::min(o.panels, (most + o.turns - 1) / o.turns);
   for (auto& [what, items] : o.shares) {
-    if (pieces % items != 0) return std::nullopt;
-    items = pieces / items;
+    if (o.panels * o.turns % items != 0) return std::nullopt;
+    items = o.panels * o.turns / items;
   }
   if (loops && std::any_of(o.copying->insts.begin(), o.copying->insts.end(), [&](InstId i) {
         Shape shape = info(m_[i].op).shape;
@@ -195,6 +196,9 @@ void Body::copy_first(Overlap& o, ValueId index, const V& first) {
     tile.second = plan_.scratch_end;
     auto elements = static_cast<uint32_t>(m_.def(tile.memory)->attr);
     plan_.scratch_end += elements * byte_size(m_.type(tile.memory).dtype);
+  }
+  if (auto step = known(m_[m_[m_.values[index.index].region].parent].operands[2])) {
+    read_ahead_in_turns(index, *step, o.copying->insts);
   }
   set(index, first);
   size_t checks = checked_order_.size();
@@ -227,6 +231,7 @@ void Body::overlapping_turn(Overlap& o, const V& now, const V& after, const V& m
 // One of the pieces; how many turns of the loop that computes came before it, in this panel.
 void Body::copy_ahead(const V& turn) {
   Overlap& o = *overlap_;
+  if (o.panel >= o.panels) return;
   V piece = turn;
   if (bits(piece.elem) != 32) {
     piece = e_.convert(bits(piece.elem) < 32 ? "zext" : "trunc", piece, Elem::I32);
