@@ -369,17 +369,17 @@ class Body {
   std::vector<Factor> in_place_;                  // by value: see Homes
 
   std::vector<Value> values_;
-  std::vector<bool> used_;  // by value: some instruction takes it
-  std::vector<V> agreed_;   // by instruction: what all threads agree on
-  V simd_;                  // number of the SIMD-group; empty outside a phase
-  V own_homes_;             // where the homes of its matrices begin
-  std::vector<V> simds_;    // of those that go together in this phase
-  size_t one_ = 0;          // which of them code is written for
-  bool all_ = false;        // instructions are written for all of them
-  bool shared_ = false;     // what is being written serves all of them
+  std::vector<bool> used_;      // by value: some instruction takes it
+  std::vector<V> agreed_;       // by instruction: what all threads agree on
+  V simd_;                      // number of the SIMD-group; empty outside a phase
+  V own_homes_;                 // where the homes of its matrices begin
+  std::vector<V> simds_;        // of those that go together in this phase
+  size_t one_ = 0;              // which of them code is written for
+  bool all_ = false;            // instructions are written for all of them
+  bool shared_ = false;         // what is being written serves all of them
   Overlap* overlap_ = nullptr;  // whose turn is being written
   std::vector<V> tile_at_;      // by value: threadgroup memory that is not where it was laid out
-  size_t written_ = 0;      // rises with regions and with what writes memory
+  size_t written_ = 0;          // rises with regions and with what writes memory
   int stacks_ = 0;
   int copies_ = 0;          // how often the code being written is a second copy
   std::vector<V> turn_of_;  // by instruction: the turn of a loop whose index differs by thread

@@ -43,8 +43,8 @@ class CopyingPhase {
     const Instruction& inst = m_[id];
     inside_[id.index] = side;
     Shape shape = info(inst.op).shape;
-    bool anywhere = shape == Shape::Constant || shape == Shape::FunctionConstant ||
-                    shape == Shape::Alloc;
+    bool anywhere =
+        shape == Shape::Constant || shape == Shape::FunctionConstant || shape == Shape::Alloc;
     if (side == Copying && !anywhere) {
       for (ValueId v : inst.results) own_[v.index] = true;
     }
@@ -96,12 +96,11 @@ class CopyingPhase {
     if (!def) return true;
     Shape shape = info(def->op).shape;
     bool computes = shape == Shape::Map || shape == Shape::Cast;
-    bool given = shape == Shape::Constant || shape == Shape::FunctionConstant ||
-                 shape == Shape::Query;
-    return given || (computes && std::all_of(def->operands.begin(), def->operands.end(),
-                                             [&](ValueId x) {
-                                               return is_same_in_turns(x, depth + 1);
-                                             }));
+    bool given =
+        shape == Shape::Constant || shape == Shape::FunctionConstant || shape == Shape::Query;
+    return given ||
+           (computes && std::all_of(def->operands.begin(), def->operands.end(),
+                                    [&](ValueId x) { return is_same_in_turns(x, depth + 1); }));
   }
 
   // Nothing else takes what the phase computes, and tiles are only read, by the other phase.
