@@ -12,12 +12,13 @@ import enigma
 from benchmarks.table import Table
 from enigma import _core
 
-_anew = itertools.count()  # a number for each kernel, so that nothing is remembered of another
+# A kernel of so many operations; `anew` is another number for each, so that nothing is remembered
+# of an earlier one.
+Shape = Callable[[int, int], enigma.KernelDef]
+_anew = itertools.count()
 
 
-def straight(size: int) -> enigma.KernelDef:
-    anew = next(_anew)
-
+def straight(size: int, anew: int) -> enigma.KernelDef:
     @enigma.kernel
     def straight(A: enigma.f32, B: enigma.f32):
         i = enigma.thread_position_in_grid
@@ -30,9 +31,7 @@ def straight(size: int) -> enigma.KernelDef:
     return straight
 
 
-def stores(size: int) -> enigma.KernelDef:
-    anew = next(_anew)
-
+def stores(size: int, anew: int) -> enigma.KernelDef:
     @enigma.kernel
     def stores(A: enigma.f32, B: enigma.f32):
         i = enigma.thread_position_in_grid
@@ -42,9 +41,8 @@ def stores(size: int) -> enigma.KernelDef:
     return stores
 
 
-def kept(size: int) -> enigma.KernelDef:
+def kept(size: int, anew: int) -> enigma.KernelDef:
     """All values are computed before the first is used."""
-    anew = next(_anew)
 
     @enigma.kernel
     def kept(A: enigma.f32, B: enigma.f32):
@@ -58,9 +56,7 @@ def kept(size: int) -> enigma.KernelDef:
     return kept
 
 
-def ifs(size: int) -> enigma.KernelDef:
-    anew = next(_anew)
-
+def ifs(size: int, anew: int) -> enigma.KernelDef:
     @enigma.kernel
     def ifs(A: enigma.f32, B: enigma.f32):
         i = enigma.thread_position_in_grid
@@ -75,9 +71,7 @@ def ifs(size: int) -> enigma.KernelDef:
     return ifs
 
 
-def loops(size: int) -> enigma.KernelDef:
-    anew = next(_anew)
-
+def loops(size: int, anew: int) -> enigma.KernelDef:
     @enigma.kernel
     def loops(A: enigma.f32, B: enigma.f32):
         i = enigma.thread_position_in_grid
@@ -94,9 +88,7 @@ def loops(size: int) -> enigma.KernelDef:
     return loops
 
 
-def barriers(size: int) -> enigma.KernelDef:
-    anew = next(_anew)
-
+def barriers(size: int, anew: int) -> enigma.KernelDef:
     @enigma.kernel
     def barriers(A: enigma.f32, B: enigma.f32):
         i = enigma.thread_position_in_grid
@@ -111,9 +103,9 @@ def barriers(size: int) -> enigma.KernelDef:
     return barriers
 
 
-def registers(size: int) -> enigma.KernelDef:
+def registers(size: int, anew: int) -> enigma.KernelDef:
     """A loop that carries them all, and turns them round."""
-    anew, count = next(_anew), size // 8
+    count = size // 8
 
     @enigma.kernel
     def registers(A: enigma.f32, B: enigma.f32):
@@ -129,7 +121,7 @@ def registers(size: int) -> enigma.KernelDef:
     return registers
 
 
-SHAPES: list[Callable[[int], enigma.KernelDef]] = [
+SHAPES: list[Shape] = [
     straight,
     stores,
     kept,
@@ -167,11 +159,11 @@ def seconds(kernel: enigma.KernelDef) -> tuple[float, float]:
     return to_msl, time.process_time() - start
 
 
-def growth(shape: Callable[[int], enigma.KernelDef], small: int, large: int) -> tuple[float, float]:
+def growth(shape: Shape, small: int, large: int) -> tuple[float, float]:
     """How many times as long the large kernel takes, on both ways; 1 is the growth of n log n."""
-    short = [seconds(shape(small)) for _ in range(9)]
+    short = [seconds(shape(small, next(_anew))) for _ in range(9)]
     gc.collect()
-    long = [seconds(shape(large)) for _ in range(3)]
+    long = [seconds(shape(large, next(_anew))) for _ in range(3)]
     allowed = large * math.log(large) / (small * math.log(small))
     msl, llvm = (
         min(times[k] for times in long) / min(times[k] for times in short) / allowed for k in (0, 1)
