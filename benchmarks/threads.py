@@ -1,7 +1,7 @@
 """Two threads over one, in bursts of milliseconds after a rest, and nobody pins anything.
 
-The goal is for what computes or is in the caches. What does nothing but move memory has none: there,
-copies by two threads of Python's show what the machine gives to two at all.
+The goal is for what computes or is in the caches. What does nothing but move memory has none:
+there, copies by two threads of Python's show what the machine gives to two at all.
 """
 
 import os
