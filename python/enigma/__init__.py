@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from enigma import _core, arch
+from enigma import _core, arch, tuple
 from enigma._core import (
     ConstantInfo,
     DeviceCapabilities,
@@ -88,11 +88,9 @@ else:
         "Artifact", "Module", "Operation", "Prepared", "Ring", "Trace", "async_begin",
         "async_memory", "async_wait", "call", "cpu_runtime", "current_trace", "has_trace", "join",
         "metal_runtime", "operations", "parse_module", "query",
-        "ceil_div", "compact_col_major", "compact_order", "compact_row_major", "crd2crd", "crd2idx",
-        "flatten", "fragment_form", "fragment_of", "fragment_values",
-        "gemm_own", "gemm_shared", "idx2crd", "inner_product", "is_compatible",
-        "is_congruent", "is_weakly_congruent", "name_fragment", "product", "product_each",
-        "shape_div",
+        "copies_vectors", "copy_row", "load_row", "same_objects", "store_row",
+        "fragment_form", "fragment_of", "fragment_values", "gemm_own", "gemm_shared",
+        "name_fragment", *tuple.__all__,
     }  # fmt: skip
     for _name in dir(_core):
         if not _name.startswith("_") and _name not in _INTERNAL and _name not in __all__:
@@ -110,10 +108,10 @@ def __getattr__(name: str) -> Any:
             "enigma.thread_position_in_grid is used outside a kernel: it has a value only while "
             "enigma.compile traces a function decorated with @enigma.kernel"
         )
-    elif name in ("testing", "tuple"):
+    elif name == "testing":
         import importlib
 
-        return importlib.import_module(f"enigma.{name}")
+        return importlib.import_module("enigma.testing")
     else:
         from enigma.mistakes import suggested
 

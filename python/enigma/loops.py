@@ -294,7 +294,14 @@ class traced_range(for_range):
         super().__init__(start, stop, step, dtype)
 
     def __iter__(self) -> Iterator[_core.IRValue]:
+        from enigma.rewrite import is_rewritten
+
         self._caller = sys._getframe(1)
+        if not self.managed and is_rewritten(self._caller.f_code):
+            raise self.error(
+                "enigma.range stands in a `for` statement by itself, since its body is traced once "
+                "for all turns; in a comprehension, enumerate or zip use enigma.range_constexpr"
+            )
         return self._once()
 
     def _once(self) -> Iterator[_core.IRValue]:

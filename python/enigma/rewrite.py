@@ -118,6 +118,11 @@ class _ManagedArm:
 hooks = Hooks()
 
 
+def is_rewritten(code: CodeType) -> bool:
+    """Whether the regions in this code are told what they change."""
+    return hooks in code.co_consts
+
+
 def adopt(frame: FrameType, adopted: set[int]) -> bool:
     """Rewrites the helper of a kernel that runs in `frame`; True when that changes the next trace.
 
@@ -165,7 +170,7 @@ def _look_up(
     code: CodeType, check: Callable[[CodeType, ast.FunctionDef], None] | None
 ) -> CodeType | None:
     """The rewritten code, made when it is asked for first."""
-    if hooks in code.co_consts:
+    if is_rewritten(code):
         return code
     known = _known.get(id(code))
     if known is not None:

@@ -12,7 +12,7 @@ from enigma.errors import error
 
 if TYPE_CHECKING:
     from enigma.carry import Cells
-    from enigma.jit import JitSession
+    from enigma.launch import JitSession
     from enigma.loops import Loop
     from enigma.region import Region
     from enigma.watch import Watched

@@ -185,7 +185,7 @@ void CpuPrepared::set_sizes(Dim3 grid, Dim3 threads) {
 
 // Whether an output would not stay in the caches anyway.
 bool CpuPrepared::streams() const {
-  constexpr size_t kCaches = size_t{32} << 20;  // systems say much of theirs, but nothing reliable
+  constexpr size_t kCaches = size_t{12} << 20;  // systems say much of theirs, but nothing reliable
   for (size_t k = 0; k < bindings_.size(); ++k) {
     const ParamInfo& p = artifact_->params[k];
     if (!p.is_scalar && p.written && !p.read && bindings_[k].bytes > kCaches) return true;
