@@ -144,7 +144,7 @@ Tiled and sliced it tells where in the whole an element lies.
                                          layout_in(values, "make_layout_tv: the values"));
         return nb::make_tuple(to_python(tile), tv);
       },
-      nb::arg("thr"), nb::arg("val"),
+      nb::arg("thr").none(), nb::arg("val").none(),
       nb::sig("def make_layout_tv(thr: Layout, val: Layout) -> tuple[tuple[int, ...], Layout]"),
       R"(The tile that threads with their values cover, and the layout of (thread, value) in it.
 
