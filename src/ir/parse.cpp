@@ -1,6 +1,5 @@
 // The parser of the IR's text form (print.cpp shows it): by Shape, as the printer.
 
-#include <optional>
 #include <unordered_map>
 
 #include "enigma/ir.h"
@@ -532,7 +531,7 @@ class Parser {
     lex_.expect(":");
     const uint64_t line = lex_.number("a line");
     lex_.expect(")");
-    if (line == 0 || line > std::numeric_limits<uint32_t>::max()) lex_.fail("expected a line");
+    if (line == 0 || line > UINT32_MAX) lex_.fail("expected a line");
     auto [it, is_new] = files_.try_emplace(file, static_cast<uint32_t>(m_.files.size()));
     if (is_new) m_.files.push_back(file);
     m_.locs[i.index] = {it->second, static_cast<uint32_t>(line)};

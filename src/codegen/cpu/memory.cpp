@@ -44,6 +44,7 @@ ScratchLayout lay_out_scratch(const Module& m) {
 }
 
 V Body::memory_pointer(ValueId memory) {
+  if (tile_at_[memory.index]) return tile_at_[memory.index];
   std::string name;
   if (m_.def(memory)) {
     name = concat("%shared", scratch_.numbers[memory.index]);
