@@ -88,6 +88,10 @@ CALLS: list[tuple[Callable[..., Any], str]] = [
         "...], order: str = 'relaxed', memory_order: str | None = None)",
     ),
     (
+        lambda A, x: enigma.Swizzle(1, 2),
+        "Swizzle(int, int) does not fit: write Swizzle(bits: int, base: int, shift: int)",
+    ),
+    (
         lambda A, x: enigma.for_range(10),
         "for_range.__init__() missing 1 required positional argument: 'hi'; write for_range(lo, "
         "hi, step=1, dtype='int', init=None)",
