@@ -163,6 +163,14 @@ CALLS: list[tuple[Callable[..., Any], str]] = [
         "for_range: expected a value of the kernel or a number, but got None",
     ),
     (
+        lambda A, x: enigma.for_range(0, 3, 0.5).__enter__(),
+        "the step of a loop is an integer, the literal 0.5 was given",
+    ),
+    (
+        lambda A, x: enigma.if_(None).__enter__(),
+        "if_: expected a value of the kernel or a number, but got None",
+    ),
+    (
         lambda A, x: enigma.for_range(0, 3, init=enigma.sqrt),
         "for_range: init takes a list of values: init=[...]",
     ),
