@@ -71,8 +71,8 @@ class Parser {
     return found->second;
   }
 
-  std::vector<ValueId> uses() {
-    std::vector<ValueId> out{use()};
+  ValueIds uses() {
+    ValueIds out{use()};
     while (lex_.accept(",")) out.push_back(use());
     return out;
   }
@@ -175,7 +175,7 @@ class Parser {
     }
   }
 
-  void expect_types(const std::vector<ValueId>& vs) {
+  void expect_types(std::span<const ValueId> vs) {
     for (size_t k = 0; k < vs.size(); ++k) {
       if (k) lex_.expect(",");
       expect_type(vs[k]);
@@ -184,7 +184,7 @@ class Parser {
 
   // ---- instructions ----
 
-  InstId append(RegionId r, Op op, std::vector<ValueId> operands = {}, uint64_t attr = 0) {
+  InstId append(RegionId r, Op op, ValueIds operands = {}, uint64_t attr = 0) {
     InstId i{static_cast<uint32_t>(m_.insts.size())};
     m_.insts.push_back({op, attr, std::move(operands), {}, {}});
     m_.locs.emplace_back();
@@ -259,7 +259,7 @@ class Parser {
       }
       case Shape::Map:
       case Shape::Lane: {
-        std::vector<ValueId> x = uses();
+        ValueIds x = uses();
         count(x, row);
         m_[i].operands = std::move(x);
         lex_.expect(":");
@@ -271,7 +271,7 @@ class Parser {
         return result(row, m_[i]);
       }
       case Shape::Whole: {
-        std::vector<ValueId> x = uses();
+        ValueIds x = uses();
         count(x, row);
         lex_.expect(":");
         expect_types(x);
@@ -296,7 +296,7 @@ class Parser {
         return {part_type(m_.type(whole))};
       }
       case Shape::Cast: {
-        std::vector<ValueId> x{use()};
+        ValueIds x{use()};
         lex_.expect(":");
         expect_type(x[0]);
         m_[i].operands = std::move(x);
@@ -311,7 +311,7 @@ class Parser {
       case Shape::Store: {
         ValueId stored = use();
         lex_.expect(",");
-        std::vector<ValueId> x = element();
+        ValueIds x = element();
         vector_access(i);
         x.push_back(stored);
         return memory_operands(i, row, std::move(x));
@@ -320,13 +320,13 @@ class Parser {
         m_[i].attr = memory_order();
         [[fallthrough]];
       case Shape::Load: {
-        std::vector<ValueId> x = element();
+        ValueIds x = element();
         if (row.shape == Shape::Load) vector_access(i);
         while (lex_.accept(",")) x.push_back(use());
         return memory_operands(i, row, std::move(x));
       }
       case Shape::Async: {
-        std::vector<ValueId> x = uses();
+        ValueIds x = uses();
         count(x, row);
         m_[i].operands = std::move(x);
         return result(row, m_[i]);
@@ -343,7 +343,7 @@ class Parser {
           m_[i].operands = {v};
           lex_.expect(")");
         } else {
-          std::vector<ValueId> x = uses();
+          ValueIds x = uses();
           lex_.expect(":");
           expect_types(x);
           m_[i].operands = std::move(x);
@@ -358,7 +358,7 @@ class Parser {
     lex_.fail("expected an instruction");
   }
 
-  void count(const std::vector<ValueId>& x, const OpInfo& row) {
+  void count(const ValueIds& x, const OpInfo& row) {
     if (x.size() != row.operands.size()) {
       lex_.fail("expected ", row.operands.size(), " operands of ", row.mnemonic, ", found ",
                 x.size());
@@ -370,8 +370,8 @@ class Parser {
     return {result_type(row, operand_types(m_, inst), inst.attr)};
   }
 
-  std::vector<ValueId> element() {
-    std::vector<ValueId> x{use()};
+  ValueIds element() {
+    ValueIds x{use()};
     lex_.expect("[");
     x.push_back(use());
     lex_.expect("]");
@@ -382,7 +382,7 @@ class Parser {
     if (lex_.accept_word("lanes")) m_[i].attr = in_parentheses("a number of lanes");
   }
 
-  std::vector<Type> memory_operands(InstId i, const OpInfo& row, std::vector<ValueId> x) {
+  std::vector<Type> memory_operands(InstId i, const OpInfo& row, ValueIds x) {
     count(x, row);
     lex_.expect(":");
     expect_type(x[0]);
@@ -395,18 +395,18 @@ class Parser {
   std::vector<Type> simd_matrix(InstId i, const OpInfo& row) {
     if (row.operands[0] == 'm') {
       if (lex_.accept_word("transposed")) m_[i].attr = 1;
-      std::vector<ValueId> stored;
+      ValueIds stored;
       if (row.result == '-') {
         stored.push_back(use());
         lex_.expect(",");
       }
-      std::vector<ValueId> x = element();
+      ValueIds x = element();
       lex_.expect(",");
       x.push_back(use());
-      x.insert(x.end(), stored.begin(), stored.end());
+      x.append(stored.begin(), stored.end());
       return memory_operands(i, row, std::move(x));
     }
-    std::vector<ValueId> x = uses();
+    ValueIds x = uses();
     count(x, row);
     lex_.expect(":");
     expect_types(x);
@@ -485,7 +485,7 @@ class Parser {
   std::vector<Type> for_(InstId i) {
     const std::string index = defined_name();
     lex_.expect("=");
-    std::vector<ValueId> x{use()};
+    ValueIds x{use()};
     lex_.expect_word("to");
     x.push_back(use());
     lex_.expect_word("step");
@@ -511,7 +511,7 @@ class Parser {
     return carried;
   }
 
-  void inits(std::vector<std::string>& names, std::vector<ValueId>& operands) {
+  void inits(std::vector<std::string>& names, ValueIds& operands) {
     do {
       names.push_back(defined_name());
       lex_.expect("=");
@@ -531,7 +531,7 @@ class Parser {
 
   std::vector<Type> while_(InstId i) {
     std::vector<std::string> names;
-    std::vector<ValueId> x;
+    ValueIds x;
     std::vector<Type> carried;
     lex_.expect("(");
     if (!lex_.at(")")) inits(names, x);

@@ -70,12 +70,12 @@ class Printer {
     if (v.index >= names_.size()) return "%<none>";
     return names_[v.index].empty() ? concat("%<undefined ", v.index, ">") : names_[v.index];
   }
-  std::string uses(const std::vector<ValueId>& vs, size_t from = 0) const {
+  std::string uses(std::span<const ValueId> vs, size_t from = 0) const {
     Text t;
     for (size_t k = from; k < vs.size(); ++k) t.add(k > from ? ", " : "", use(vs[k]));
     return t.str();
   }
-  std::string types(const std::vector<ValueId>& vs, size_t from = 0) const {
+  std::string types(std::span<const ValueId> vs, size_t from = 0) const {
     Text t;
     for (size_t k = from; k < vs.size(); ++k) {
       t.add(k > from ? ", " : "", to_string(m_.type(vs[k])));

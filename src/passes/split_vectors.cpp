@@ -25,7 +25,7 @@ class Splitter {
       if (is_vector_access(m_[id])) {
         split(id, after);
       } else {
-        const std::vector<RegionId> inner = m_[id].regions;
+        const auto inner = m_[id].regions;
         for (RegionId each : inner) region(each);
         after.push_back(id);
       }
@@ -38,9 +38,9 @@ class Splitter {
     const Instruction inst = m_[id];
     const auto lanes = static_cast<uint32_t>(inst.attr);
     const bool store = inst.op == Op::Store;
-    std::vector<ValueId> parts;
+    ValueIds parts;
     for (uint32_t k = 0; k < lanes; ++k) {
-      std::vector<ValueId> operands = inst.operands;
+      ValueIds operands = inst.operands;
       operands[1] = index(id, inst.operands[1], k, out);
       const size_t whole = inst.op == Op::LoadIf ? 3 : store ? 2 : 0;
       const Type element = Type::scalar(m_.type(inst.operands[0]).dtype);
@@ -65,8 +65,7 @@ class Splitter {
     return add(at, Op::AddI, {first, number}, type, 0, out);
   }
 
-  InstId append(InstId at, Op op, std::vector<ValueId> operands, uint64_t attr,
-                std::vector<InstId>& out) {
+  InstId append(InstId at, Op op, ValueIds operands, uint64_t attr, std::vector<InstId>& out) {
     const InstId id{static_cast<uint32_t>(m_.insts.size())};
     m_.insts.push_back({op, attr, std::move(operands), {}, {}});
     m_.locs.push_back(m_.locs[at.index]);
@@ -74,7 +73,7 @@ class Splitter {
     return id;
   }
 
-  ValueId add(InstId at, Op op, std::vector<ValueId> operands, Type type, uint64_t attr,
+  ValueId add(InstId at, Op op, ValueIds operands, Type type, uint64_t attr,
               std::vector<InstId>& out) {
     const InstId id = append(at, op, std::move(operands), attr, out);
     const ValueId v{static_cast<uint32_t>(m_.values.size())};

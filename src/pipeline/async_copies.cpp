@@ -373,7 +373,7 @@ class Checker {
     std::optional<int64_t> begin, pitch, columns, rows;
   };
 
-  Rows rows_of(const std::vector<ValueId>& x, size_t side) const {
+  Rows rows_of(std::span<const ValueId> x, size_t side) const {
     return {x[side],        x[side + 1],   constant(x[side + 1]), constant(x[side + 2]),
             constant(x[6]), constant(x[7])};
   }

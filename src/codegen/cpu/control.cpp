@@ -15,7 +15,7 @@ std::span<const ValueId> yielded(const Module& m, RegionId r) {
   return info(last.op).shape == Shape::Yield ? last.operands : std::span<const ValueId>();
 }
 
-std::span<const ValueId> all(const std::vector<ValueId>& v) { return v; }
+std::span<const ValueId> all(std::span<const ValueId> v) { return v; }
 
 }  // namespace
 
