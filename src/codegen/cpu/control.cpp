@@ -20,7 +20,7 @@ std::span<const ValueId> all(std::span<const ValueId> v) { return v; }
 }  // namespace
 
 void Body::region(RegionId r, const Mask& mask) {
-  size_t checks = checked_order_.size();
+  size_t checks = checks_.size();
   for (InstId i : m_[r].insts) instruction(i, mask);
   multiply_pending();
   forget_checks(checks);

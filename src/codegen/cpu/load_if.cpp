@@ -48,7 +48,7 @@ V Body::load_part(InstId id, const Mask& mask) {
 // In the form of the result, which differs between lanes where only the index is the same for all.
 V Body::load_active(InstId id, const Mask& mask) {
   ValueId memory = m_[id].operands[0], index = m_[id].operands[1];
-  size_t checks = checked_order_.size();
+  size_t checks = checks_.size();
   V x = load_from(place(memory, index, mask, id), m_.type(memory).dtype, mask);
   forget_checks(checks);
   return form(m_[id].results[0]).kind == LaneForm::Vector ? e_.splat(x, kLanes) : x;
