@@ -14,6 +14,8 @@
 namespace enigma {
 namespace {
 
+using Names = ShortList<std::string_view, 2>;
+
 class Parser {
  public:
   explicit Parser(std::string_view text) : lex_(text) {}
@@ -42,20 +44,20 @@ class Parser {
   // ---- values ----
 
   // The name after a '%'; digits alone are the printer's numbers, not a name.
-  std::string defined_name() {
+  std::string_view defined_name() {
     lex_.expect("%");
-    std::string name = lex_.name("a value's name");
+    const std::string_view name = lex_.name("a value's name");
     if (values_.count(name)) lex_.fail("expected a new name: %", name, " is defined already");
     return name;
   }
 
-  ValueId value(const std::string& name, Type type, InstId def, RegionId region, size_t index) {
+  ValueId value(std::string_view name, Type type, InstId def, RegionId region, size_t index) {
     ValueId v{static_cast<uint32_t>(m_.values.size())};
     m_.values.push_back({type, def, region, static_cast<uint32_t>(index)});
     m_.value_names.push_back(0);
     if (name[0] < '0' || name[0] > '9') {
       m_.value_names.back() = static_cast<uint32_t>(m_.names.size());
-      m_.names.push_back(name);
+      m_.names.emplace_back(name);
     }
     if (!values_.emplace(name, v).second) {
       lex_.fail("expected a new name: %", name, " is defined already");
@@ -65,7 +67,7 @@ class Parser {
 
   ValueId use() {
     lex_.expect("%");
-    const std::string name = lex_.name("a value's name");
+    const std::string_view name = lex_.name("a value's name");
     auto found = values_.find(name);
     if (found == values_.end()) lex_.fail("expected a value that is defined: %", name, " is not");
     return found->second;
@@ -78,14 +80,14 @@ class Parser {
   }
 
   void parameter() {
-    const std::string name = defined_name();
+    const std::string_view name = defined_name();
     lex_.expect(":");
     const Type t = type();
     if (!t.is_scalar() && !(t.is_memory() && t.space() == AddressSpace::Device)) {
       lex_.fail("expected a scalar type or memref<..., device> for a parameter");
     }
     ValueId v = value(name, t, {}, {}, m_.params.size());
-    m_.params.push_back({name, t.dtype, t.is_scalar(), false, false, v});
+    m_.params.push_back({std::string(name), t.dtype, t.is_scalar(), false, false, v});
     Param& p = m_.params.back();
     if (lex_.accept_word("buffer")) p.index = static_cast<uint32_t>(in_parentheses("an index"));
     if (lex_.accept_word("elements")) p.elements = in_parentheses("a number of elements");
@@ -102,7 +104,7 @@ class Parser {
   // ---- types ----
 
   DType dtype() {
-    const std::string word = lex_.word("a type");
+    const std::string_view word = lex_.word("a type");
     for (const DTypeInfo& row : kDTypes) {
       if (word == row.mnemonic) return row.dtype;
     }
@@ -120,7 +122,7 @@ class Parser {
       lex_.expect("<");
       const DType t = dtype();
       lex_.expect(",");
-      const std::string space = lex_.word("an address space");
+      const std::string_view space = lex_.word("an address space");
       lex_.expect(">");
       for (int s = 0; s < 4; ++s) {
         const Type memory = Type::memory(t, static_cast<AddressSpace>(s));
@@ -199,7 +201,7 @@ class Parser {
     return r;
   }
 
-  void argument(RegionId r, const std::string& name, Type t) {
+  void argument(RegionId r, std::string_view name, Type t) {
     ValueId v = value(name, t, {}, r, m_[r].args.size());
     m_[r].args.push_back(v);
   }
@@ -217,14 +219,14 @@ class Parser {
   }
 
   void instruction(RegionId r) {
-    std::vector<std::string> names;
+    Names names;
     if (lex_.at("%")) {
       do {
         names.push_back(defined_name());
       } while (lex_.accept(","));
       lex_.expect("=");
     }
-    const std::string mnemonic = lex_.dotted_word("an instruction");
+    const std::string_view mnemonic = lex_.dotted_word("an instruction");
     const OpInfo* row = find_mnemonic(mnemonic);
     if (!row || row->shape == Shape::Composed)
       lex_.fail("expected an instruction, found \"", mnemonic, "\"");
@@ -415,15 +417,14 @@ class Parser {
   }
 
   uint64_t dimension() {
-    const std::string word = lex_.word("x, y or z");
-    if (word == "x") return 0;
-    if (word == "y") return 1;
-    if (word == "z") return 2;
+    const std::string_view word = lex_.word("x, y or z");
+    const size_t found = word.size() == 1 ? std::string_view("xyz").find(word) : 3;
+    if (found < 3) return found;
     lex_.fail("expected x, y or z, found \"", word, "\"");
   }
 
   uint64_t memory_order() {
-    const std::string word = lex_.word("a memory order");
+    const std::string_view word = lex_.word("a memory order");
     for (size_t k = 0; k < kMemoryOrders.size(); ++k) {
       if (word == kMemoryOrders[k]) return k;
     }
@@ -433,7 +434,7 @@ class Parser {
   uint64_t mem_flags() {
     uint64_t flags = 0;
     do {
-      const std::string word = lex_.word("memory flags");
+      const std::string_view word = lex_.word("memory flags");
       if (word == "mem_none") continue;
       uint64_t bit = 0;
       for (const MemFlagName& f : kMemFlagNames) {
@@ -446,7 +447,7 @@ class Parser {
   }
 
   std::vector<Type> constant(InstId i) {
-    const std::string text = lex_.literal("a number");
+    const std::string_view text = lex_.literal("a number");
     lex_.expect(":");
     const Type t = type();
     if (!t.is_value()) lex_.fail("expected the type of a number, found ", to_string(t));
@@ -483,14 +484,14 @@ class Parser {
   }
 
   std::vector<Type> for_(InstId i) {
-    const std::string index = defined_name();
+    const std::string_view index = defined_name();
     lex_.expect("=");
     ValueIds x{use()};
     lex_.expect_word("to");
     x.push_back(use());
     lex_.expect_word("step");
     x.push_back(use());
-    std::vector<std::string> names;
+    Names names;
     std::vector<Type> carried;
     if (lex_.accept_word("iter_args")) {
       lex_.expect("(");
@@ -511,7 +512,7 @@ class Parser {
     return carried;
   }
 
-  void inits(std::vector<std::string>& names, ValueIds& operands) {
+  void inits(Names& names, ValueIds& operands) {
     do {
       names.push_back(defined_name());
       lex_.expect("=");
@@ -530,7 +531,7 @@ class Parser {
   }
 
   std::vector<Type> while_(InstId i) {
-    std::vector<std::string> names;
+    Names names;
     ValueIds x;
     std::vector<Type> carried;
     lex_.expect("(");
@@ -553,7 +554,7 @@ class Parser {
       lex_.expect_word("bb0");
       lex_.expect("(");
       do {
-        const std::string name = defined_name();
+        const std::string_view name = defined_name();
         lex_.expect(":");
         argument(body, name, type());
       } while (lex_.accept(","));
@@ -569,21 +570,28 @@ class Parser {
   void location(InstId i) {
     if (!lex_.accept_word("loc")) return;
     lex_.expect("(");
-    const std::string file = lex_.quoted("a file name");
+    // Most instructions are of the same file as the one before.
+    if (last_file_.empty() || !lex_.accept(last_file_)) {
+      const std::string_view file = lex_.quoted("a file name");
+      auto [it, is_new] = files_.try_emplace(file, static_cast<uint32_t>(m_.files.size()));
+      if (is_new) m_.files.push_back(lex_.unescaped(file));
+      last_file_ = {file.data() - 1, file.size() + 2};  // with its quotes
+      file_ = it->second;
+    }
     lex_.expect(":");
     const uint64_t line = lex_.number("a line");
     lex_.expect(")");
     if (line == 0 || line > std::numeric_limits<uint32_t>::max()) lex_.fail("expected a line");
-    auto [it, is_new] = files_.try_emplace(file, static_cast<uint32_t>(m_.files.size()));
-    if (is_new) m_.files.push_back(file);
-    m_.locs[i.index] = {it->second, static_cast<uint32_t>(line)};
+    m_.locs[i.index] = {file_, static_cast<uint32_t>(line)};
   }
 
   Lexer lex_;
   Module m_;
   int depth_ = 0;
-  std::unordered_map<std::string, ValueId> values_;
-  std::unordered_map<std::string, uint32_t> files_;
+  std::unordered_map<std::string_view, ValueId> values_;
+  std::unordered_map<std::string_view, uint32_t> files_;
+  std::string_view last_file_;
+  uint32_t file_ = 0;
 };
 
 }  // namespace
