@@ -46,6 +46,7 @@ struct CpuVariant {
   bool edges = false;
   bool streams = false;  ///< the outputs are larger than the caches
   int vectors = 4;       ///< how many values of 32 floats the vector registers hold
+  bool scalef = false;   ///< AVX-512's x * 2^n is there
   friend constexpr bool operator==(const CpuVariant&, const CpuVariant&) = default;
 };
 

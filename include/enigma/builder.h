@@ -160,6 +160,14 @@ class Builder {
   };
   /// Bounds of an integer value, as far as one look at each instruction proves them.
   Bounds bounds(ValueId v);
+  /// A sum with a number, where an integer value of at least 32 bits is one: what the number is
+  /// added to, and the number; else the value and 0. Indices keep their numbers apart, so that
+  /// places near each other differ by nothing else.
+  struct Sum {
+    ValueId rest;
+    int64_t known = 0;
+  };
+  Sum apart(ValueId v) const;
   /// Tells that the kernel will run over this grid of threads, in threadgroups of this size, and
   /// no other: bounds() then knows positions and sizes. A 0 of the grid is any number.
   void set_launch(std::array<uint32_t, 3> grid, std::array<uint32_t, 3> threads);

@@ -12,10 +12,9 @@
 //   * `scf.for` runs i = lo, lo+step, ... while i < hi (step > 0) or i > hi (step < 0); with step 0
 //     it does not run. Its results are the carried values after the last turn.
 //   * `scf.while` runs its condition region on the carried values, then, while that holds, its
-//   body.
+//     body.
 //   * A load or store of `lanes(n)` is of a vector: the n elements from its index on. It promises
-//   that
-//     the index is a multiple of n, and memory aligned to n elements.
+//     that the index is a multiple of n, and memory aligned to n elements.
 //   * Loads and stores keep their order within a thread. Between threads only barriers order.
 #pragma once
 

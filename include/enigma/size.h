@@ -73,7 +73,7 @@ struct Size::Term {
   bool operator==(const Term&) const = default;
 };
 
-/// "ceil_div(M, 16)*256"
+/// "256*ceil_div(M, 16) - 1": as an expression of Python.
 std::string str(const Size& s);
 
 }  // namespace enigma

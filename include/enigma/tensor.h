@@ -86,6 +86,8 @@ View make_endless_view(std::string name, int64_t base = 0);
 /// The view whose elements are the coordinates of a shape.
 View make_identity_view(const IntTuple& shape);
 View make_identity_view(const std::vector<Size>& shape);
+/// The symbols in its sizes and strides, each once.
+std::vector<Symbol> symbols(const View& v);
 /// Whether there is a mode whose size is not known.
 bool is_endless(const View& v);
 /// The size of a mode of the view's layout that is not divided further, and its stride.

@@ -103,20 +103,23 @@ else:
 
 def __getattr__(name: str) -> Any:
     if name == "thread_position_in_grid":
-        if not _core.has_trace():
-            from enigma.errors import OutsideKernel, user_line
-
-            raise OutsideKernel(
-                "enigma.thread_position_in_grid is used outside a kernel: it has a value only "
-                "while enigma.compile traces a function decorated with @enigma.kernel",
-                *user_line(),
-            )
-        return _core.query(name, 0)
-    if name in ("testing", "tuple"):
+        if _core.has_trace():
+            return _core.query(name, 0)
+        missing = (
+            "enigma.thread_position_in_grid is used outside a kernel: it has a value only while "
+            "enigma.compile traces a function decorated with @enigma.kernel"
+        )
+    elif name in ("testing", "tuple"):
         import importlib
 
         return importlib.import_module(f"enigma.{name}")
-    raise AttributeError(f"module 'enigma' has no attribute {name!r}")
+    else:
+        from enigma.mistakes import suggested
+
+        missing = f"module 'enigma' has no attribute '{name}'{suggested(name, __dir__())}"
+    from enigma.errors import NoAttribute, user_line
+
+    raise NoAttribute(missing, *user_line())
 
 
 def __dir__() -> list[str]:

@@ -12,6 +12,7 @@ from enigma import _core
 from enigma.errors import EnigmaError, error
 from enigma.jit import Grid, JitDef, JitSession
 from enigma.kernel import KernelDef
+from enigma.mistakes import called
 
 if TYPE_CHECKING:
     from enigma.runtime import Runtime
@@ -216,6 +217,7 @@ def compile(
         compiled = _compile_jit(fn, tensors, math == "fast")
     else:
         compiled = CompiledKernel(fn, _artifact(fn, fn.trace(), math == "fast"))
+        _warn_of_lost_buffers(fn, compiled.params)
     if dump_ir:
         print(compiled.ir, file=sys.stderr)
     if keep_metal_source:
@@ -243,11 +245,26 @@ def _artifact(fn: KernelDef | JitDef, module: _core.Module, fast: bool) -> _core
     return artifact
 
 
+def _warn_of_lost_buffers(fn: KernelDef, params: list[_core.ParamInfo]) -> None:
+    """Warns where the name of a buffer is given to something else, and the buffer is not used."""
+    unused = {p.name for p in params if not (p.is_scalar or p.read or p.written)}
+    for step in fn.instructions() if unused else ():
+        if step.opname.startswith("STORE_") and step.argval in unused and step.positions:
+            warnings.warn_explicit(
+                f"kernel '{fn.__name__}': '{step.argval}' is a buffer, which is neither read nor "
+                "written, since this gives its name to something else; to write an element use "
+                f"{step.argval}[i] = ...",
+                UserWarning,
+                fn.filename,
+                step.positions.lineno or fn.lineno,
+            )
+
+
 def _compile_jit(fn: JitDef, tensors: tuple[object, ...], fast: bool) -> CompiledKernel:
     """Runs a jit function, and compiles what it launches."""
     arguments = fn.arguments(tensors)
     with JitSession(fn, arguments) as session:
-        result = fn.function(*arguments.values())
+        result = called(fn.function, arguments.values())
     if not session.launches or result is not None:
         what = "returns a value" if result is not None else "launches no kernel"
         raise EnigmaError(

@@ -208,6 +208,8 @@ def _offset(what: str, tensor: Memory, offset: Any, count: int) -> Offset:
             )
         return offset
     known = _number(f"{what}_offset", offset)
+    if isinstance(tensor, _core.TracingTensor) and tensor.space == "device":
+        return known  # only a launch knows how long a buffer is
     size = tensor.size() if isinstance(tensor, _core.Tensor) else tensor.size
     if type(size) is int and known + count > size:
         name = f"'{tensor.name}'" if tensor.name else what

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from types import FrameType
 from typing import Any
 
 __all__ = ["EnigmaError", "user_line"]
@@ -36,19 +37,24 @@ class EnigmaError(Exception):
         return type(self), (self.message, self.filename, self.lineno)
 
 
-class OutsideKernel(EnigmaError, AttributeError):
-    """The error of an attribute that has a value only while a kernel is traced.
+class NoAttribute(EnigmaError, AttributeError):
+    """The error of a name that enigma does not have, or has only while a kernel is traced.
 
     It is an AttributeError as well, so that hasattr() and inspect work on the module.
     """
+
+
+def is_ours(frame: FrameType) -> bool:
+    """Whether a frame runs code of this package."""
+    module = frame.f_globals.get("__name__") or ""
+    return module == "enigma" or module.startswith("enigma.")
 
 
 def user_line() -> tuple[str | None, int | None]:
     """File and line of the innermost running Python frame outside of this package."""
     frame = sys._getframe(1)
     while frame is not None:
-        module = frame.f_globals.get("__name__") or ""
-        if module != "enigma" and not module.startswith("enigma."):
+        if not is_ours(frame):
             return frame.f_code.co_filename, frame.f_lineno
         frame = frame.f_back  # type: ignore[assignment]
     return None, None

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import dis
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import update_wrapper
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 from enigma import _core
 from enigma.errors import EnigmaError, error
+from enigma.mistakes import called
 from enigma.session import Hints, Retrace, Session, jits
 from enigma.types import Scalar
 
@@ -104,6 +106,10 @@ class KernelDef:
 
         Launch(self, None).launch(grid, block)
 
+    def instructions(self) -> Iterator[dis.Instruction]:
+        """The body as Python runs it."""
+        return dis.get_instructions(self._innermost)
+
     def _bound(self, args: tuple[object, ...], kwargs: dict[str, object]) -> tuple[object, ...]:
         names = [p.name for p in self.parameters]
         given = {**dict(zip(names, args, strict=False)), **kwargs}
@@ -155,7 +161,7 @@ class KernelDef:
             for p in self.parameters if bind is None else ():
                 declare = trace.scalar if p.is_scalar else trace.buffer
                 arguments.append(declare(p.name, p.dtype))  # type: ignore[arg-type]
-            result = self.function(*arguments)
+            result = called(self.function, arguments)
             if session.failure is not None or trace.depth:
                 reason = session.failure or "a region is still open at the end"
                 raise EnigmaError(
@@ -246,9 +252,9 @@ def parameters(function: FunctionType, name: str, scope: dict[str, Any]) -> list
         try:
             annotation = resolved(annotations[parameter], function, scope)
         except Exception as why:
+            said = why.message if isinstance(why, EnigmaError) else f"{type(why).__name__}: {why}"
             raise TypeError(
-                f"{wrong}, {annotations[parameter]!r}, cannot be evaluated: "
-                f"{type(why).__name__}: {why}"
+                f"{wrong}, {annotations[parameter]!r}, cannot be evaluated: {said}"
             ) from None
         if isinstance(annotation, Scalar):
             found.append(Parameter(parameter, annotation.dtype, True))

@@ -21,7 +21,7 @@ from enigma.carry import (
     refill,
     same_number,
 )
-from enigma.errors import EnigmaError, user_line
+from enigma.errors import EnigmaError, is_ours, user_line
 from enigma.session import Retrace, session
 from enigma.watch import Watched, watched
 
@@ -271,8 +271,7 @@ class Region(Handle):
         from enigma import rewrite
 
         frame = self._caller or frame
-        name = frame.f_globals.get("__name__") or ""
-        if name != "enigma" and not name.startswith("enigma."):
+        if not is_ours(frame):
             if rewrite.adopt(frame, self.session.adopted):
                 self._retrace()
             self._frame = frame

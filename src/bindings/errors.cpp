@@ -47,8 +47,12 @@ Location user_location() {
 }
 
 std::string describe(nb::handle object) {
-  nb::object text = nb::steal(PyObject_Repr(object.ptr()));
   std::string type = nb::cast<std::string>(object.type().attr("__name__"));
+  if (type == "nb_func") {  // one of ours, which gives a value when it is called
+    const auto name = nb::cast<std::string>(object.attr("__name__"));
+    return "the function " + name + "; call it: " + name + "()";
+  }
+  nb::object text = nb::steal(PyObject_Repr(object.ptr()));
   if (!text.is_valid()) {
     PyErr_Clear();
     return type;

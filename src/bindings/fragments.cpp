@@ -170,16 +170,13 @@ kernel are the same for all. A fragment has a length, can be indexed by a number
 that is known, and iterated over, which gives its values.)");
   for (const BinaryOperator& op : kBinary) {
     if (std::string_view(op.symbol) == "@") continue;  // of matrices, not of elements
-    bool compares = !op.reflected;
-    // object has == of its own, which gives a bool.
-    bool overrides = op.symbol == std::string_view("==") || op.symbol == std::string_view("!=");
-    std::string sig =
-        overrides ? std::string("def ") + op.method + "(self, other: object, /) -> typing.Any"
-                  : signature(op.method, ENIGMA_VALUE " | Fragment");
+    std::string sig = op.is_equality() ? std::string("def ") + op.method +
+                                             "(self, other: object, /) -> typing.Any"
+                                       : signature(op.method, ENIGMA_VALUE " | Fragment");
     c.def(
         op.method, [&op](nb::handle self, nb::handle o) { return binary(self, o, op, false); },
         nb::arg().none(), nb::sig(sig.c_str()));
-    if (compares) continue;
+    if (!op.reflected) continue;
     sig = signature(op.reflected, ENIGMA_VALUE);
     c.def(
         op.reflected, [&op](nb::handle self, nb::handle o) { return binary(self, o, op, true); },

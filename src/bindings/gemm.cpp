@@ -20,9 +20,11 @@ int64_t size(Trace& trace, nb::handle x, const char* name) {
       trace.builder.location());
 }
 
-/// rows x cols elements that follow each other, or the corner of memory with two dimensions.
+/// rows x cols elements that follow each other, or the corner of memory with two dimensions. Sizes
+/// below 1 are left to gemm().
 Tile tile(Trace& trace, nb::handle x, const char* name, int64_t rows, int64_t cols) {
-  const TracingTensor t = rows_in(trace, x, "gemm");
+  const Matrix matrix = matrix_in(trace, x, "gemm");
+  const TracingTensor& t = matrix.memory;
   auto fail = [&](const std::string& has) {
     throw Error(std::string("gemm: ") + name + " has " + std::to_string(rows) + " x " +
                     std::to_string(cols) + " elements, and " +
@@ -30,14 +32,14 @@ Tile tile(Trace& trace, nb::handle x, const char* name, int64_t rows, int64_t co
                 trace.builder.location());
   };
   if (t.shape.size() == 2) {
-    if (t.shape[0] < rows || t.shape[1] < cols) {
-      fail(std::to_string(t.shape[0]) + " x " + std::to_string(t.shape[1]));
+    if (t.shape[0] < rows || matrix.columns < cols) {
+      fail(std::to_string(t.shape[0]) + " x " + std::to_string(matrix.columns));
     }
     return {t.id, t.offset, t.shape[1]};
   }
   int64_t held = 1;
   for (int64_t extent : t.shape) held *= extent;
-  if (!t.shape.empty() && held / rows < cols) fail(std::to_string(held));
+  if (!t.shape.empty() && rows > 0 && held / rows < cols) fail(std::to_string(held));
   return {t.id, t.offset, cols};
 }
 
@@ -51,11 +53,6 @@ struct Call {
     g.m = size(trace, m, "M");
     g.n = size(trace, n, "N");
     g.k = size(trace, k, "K");
-    if (g.m < 1 || g.n < 1 || g.k < 1) {
-      throw Error("gemm: M, N and K must be at least 1; they are " + std::to_string(g.m) + ", " +
-                      std::to_string(g.n) + " and " + std::to_string(g.k),
-                  trace.builder.location());
-    }
     g.transpose_a = transpose_a;
     g.transpose_b = transpose_b;
     g.accumulate = dtype_of(accumulate);

@@ -85,8 +85,11 @@ bool store_row(nb::handle dst, nb::handle first, nb::list values) {
 
 }  // namespace
 
-TracingTensor rows_in(Trace& trace, nb::handle x, const char* what) {
-  if (!nb::isinstance<Tensor>(x)) return tensor(trace, x, what);
+Matrix matrix_in(Trace& trace, nb::handle x, const char* what) {
+  if (!nb::isinstance<Tensor>(x)) {
+    const TracingTensor& t = tensor(trace, x, what);
+    return {t, t.shape.size() == 2 ? t.shape[1] : 0};
+  }
   const Tensor& t = *nb::inst_ptr<Tensor>(x);
   const ValueId memory = memory_of(trace, t, what);
   Layout l = t.view.layout();
@@ -108,8 +111,9 @@ TracingTensor rows_in(Trace& trace, nb::handle x, const char* what) {
   }
   std::vector<int64_t> shape{l[0].size()};
   if (is_matrix) shape.push_back(pitch);
-  return {trace.shared_from_this(), memory,           trace.builder.type(memory),
-          t.storage->name,          std::move(shape), element(trace.builder, t.view).index};
+  return {{trace.shared_from_this(), memory, trace.builder.type(memory), t.storage->name,
+           std::move(shape), element(trace.builder, t.view).index},
+          columns};
 }
 
 void bind_rows(nb::module_& m) {

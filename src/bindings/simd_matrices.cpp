@@ -39,7 +39,7 @@ bool flag(Trace& trace, nb::handle x, const char* what) {
 nb::object load(const OpInfo& row, nb::handle buf, nb::handle elements_per_row, nb::handle elem,
                 nb::handle rows, nb::handle cols, nb::handle offset, nb::handle transpose) {
   Trace& trace = Trace::here(row.python);
-  const TracingTensor t = rows_in(trace, buf, row.python);
+  const TracingTensor t = matrix_in(trace, buf, row.python).memory;
   const DType wanted = element_type(trace, row.python, elem, rows, cols);
   if (wanted != t.type.dtype) {
     const char* held = info(t.type.dtype).msl;
@@ -58,7 +58,7 @@ nb::object load(const OpInfo& row, nb::handle buf, nb::handle elements_per_row, 
 void store(const OpInfo& row, nb::handle m, nb::handle buf, nb::handle elements_per_row,
            nb::handle offset, nb::handle transpose) {
   Trace& trace = Trace::here(row.python);
-  const TracingTensor t = rows_in(trace, buf, row.python);
+  const TracingTensor t = matrix_in(trace, buf, row.python).memory;
   ValueId x = matrix(trace, m, row.python);
   Operand at = linear_index(trace, t, offset);
   Operand length = operand(trace, elements_per_row, row.python);

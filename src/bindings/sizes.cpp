@@ -29,13 +29,9 @@ std::optional<std::vector<int64_t>> shape_of_array(nb::handle x) {
 Sizes::Sizes(std::string kernel, const std::vector<ParamInfo>& params, std::vector<Sized> tensors)
     : kernel_(std::move(kernel)), tensors_(std::move(tensors)) {
   for (const Sized& t : tensors_) {
-    for (const Axis& a : t.view.axes) {
-      for (const Size& s : {a.size, a.stride}) {
-        for (const Symbol& symbol : s.symbols()) {
-          if (std::find(symbols_.begin(), symbols_.end(), symbol) == symbols_.end()) {
-            symbols_.push_back(symbol);
-          }
-        }
+    for (const Symbol& symbol : symbols(t.view)) {
+      if (std::find(symbols_.begin(), symbols_.end(), symbol) == symbols_.end()) {
+        symbols_.push_back(symbol);
       }
     }
   }

@@ -53,11 +53,27 @@ bool try_size(nb::handle x, Size& out) {
   return true;
 }
 
-template <class F>
-nb::object combined(nb::handle self, nb::handle other, const char* method, const F& f) {
-  Size b = 0;
-  if (!try_size(other, b)) return traced(*nb::inst_ptr<Size>(self)).attr(method)(other);
-  return to_python(f(*nb::inst_ptr<Size>(self), b));
+/// What an operator makes of two sizes; nothing where that is no size, but an operation of a
+/// kernel.
+std::optional<Size> combined(std::string_view symbol, const Size& a, const Size& b) {
+  if (symbol == "+") return a + b;
+  if (symbol == "-") return a + -1 * b;
+  if (symbol == "*") return a * b;
+  if (symbol == "//" && b.is_known() && !a.is_known()) return floor_div(a, b.known());
+  return std::nullopt;
+}
+
+nb::object operate(const Size& self, nb::handle other, const BinaryOperator& op, bool swapped) {
+  Size given = 0;
+  if (try_size(other, given)) {
+    auto size = swapped ? combined(op.symbol, given, self) : combined(op.symbol, self, given);
+    if (size) return to_python(*size);
+  }
+  // Sizes are the same or not without a kernel, as keys of a dict.
+  if (op.is_equality() && (!given.is_known() || other.is_none())) {
+    return nb::bool_((self == given) == (op.symbol[0] == '='));
+  }
+  return traced(self).attr(swapped ? op.reflected : op.method)(other);
 }
 
 }  // namespace
@@ -105,87 +121,40 @@ bool is_pair(nb::handle x) {
 }
 
 void bind_sym_int(nb::module_& m) {
-#define SYMBOLIC(method) \
-  nb::sig("def " method "(self, other: " ENIGMA_SYMBOLIC " | " ENIGMA_VALUE ", /) -> typing.Any")
   nb::class_<Size> c(m, "SymInt", nb::is_final(),
                      R"(A size that only a run knows, made by sym_int or of others by + - * and //.
 
 Shapes and strides of a Tensor and grids of a launch take it. In a kernel it is a uint. While Python
 runs it has no number: EnigmaError where one is needed.)");
-  c.def(
-       "__add__",
-       [](nb::handle a, nb::handle b) {
-         return combined(a, b, "__add__", [](const Size& x, const Size& y) { return x + y; });
-       },
-       nb::arg().none(), SYMBOLIC("__add__"))
-      .def(
-          "__radd__",
-          [](nb::handle a, nb::handle b) {
-            return combined(a, b, "__radd__", [](const Size& x, const Size& y) { return y + x; });
+  for (const BinaryOperator& op : kBinary) {
+    for (bool swapped : {false, true}) {
+      const char* method = swapped ? op.reflected : op.method;
+      if (!method) continue;
+      const std::string sig = std::string("def ") + method + "(self, other: " +
+                              (op.is_equality() ? "object" : "SymInt | " ENIGMA_VALUE) +
+                              ", /) -> typing.Any";
+      c.def(
+          method,
+          [&op, swapped](const Size& s, nb::handle other) {
+            return operate(s, other, op, swapped);
           },
-          nb::arg().none(), SYMBOLIC("__radd__"))
-      .def(
-          "__sub__",
-          [](nb::handle a, nb::handle b) {
-            return combined(a, b, "__sub__",
-                            [](const Size& x, const Size& y) { return x + -1 * y; });
-          },
-          nb::arg().none(), SYMBOLIC("__sub__"))
-      .def(
-          "__rsub__",
-          [](nb::handle a, nb::handle b) {
-            return combined(a, b, "__rsub__",
-                            [](const Size& x, const Size& y) { return y + -1 * x; });
-          },
-          nb::arg().none(), SYMBOLIC("__rsub__"))
-      .def(
-          "__mul__",
-          [](nb::handle a, nb::handle b) {
-            return combined(a, b, "__mul__", [](const Size& x, const Size& y) { return x * y; });
-          },
-          nb::arg().none(), SYMBOLIC("__mul__"))
-      .def(
-          "__rmul__",
-          [](nb::handle a, nb::handle b) {
-            return combined(a, b, "__rmul__", [](const Size& x, const Size& y) { return y * x; });
-          },
-          nb::arg().none(), SYMBOLIC("__rmul__"))
-      .def(
-          "__floordiv__",
-          [](nb::handle a, nb::handle b) {
-            int64_t n = 0;
-            if (!to_int64(b, n)) return traced(*nb::inst_ptr<Size>(a)).attr("__floordiv__")(b);
-            return to_python(floor_div(*nb::inst_ptr<Size>(a), n));
-          },
-          nb::arg().none(), SYMBOLIC("__floordiv__"))
-      .def(
-          "__neg__", [](const Size& s) { return to_python(-1 * s); },
-          nb::sig("def __neg__(self) -> SymInt"));
-  // What has no symbolic form is an operation of the kernel.
-  static const char* const kTraced[] = {"__rfloordiv__", "__truediv__", "__rtruediv__", "__mod__",
-                                        "__rmod__",      "__lt__",      "__le__",       "__gt__",
-                                        "__ge__",        "__and__",     "__rand__"};
-  for (const char* method : kTraced) {
-    c.def(
-        method, [method](const Size& s, nb::handle other) { return traced(s).attr(method)(other); },
-        nb::arg().none(),
-        nb::sig(("def " + std::string(method) + "(self, other: " ENIGMA_VALUE ", /) -> typing.Any")
-                    .c_str()));
+          nb::arg().none(), nb::sig(sig.c_str()));
+    }
   }
-  for (bool equal : {true, false}) {
-    const char* method = equal ? "__eq__" : "__ne__";
+  for (const auto& [method, operation] : kUnary) {
+    const bool negates = std::string_view(operation) == "neg";
+    const std::string sig =
+        std::string("def ") + method + "(self) -> " + (negates ? "SymInt" : "IRValue");
     c.def(
         method,
-        [=](const Size& s, nb::handle other) -> nb::object {
-          if (nb::isinstance<Size>(other))
-            return nb::bool_((s == *nb::inst_ptr<Size>(other)) == equal);
-          if (other.is_none()) return nb::bool_(!equal);
-          return traced(s).attr(method)(other);
+        [method, negates](const Size& s) -> nb::object {
+          return negates ? to_python(-1 * s) : traced(s).attr(method)();
         },
-        nb::arg().none(),
-        nb::sig(("def " + std::string(method) + "(self, other: object, /) -> typing.Any").c_str()));
+        nb::sig(sig.c_str()));
   }
-  c.def("__hash__", [](const Size& s) { return std::hash<std::string>()(str(s)) >> 1; })
+  c.def(
+       "__pos__", [](nb::object self) { return self; }, nb::sig("def __pos__(self) -> SymInt"))
+      .def("__hash__", [](const Size& s) { return std::hash<std::string>()(str(s)) >> 1; })
       .def("__enigma_value__", &traced, nb::sig("def __enigma_value__(self) -> IRValue"),
            "Its number in the kernel that is traced.")
       .def("__bool__",
@@ -221,7 +190,6 @@ runs it has no number: EnigmaError where one is needed.)");
           nb::arg("sizes"), nb::sig("def at(self, sizes: dict[str, int]) -> int"),
           "The number that it is where the sizes of sym_int have these.")
       .def("__repr__", [](const Size& s) { return str(s); });
-#undef SYMBOLIC
   m.def("sym_int", &sym_int, nb::arg("name"), nb::arg("divisibility").none() = 1,
         nb::sig("def sym_int(name: str, divisibility: int = 1) -> SymInt"),
         R"(A size that is not known when a jit function is compiled, for the shape of a Tensor.

@@ -81,10 +81,7 @@ int64_t elements(const TracingTensor& t) {
 
 /// The element of the memory that is the tensor's element `known + sum`.
 Operand placed(Trace& trace, const TracingTensor& t, int64_t known, std::optional<Operand> sum) {
-  auto plus = [&](Operand a, Operand b) {
-    Operand both[] = {a, b};
-    return Operand(trace.builder.apply("+", both));
-  };
+  auto plus = [&](Operand a, Operand b) { return Operand(trace.builder.apply("+", {a, b})); };
   if (const Literal* begin = std::get_if<Literal>(&t.offset)) {
     known += std::get<int64_t>(*begin);
   } else {
@@ -92,15 +89,6 @@ Operand placed(Trace& trace, const TracingTensor& t, int64_t known, std::optiona
   }
   if (!sum) return constant_index(trace, known);
   return known ? plus(*sum, Literal(known)) : *sum;
-}
-
-/// A value that is a sum with a number: what the number is added to, and the number.
-std::pair<ValueId, int64_t> apart(const Module& m, ValueId v) {
-  const Instruction* def = m.def(v);
-  if (!def || def->op != Op::AddI) return {v, 0};
-  const Instruction* last = m.def(def->operands[1]);
-  if (!last || last->op != Op::Constant || last->attr > INT32_MAX) return {v, 0};
-  return {def->operands[0], static_cast<int64_t>(last->attr)};
 }
 
 /// Whether all traced indices have 32 bits, in which sums may be taken in any order.
@@ -141,23 +129,16 @@ Operand linear_index(Trace& trace, const TracingTensor& t, nb::handle index) {
     }
     Operand term = *i.traced;
     if (any_order) {
-      const auto [value, more] = apart(trace.builder.module(), std::get<ValueId>(term));
-      term = value;
+      const auto [rest, more] = trace.builder.apart(std::get<ValueId>(term));
+      term = rest;
       known += more * stride;
     }
     DType type = trace.builder.type(std::get<ValueId>(term)).dtype;
     if (info(type).bits < 32) {  // the product would wrap
       term = trace.builder.cast(term, is_signed(type) ? DType::I32 : DType::U32);
     }
-    if (stride != 1) {
-      Operand product[] = {term, Literal(stride)};
-      term = trace.builder.apply("*", product);
-    }
-    if (sum) {
-      Operand both[] = {*sum, term};
-      term = trace.builder.apply("+", both);
-    }
-    sum = term;
+    if (stride != 1) term = trace.builder.apply("*", {term, stride});
+    sum = sum ? trace.builder.apply("+", {*sum, term}) : term;
   }
   return placed(trace, t, known, sum);
 }
@@ -269,10 +250,16 @@ void store_if(nb::handle buf, nb::handle index, nb::handle value, nb::handle mas
   trace.builder.store_if(at.memory, at.index, x, where);
 }
 
+/// The sizes of threadgroup memory; how long a buffer is only a launch knows.
+const std::vector<int64_t>& known_shape(const TracingTensor& t, const char* what) {
+  if (!t.shape.empty()) return t.shape;
+  throw Error(std::string("the ") + what + " of buffer " + called(t) +
+              " is not known while tracing; pass it as a parameter, enigma.Scalar(...)");
+}
+
 nb::object shape_object(const TracingTensor& t) {
-  if (t.shape.empty()) return nb::none();
   nb::list sizes;
-  for (int64_t n : t.shape) sizes.append(n);
+  for (int64_t n : known_shape(t, "shape")) sizes.append(n);
   return nb::tuple(sizes);
 }
 
@@ -301,12 +288,7 @@ void bind_tensors(nb::module_& m) {
                 "and index it");
           },
           nb::sig("def __iter__(self) -> typing.NoReturn"))
-      .def("__len__",
-           [](const TracingTensor& t) -> int64_t {
-             if (!t.shape.empty()) return t.shape[0];
-             throw Error("the length of buffer " + called(t) +
-                         " is not known while tracing; pass it as a parameter, enigma.Scalar(...)");
-           })
+      .def("__len__", [](const TracingTensor& t) { return known_shape(t, "length")[0]; })
       .def("__bool__", [](const TracingTensor&) { return true; })
       .def_prop_ro(
           "dtype", [](const TracingTensor& t) { return dtype_object(t.type.dtype); },
@@ -319,14 +301,15 @@ void bind_tensors(nb::module_& m) {
             t.name = std::move(name);
           },
           "The Python name, \"\" when none is known; the first one given stays.")
-      .def_prop_ro("shape", &shape_object, nb::sig("def shape(self) -> tuple[int, ...] | None"),
-                   "Sizes of threadgroup memory; None for a buffer.")
+      .def_prop_ro("shape", &shape_object, nb::sig("def shape(self) -> tuple[int, ...]"),
+                   "Sizes of threadgroup memory; EnigmaError for a buffer.")
       .def_prop_ro(
           "size",
-          [](const TracingTensor& t) -> nb::object {
-            return t.shape.empty() ? nb::none() : nb::object(nb::int_(elements(t)));
+          [](const TracingTensor& t) {
+            known_shape(t, "size");
+            return elements(t);
           },
-          nb::sig("def size(self) -> int | None"), "Number of elements; None for a buffer.")
+          "Number of elements of threadgroup memory; EnigmaError for a buffer.")
       .def_prop_ro(
           "space", [](const TracingTensor& t) { return space_name(t.type.space()); },
           "\"device\" or \"threadgroup\".")

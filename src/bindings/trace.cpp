@@ -137,10 +137,7 @@ void Trace::use(const Tensor& t) {
     }
     memory(*t.storage);
   }
-  for (const Axis& a : t.view.axes) {
-    declare(a.size.symbols());
-    declare(a.stride.symbols());
-  }
+  declare(symbols(t.view));
 }
 
 void Trace::close() {

@@ -128,6 +128,11 @@ struct BinaryOperator {
   const char* reflected;   ///< nullptr for comparisons, which Python reflects by itself
   const char* operation;   ///< Python name in ops.def
   std::string_view ufunc;  ///< what numpy calls it
+
+  /// == and !=, which object has too: to type checkers they take any operand.
+  constexpr bool is_equality() const {
+    return std::string_view(symbol) == "==" || std::string_view(symbol) == "!=";
+  }
 };
 struct UnaryOperator {
   const char* method;
@@ -172,9 +177,14 @@ const TracingTensor& tensor(Trace& trace, nb::handle x, const char* what);
 /// The position in memory that an index means: int, integer value, or a tuple of them for memory
 /// with a shape. Error for what can be known to lie outside.
 Operand linear_index(Trace& trace, const TracingTensor& t, nb::handle index);
-/// The same of a tensor too, if it lies there row after row: (M, N):(pitch, 1), or elements side by
-/// side. Error for other layouts.
-TracingTensor rows_in(Trace& trace, nb::handle x, const char* what);
+/// Memory with the elements of a matrix, row after row.
+struct Matrix {
+  TracingTensor memory;  ///< of the shape (rows, pitch), where it is one of two dimensions
+  int64_t columns = 0;   ///< then: of the pitch elements of a row, those that are the matrix's
+};
+/// What tensor() takes, or a tensor that lies there row after row: (M, N):(pitch, 1), or elements
+/// side by side. Error for other layouts.
+Matrix matrix_in(Trace& trace, nb::handle x, const char* what);
 /// An element: memory and the index in it, and whether a tensor has it, where that is not certain.
 struct Place {
   ValueId memory;

@@ -195,10 +195,9 @@ std::string signature(const char* method) {
 
 /// object has == and != of its own, which a type checker compares: any operand, and a bool, which
 /// ours is not.
-std::string comparison(const char* method) {
-  bool overrides = std::string_view(method) == "__eq__" || std::string_view(method) == "__ne__";
-  if (!overrides) return signature(method);
-  return std::string("def ") + method + "(self, other: object, /) -> typing.Any";
+std::string signature(const BinaryOperator& op) {
+  if (!op.is_equality()) return signature(op.method);
+  return std::string("def ") + op.method + "(self, other: object, /) -> typing.Any";
 }
 
 /// What assigning to a part of a value says: values do not change, names do.
@@ -227,8 +226,7 @@ void bind_values(nb::module_& m) {
     value.def(
         op.method,
         [&op](const IRValue& self, nb::handle other) { return combine(self, other, op, false); },
-        nb::arg().none(),
-        nb::sig((op.reflected ? signature(op.method) : comparison(op.method)).c_str()));
+        nb::arg().none(), nb::sig(signature(op).c_str()));
     if (!op.reflected) continue;
     value.def(
         op.reflected,
@@ -290,6 +288,12 @@ void bind_values(nb::module_& m) {
             throw Error("a matrix has columns, as m[0], and no component " +
                         std::string(kNames[k]));
           }
+          if (self.type == Type::scalar(DType::U32)) {
+            throw Error(std::string("a uint has no component ") + kNames[k] +
+                        "; a grid query takes the dimension, as in "
+                        "enigma.thread_position_in_grid_xyz(\"" +
+                        kNames[k] + "\")");
+          }
           return part_of(self, nb::int_(k), kNames[k]);
         },
         [](const IRValue& self, nb::handle) { throw_immutable(self); },
@@ -305,7 +309,8 @@ void bind_values(nb::module_& m) {
         [](const IRValue&) -> int {
           throw Error(
               "a traced value cannot become a Python int, since only the device knows it; for "
-              "a loop use enigma.for_range, for a conversion enigma.metal_cast(value, \"int\")");
+              "a loop use enigma.for_range, for a conversion enigma.metal_cast(value, \"int\"), "
+              "instead of a list that it would index a buffer or a threadgroup array");
         },
         nb::sig(sig.c_str()));
   }

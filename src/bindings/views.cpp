@@ -388,11 +388,7 @@ above 30, a base_offset below 0, and a layout whose indices are negative.)");
           "symbols",
           [](const Tensor& t) {
             nb::list out;
-            for (const Axis& a : t.view.axes) {
-              for (const Size& s : {a.size, a.stride}) {
-                for (const Symbol& symbol : s.symbols()) out.append(nb::cast(Size(symbol)));
-              }
-            }
+            for (const Symbol& symbol : symbols(t.view)) out.append(nb::cast(Size(symbol)));
             return out;
           },
           nb::sig("def symbols(self) -> list[SymInt]"),

@@ -79,10 +79,6 @@ ValueId Builder::State::argument(RegionId r, Type type) {
   return v;
 }
 
-ValueId Builder::State::parameter(Type type) {
-  return value({type, {}, {}, static_cast<uint32_t>(m.params.size())}, m.body);
-}
-
 ValueId Builder::State::declare(Op op, Type type, uint64_t attr, size_t position) {
   InstId id{static_cast<uint32_t>(m.insts.size())};
   m.insts.push_back({op, attr, {}, {}, {}});
@@ -225,26 +221,24 @@ void check_param(const Module& m, std::string_view name, std::optional<uint32_t>
 
 }  // namespace
 
-ValueId Builder::buffer(std::string_view name, DType dtype, std::optional<uint32_t> index) {
-  State& s = *state_;
-  s.check_dtype(dtype);
-  check_param(s.m, name, index, s.where);
-  if (index == s.m.params.size()) index.reset();
-  ValueId v = s.parameter(Type::memory(dtype, AddressSpace::Device));
-  s.m.params.push_back({std::string(name), dtype, false, false, false, v, index, 0});
-  s.set_name(v, name);
+ValueId Builder::State::parameter(std::string_view name, DType dtype, bool is_scalar,
+                                  std::optional<uint32_t> index) {
+  check_dtype(dtype);
+  check_param(m, name, index, where);
+  if (index == m.params.size()) index.reset();
+  const Type type = is_scalar ? Type::scalar(dtype) : Type::memory(dtype, AddressSpace::Device);
+  const ValueId v = value({type, {}, {}, static_cast<uint32_t>(m.params.size())}, m.body);
+  m.params.push_back({std::string(name), dtype, is_scalar, false, false, v, index});
+  set_name(v, name);
   return v;
 }
 
+ValueId Builder::buffer(std::string_view name, DType dtype, std::optional<uint32_t> index) {
+  return state_->parameter(name, dtype, false, index);
+}
+
 ValueId Builder::scalar(std::string_view name, DType dtype, std::optional<uint32_t> index) {
-  State& s = *state_;
-  s.check_dtype(dtype);
-  check_param(s.m, name, index, s.where);
-  if (index == s.m.params.size()) index.reset();
-  ValueId v = s.parameter(Type::scalar(dtype));
-  s.m.params.push_back({std::string(name), dtype, true, false, false, v, index, 0});
-  s.set_name(v, name);
-  return v;
+  return state_->parameter(name, dtype, true, index);
 }
 
 ValueId Builder::size(std::string_view name, uint32_t multiple, std::optional<uint32_t> index) {
@@ -319,6 +313,16 @@ Builder::Bounds Builder::bounds(ValueId v) {
   const Range all = range_of(DType::I64);
   return {static_cast<int64_t>(std::clamp(r.lo, all.lo, all.hi)),
           static_cast<int64_t>(std::clamp(r.hi, all.lo, all.hi))};
+}
+
+Builder::Sum Builder::apart(ValueId v) const {
+  state_->check_known(v);
+  const Module& m = state_->m;
+  const Instruction* def = m.def(v);
+  if (!def || def->op != Op::AddI || info(m.type(v).dtype).bits < 32) return {v};
+  const Instruction* last = m.def(def->operands[1]);
+  if (!last || last->op != Op::Constant || last->attr > INT32_MAX) return {v};
+  return {def->operands[0], static_cast<int64_t>(last->attr)};
 }
 
 void Builder::set_launch(std::array<uint32_t, 3> grid, std::array<uint32_t, 3> threads) {

@@ -211,6 +211,13 @@ std::optional<Type> Builder::State::shared(const OpInfo& row,
 }
 
 // What would make the operands fit.
+bool Builder::State::any_matrix(std::span<const Operand> operands) const {
+  return std::any_of(operands.begin(), operands.end(), [&](const Operand& x) {
+    const ValueId* v = std::get_if<ValueId>(&x);
+    return v && type(*v).is_matrix();
+  });
+}
+
 const char* Builder::State::advice(std::span<const Op> rows,
                                    std::span<const Operand> operands) const {
   bool any_number = false, any_part = false, all_float = true;
@@ -227,11 +234,9 @@ const char* Builder::State::advice(std::span<const Op> rows,
   }
   const char c = class_of(info(rows.front()));
   if (is_matrix_class(c)) return "make_matrix(...), which takes the columns";
-  const bool matrices = std::any_of(operands.begin(), operands.end(), [&](const Operand& x) {
-    const ValueId* v = std::get_if<ValueId>(&x);
-    return v && type(*v).is_matrix();
-  });
-  if (matrices) return "a @ b for a product of matrices, or compute with their columns, as m[0]";
+  if (any_matrix(operands)) {
+    return "a @ b for a product of matrices, or compute with their columns, as m[0]";
+  }
   if ((c == 'V' && any_part) || (c == 'W' && all_float)) {
     return "make_vec(...), which takes the components";
   }
@@ -257,10 +262,7 @@ std::pair<Op, Type> Builder::State::choose(std::span<const Op> rows,
     return {*row_of_class('F'), Type::scalar(DType::F32)};
   }
   const OpInfo& first = info(rows.front());
-  const bool matrices = std::any_of(operands.begin(), operands.end(), [&](const Operand& x) {
-    const ValueId* v = std::get_if<ValueId>(&x);
-    return v && type(*v).is_matrix();
-  });
+  const bool matrices = any_matrix(operands);
   Text accepted, signatures, given;
   for (Op op : rows) {
     const char c = class_of(info(op));

@@ -68,7 +68,8 @@ struct Builder::State {
   RegionId region(InstId parent);
   ValueId value(const Value& v, RegionId lives_in);
   ValueId argument(RegionId r, Type type);
-  ValueId parameter(Type type);
+  ValueId parameter(std::string_view name, DType dtype, bool is_scalar,
+                    std::optional<uint32_t> index);
   /// The result of a new instruction at this position of the kernel's body, visible everywhere.
   ValueId declare(Op op, Type type, uint64_t attr, size_t position);
   ValueId constant(Type type, uint64_t bits) { return emit(Op::Constant, {}, type, bits); }
@@ -116,6 +117,7 @@ struct Builder::State {
   /// The attribute of an access of that many elements.
   uint64_t vector_access(ValueId memory, int lanes) const;
   std::optional<Type> shared(const OpInfo& row, std::span<const Operand> operands) const;
+  bool any_matrix(std::span<const Operand> operands) const;
   const char* advice(std::span<const Op> rows, std::span<const Operand> operands) const;
   std::pair<Op, Type> choose(std::span<const Op> rows, std::span<const Operand> operands) const;
   ValueId apply(std::span<const Op> rows, std::span<const Operand> operands, uint64_t attr);

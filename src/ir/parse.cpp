@@ -126,8 +126,7 @@ class Parser {
       lex_.expect(">");
       for (int s = 0; s < 4; ++s) {
         const Type memory = Type::memory(t, static_cast<AddressSpace>(s));
-        if (to_string(memory) == concat("memref<", info(t).mnemonic, ", ", space, ">"))
-          return memory;
+        if (to_string(memory).ends_with(concat(", ", space, ">"))) return memory;
       }
       lex_.fail("expected device, constant, threadgroup or thread, found \"", space, "\"");
     }

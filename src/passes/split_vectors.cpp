@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "passes/passes.h"
+#include "passes/rewrite.h"
 
 namespace enigma {
 namespace {
@@ -16,7 +17,7 @@ bool is_vector_access(const Instruction& inst) {
 
 class Splitter {
  public:
-  explicit Splitter(Module& m) : m_(m) {}
+  explicit Splitter(Module& m) : m_(m), append_(m) {}
 
   void region(RegionId r) {
     const std::vector<InstId> before = std::exchange(m_[r].insts, {});
@@ -36,19 +37,22 @@ class Splitter {
  private:
   void split(InstId id, std::vector<InstId>& out) {
     const Instruction inst = m_[id];
+    append_.where = m_.locs[id.index];
     const auto lanes = static_cast<uint32_t>(inst.attr);
     const bool store = inst.op == Op::Store;
     ValueIds parts;
     for (uint32_t k = 0; k < lanes; ++k) {
       ValueIds operands = inst.operands;
-      operands[1] = index(id, inst.operands[1], k, out);
+      operands[1] = index(inst.operands[1], k, out);
       const size_t whole = inst.op == Op::LoadIf ? 3 : store ? 2 : 0;
       const Type element = Type::scalar(m_.type(inst.operands[0]).dtype);
-      if (whole) operands[whole] = add(id, Op::VecExtract, {operands[whole]}, element, k, out);
+      if (whole) {
+        operands[whole] = append_.emit(out, Op::VecExtract, {operands[whole]}, element, k);
+      }
       if (store) {
-        append(id, Op::Store, std::move(operands), 0, out);
+        out.push_back(append_.inst(Op::Store, std::move(operands)));
       } else {
-        parts.push_back(add(id, inst.op, std::move(operands), element, 0, out));
+        parts.push_back(append_.emit(out, inst.op, std::move(operands), element));
       }
     }
     if (store) return;
@@ -58,32 +62,14 @@ class Splitter {
     out.push_back(id);
   }
 
-  ValueId index(InstId at, ValueId first, uint32_t k, std::vector<InstId>& out) {
+  ValueId index(ValueId first, uint32_t k, std::vector<InstId>& out) {
     if (k == 0) return first;
     const Type type = m_.type(first);
-    ValueId number = add(at, Op::Constant, {}, type, k, out);
-    return add(at, Op::AddI, {first, number}, type, 0, out);
-  }
-
-  InstId append(InstId at, Op op, ValueIds operands, uint64_t attr, std::vector<InstId>& out) {
-    const InstId id{static_cast<uint32_t>(m_.insts.size())};
-    m_.insts.push_back({op, attr, std::move(operands), {}, {}});
-    m_.locs.push_back(m_.locs[at.index]);
-    out.push_back(id);
-    return id;
-  }
-
-  ValueId add(InstId at, Op op, ValueIds operands, Type type, uint64_t attr,
-              std::vector<InstId>& out) {
-    const InstId id = append(at, op, std::move(operands), attr, out);
-    const ValueId v{static_cast<uint32_t>(m_.values.size())};
-    m_.values.push_back({type, id, {}, 0});
-    m_.value_names.push_back(0);
-    m_[id].results.push_back(v);
-    return v;
+    return append_.emit(out, Op::AddI, {first, append_.constant(out, type, k)}, type);
   }
 
   Module& m_;
+  Appender append_;
 };
 
 }  // namespace

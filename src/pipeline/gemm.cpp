@@ -104,12 +104,8 @@ class Products {
   };
   Parts apart(const Operand& x) const {
     if (const Literal* l = std::get_if<Literal>(&x)) return {0, std::get<int64_t>(*l)};
-    const ValueId v = std::get<ValueId>(x);
-    const Instruction* def = b_.module().def(v);
-    if (!def || def->op != Op::AddI || info(b_.type(v).dtype).bits < 32) return {x, 0};
-    const Instruction* last = b_.module().def(def->operands[1]);
-    if (!last || last->op != Op::Constant || last->attr > INT32_MAX) return {x, 0};
-    return {def->operands[0], static_cast<int64_t>(last->attr)};
+    const auto [rest, known] = b_.apart(std::get<ValueId>(x));
+    return {rest, known};
   }
   Operand joined(const Operand& traced, int64_t known) {
     if (!std::holds_alternative<ValueId>(traced)) return known;

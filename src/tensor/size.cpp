@@ -165,18 +165,20 @@ std::string str(const Size& s) {
   if (s.is_known()) return concat(s.known());
   const Size::Term& t = s.term();
   auto factor = [](const Size& f) {
-    const bool sum = !f.is_known() && f.term().op == Size::Op::Add;
-    return sum ? concat('(', str(f), ')') : str(f);
+    const bool whole = f.is_known() || f.term().op == Size::Op::Symbol ||
+                       f.term().op == Size::Op::Mul || f.term().op == Size::Op::CeilDiv;
+    return whole ? str(f) : concat('(', str(f), ')');
   };
   switch (t.op) {
     case Size::Op::Symbol:
       return t.symbol.name;
     case Size::Op::Add:
-      if (t.right.is_known() && t.right.known() < 0) {
-        return concat(str(t.left), " - ", checked_abs(t.right.known()));
+      if (factored(t.right).first < 0) {
+        return concat(str(t.left), " - ", factor(-1 * t.right));
       }
       return concat(str(t.left), " + ", str(t.right));
     case Size::Op::Mul:
+      if (t.left == -1) return concat('-', factor(t.right));
       return concat(factor(t.left), '*', factor(t.right));
     case Size::Op::FloorDiv:
       return concat(factor(t.left), "//", str(t.right));

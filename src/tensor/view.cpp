@@ -312,6 +312,18 @@ View make_identity_view(const std::vector<Size>& shape) {
   return v;
 }
 
+std::vector<Symbol> symbols(const View& v) {
+  std::vector<Symbol> out;
+  for (const Axis& a : v.axes) {
+    for (const Size& s : {a.size, a.stride}) {
+      for (const Symbol& symbol : s.symbols()) {
+        if (std::find(out.begin(), out.end(), symbol) == out.end()) out.push_back(symbol);
+      }
+    }
+  }
+  return out;
+}
+
 bool is_endless(const View& v) { return is_endless(v.layout()); }
 
 std::string shape_text(const View& v) {

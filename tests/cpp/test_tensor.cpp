@@ -116,6 +116,16 @@ TEST_CASE("a builder knows the bounds of integers") {
   b.end_for();
 }
 
+TEST_CASE("a sum with a number is taken apart") {
+  Builder b("k");
+  ValueId tid = b.query(Op::ThreadPositionInThreadgroup);
+  auto [rest, known] = b.apart(b.apply("+", {tid, 5}));
+  CHECK((rest == tid && known == 5));
+  for (ValueId v : {tid, b.apply("-", {tid, 5}), b.apply("+", {b.cast(tid, DType::U16), 5})}) {
+    CHECK((b.apart(v).rest == v && b.apart(v).known == 0));
+  }
+}
+
 TEST_CASE("sizes are terms that are simplified as they are made") {
   const Size m(Symbol{"M", 1}), n(Symbol{"N", 12});
   CHECK(str(ceil_div(m, 16) * ceil_div(n, 8) * 256) == "256*ceil_div(M, 16)*ceil_div(N, 8)");

@@ -286,7 +286,8 @@ def test_traced_values_where_python_numbers_are_needed() -> None:
     for kernel in (to_int, list_index):
         assert refused(kernel) == (
             "a traced value cannot become a Python int, since only the device knows it; for a loop "
-            'use enigma.for_range, for a conversion enigma.metal_cast(value, "int")'
+            'use enigma.for_range, for a conversion enigma.metal_cast(value, "int"), instead of a '
+            "list that it would index a buffer or a threadgroup array"
         )
     assert refused(to_float) == (
         "a traced value cannot become a Python float, since only the device knows it; for a "
@@ -347,10 +348,36 @@ def test_comparison_that_the_types_decide_warns() -> None:
     assert "unsigned" in str(warning.message) or "u32" in str(warning.message)
 
 
+def test_a_value_in_the_name_of_a_buffer_warns() -> None:
+    @enigma.kernel
+    def lost(A: enigma.f32, B: enigma.f32):
+        i = enigma.thread_position_in_grid
+        B = A[i] * 2.0
+
+    @enigma.kernel
+    def used(A: enigma.f32, B: enigma.f32, unused: enigma.f32):
+        i = enigma.thread_position_in_grid
+        A = A[i]
+        B[i] = A * 2.0
+
+    with pytest.warns(UserWarning) as caught:
+        enigma.compile(lost)
+        enigma.compile(used)
+    (warning,) = caught
+    assert (warning.filename, warning.lineno) == (__file__, lost.lineno + 3)
+    assert str(warning.message) == (
+        "kernel 'lost': 'B' is a buffer, which is neither read nor written, since this gives its "
+        "name to something else; to write an element use B[i] = ..."
+    )
+
+
 def test_annotation_that_cannot_be_evaluated() -> None:
     for annotation, expected in (
         ("no.such_name", "cannot be evaluated: NameError: name 'no' is not defined"),
-        ("enigma.f3", "cannot be evaluated: AttributeError: module 'enigma' has no attribute 'f3'"),
+        (
+            "enigma.f3",
+            "cannot be evaluated: module 'enigma' has no attribute 'f3'; did you mean f32?",
+        ),
     ):
 
         def k(A):

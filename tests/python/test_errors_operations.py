@@ -1,4 +1,4 @@
-"""Operands of a type that an operation does not take: the whole message, at its line.
+"""Operands of a type that an operation does not take, and calls that are none: the whole message.
 
 That every row refuses every such type is tested in test_every_row.py.
 """
@@ -6,6 +6,7 @@ That every row refuses every such type is tested in test_every_row.py.
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 
 import enigma
@@ -64,3 +65,131 @@ def test_operand_of_another_type(wrong: Callable[..., Any], message: str) -> Non
         enigma.compile(kernel)
     assert caught.value.message == message
     assert caught.value.filename == __file__
+
+
+NUMBER = "IRValue | float | numpy.generic"
+CALLS: list[tuple[Callable[..., Any], str]] = [
+    (
+        lambda A, x: enigma.fma(x, 1.0),
+        f"fma(IRValue, float) does not fit: write fma(x: {NUMBER}, y: {NUMBER}, z: {NUMBER})",
+    ),
+    (
+        lambda A, x: enigma.clamp(x, min=0.0, max=1.0),
+        "clamp(IRValue, min: float, max: float) does not fit: write "
+        f"clamp(x: {NUMBER}, lo: {NUMBER}, hi: {NUMBER})",
+    ),
+    (
+        lambda A, x: enigma.barrier("mem_device", "mem_threadgroup"),
+        "barrier(str, str) does not fit: write barrier(mem_flags: str = 'mem_threadgroup')",
+    ),
+    (
+        lambda A, x: A.atomic_load(),
+        "atomic_load() does not fit: write atomic_load(index: IRValue | int | tuple[IRValue | int, "
+        "...], order: str = 'relaxed', memory_order: str | None = None)",
+    ),
+    (
+        lambda A, x: enigma.for_range(10),
+        "for_range.__init__() missing 1 required positional argument: 'hi'; write for_range(lo, "
+        "hi, step=1, dtype='int', init=None)",
+    ),
+    (
+        lambda A, x: enigma.register_tensor(4, value=1),
+        "register_tensor() got an unexpected keyword argument 'value'; write register_tensor("
+        "shape, dtype='float', fill=0)",
+    ),
+    (
+        lambda A, x: enigma.fused(x),
+        "module 'enigma' has no attribute 'fused'",
+    ),
+    (
+        lambda A, x: enigma.simd_summ(x),
+        "module 'enigma' has no attribute 'simd_summ'; did you mean simd_sum or simd_min or "
+        "simd_max?",
+    ),
+    (
+        lambda A, x: A.atomic_add(0, 1.0),
+        "'TracingTensor' object has no attribute 'atomic_add'; did you mean atomic_load or "
+        "atomic_fetch_add?",
+    ),
+    (
+        lambda A, x: enigma.thread_position_in_grid(),
+        "'IRValue' object is not callable: a value of the kernel is no function: leave out the "
+        "parentheses, as in enigma.thread_position_in_grid",
+    ),
+    (
+        lambda A, x: A(0),
+        "'TracingTensor' object is not callable: its elements are read with brackets, as A[i]",
+    ),
+    (
+        lambda A, x: A[enigma.thread_position_in_threadgroup],
+        "the index of 'A' must be an int or a traced integer, but is the function "
+        "thread_position_in_threadgroup; call it: thread_position_in_threadgroup()",
+    ),
+    (
+        lambda A, x: enigma.threadgroup_position_in_grid * 32,
+        "unsupported operand type(s) for *: 'nanobind.nb_func' and 'int': a function of Enigma "
+        "stands where its value is meant: call it, as in enigma.thread_position_in_threadgroup()",
+    ),
+    (
+        lambda A, x: enigma.thread_position_in_grid.y,
+        "a uint has no component y; a grid query takes the dimension, as in "
+        'enigma.thread_position_in_grid_xyz("y")',
+    ),
+    (
+        lambda A, x: A[A.shape[0] - 1],
+        "the shape of buffer 'A' is not known while tracing; pass it as a parameter, "
+        "enigma.Scalar(...)",
+    ),
+    (
+        lambda A, x: round(x),
+        "type IRValue doesn't define __round__ method: write enigma.round, or enigma.rint",
+    ),
+    (
+        lambda A, x: f"{x:.2f}",
+        "unsupported format string passed to IRValue.__format__: a traced value has no digits, "
+        "since only the device knows it; write it to a buffer to see it",
+    ),
+    (
+        lambda A, x: np.arange(3.0)[enigma.thread_position_in_grid],
+        "only integers, slices (`:`), ellipsis (`...`), numpy.newaxis (`None`) and integer or "
+        "boolean arrays are valid indices: an array of numpy takes indices that are known while "
+        "tracing; for a traced one make the array a parameter, and index that",
+    ),
+]
+
+
+@pytest.mark.parametrize(("wrong", "message"), CALLS, ids=lambda x: str(x).split(" ")[0])
+def test_a_call_that_is_none(wrong: Callable[..., Any], message: str) -> None:
+    @enigma.kernel
+    def kernel(A: enigma.f32):
+        wrong(A, A[0])
+
+    with pytest.raises(enigma.EnigmaError) as caught:
+        enigma.compile(kernel)
+    assert caught.value.message == message
+    assert (
+        caught.value.filename == __file__ and caught.value.lineno == wrong.__code__.co_firstlineno
+    )
+
+
+def test_other_errors_stay_as_they_are() -> None:
+    @enigma.kernel
+    def kernel(A: enigma.f32):
+        A[0] = 1.0 + "2"
+
+    with pytest.raises(TypeError, match="unsupported operand") as caught:
+        enigma.compile(kernel)
+    assert not isinstance(caught.value, enigma.EnigmaError)
+
+
+def test_a_wrong_call_in_a_jit_function() -> None:
+    @enigma.jit
+    def function(x: enigma.Tensor):
+        enigma.make_ordered_layout((4, 64))
+
+    with pytest.raises(enigma.EnigmaError) as caught:
+        enigma.compile(function, enigma.Tensor("x", 0, "float"))
+    assert caught.value.message == (
+        "make_ordered_layout(tuple) does not fit: write make_ordered_layout(shape: int | "
+        "tuple[typing.Any, ...], order: int | tuple[typing.Any, ...])"
+    )

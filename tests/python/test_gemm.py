@@ -317,6 +317,10 @@ MISTAKES = {
         {"A": "tile", "transpose_A": True, "K": 17},
         "gemm: A has 17 x 16 elements, and tile has 16 x 20",
     ),
+    "padding": (
+        {"A": "padded", "K": 17},
+        "gemm: A has 16 x 17 elements, and padded has 16 x 16",
+    ),
     "columns": (
         {"B": "columns"},
         "gemm: 'columns' has the layout (16,16):(1,16), and rows of elements side by side are "
@@ -347,10 +351,11 @@ def test_refused(mistake: str) -> None:
     def product(X: enigma.f32, H: enigma.f16, I: enigma.i32):
         tid = enigma.thread_position_in_grid
         tile = enigma.threadgroup_alloc("float", (16, 20))
-        enigma.threadgroup_alloc("uchar", 32768 - 1280 - 1024 - 1968)
+        enigma.threadgroup_alloc("uchar", 32768 - 1280 - 1024 - 1264 - 1968)
         columns = enigma.threadgroup_alloc("float", enigma.Layout((16, 16)))
+        padded = enigma.threadgroup_alloc("float", enigma.Layout((16, 16), (20, 1)))
         sums = enigma.register_tensor((4, 4))
-        names = {"tid": tid, "tile": tile, "columns": columns, "sums": sums}
+        names = {"tid": tid, "tile": tile, "columns": columns, "padded": padded, "sums": sums}
         names.update({"X": X, "H": H, "I": I})
         given = {"A": "X", "B": "X", "C": "X", "M": 16, "N": 16, "K": 16, **changes}
         enigma.gemm(**{k: names.get(v, v) if isinstance(v, str) else v for k, v in given.items()})

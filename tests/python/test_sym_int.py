@@ -181,6 +181,40 @@ def test_sizes_as_numbers_of_a_kernel():
         assert x[:2].tolist() == want
 
 
+OPERATORS = {
+    "%": lambda n, i: (n % 5, i % n),
+    "/": lambda n, i: (n / 2, n / i),
+    "//": lambda n, i: (n // i, 100 // n),
+    "**": lambda n, i: (n**2, 2**n),
+    "&|^": lambda n, i: (n & 6 | i, 9 ^ n),
+    "<<": lambda n, i: (n << i, 3 << n),
+    ">>": lambda n, i: (n >> 1, i >> n),
+    "<": lambda n, i: (i < n, n > 4),
+    "unary": lambda n, i: (~n, abs(+n)),
+}
+
+
+def test_every_operator_of_a_number():
+    @enigma.jit
+    def operated(x: enigma.Tensor):
+        (n,) = x.shape
+
+        @enigma.kernel
+        def body():
+            i = enigma.thread_position_in_grid + 2
+            for k, f in enumerate(OPERATORS.values()):
+                for j, result in enumerate(f(n, i)):
+                    x[2 * k + j] = enigma.metal_cast(result, "uint")
+
+        body().launch(grid=1, block=1)
+
+    x = np.zeros(2 * len(OPERATORS), np.uint32)
+    enigma.compile(operated, Tensor("X", 0, "uint", ((M,), (1,))))(x)
+    n, i = len(x), 2
+    want = [int(result) & 0xFFFFFFFF for f in OPERATORS.values() for result in f(n, i)]
+    assert x.tolist() == want
+
+
 def test_modes_that_are_known_and_strides_of_their_own():
     """A matrix of vectors of 3, to three matrices of columns that lie a pitch apart."""
     pitch = sym_int("P", divisibility=4)
@@ -295,7 +329,11 @@ def test_terms():
     size = -(-M // 16) * (N + 3) * 2 - 1
     assert str(size) == "2*(N + 3)*ceil_div(M, 16) - 1"
     assert size.at({"M": 17, "N": 4}) == 27
-    assert str(M * 0), 4 * N // 2 == ("0", 2 * N)
+    assert (str(M * 0), 4 * N // 2) == ("0", 2 * N)
+    texts = [3 * (M // 16), M // 16 * (N // 2) * 4, (M + N) // 4, M - 3 * (N - 1), 2 - M, -(M + N)]
+    for term in texts:
+        assert term.at({"M": 37, "N": 12}) == eval(str(term), {"M": 37, "N": 12})
+    assert str(texts[:4]) == "[3*(M//16), 4*(M//16)*(N//2), (M + N)//4, M - 3*(N - 1)]"
     assert M * N * 2 == 2 * (N * M) != 3 * M
     assert enigma.tuple.ceil_div(M * 2, 16) == -(-M // 8)
     assert (8 * N) // 3 != 2 * N and (N * 6) // 3 == 2 * N and len({M, sym_int("M"), N}) == 2

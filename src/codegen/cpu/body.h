@@ -103,6 +103,8 @@ class Body {
   /// How many go together in this phase; 1 where that does not pay.
   int in_step(const Phase& p) const;
   bool deals_rows(const Instruction& loop) const;
+  bool will_be_shared(ValueId v, int depth = 0) const;
+  bool has_other_vectors(const Instruction& loop) const;
   /// Writes for one after the other of the SIMD-groups that go together.
   void each(const std::function<void()>& write);
   /// Writes what they share.
@@ -149,6 +151,24 @@ class Body {
   V trip_count(const Instruction& loop, bool wide);
 
   // ---- values.cpp ----
+  // Threadgroup memory that a float was loaded from, when so much had been written.
+  struct Source {
+    V pointer;
+    size_t since = 0;
+  };
+  // What the SIMD-groups have for a value: its parts for all of them, or those of each one after
+  // the other.
+  struct Value {
+    std::vector<V> parts;
+    std::vector<V> wide;            // the 32 lanes of scalar parts, if written in...
+    uint32_t wide_block = 0;        // ...this block
+    uint32_t groups = 0;            // how many have parts of their own; 1 where they share them
+    std::vector<Source> sources;    // by SIMD-group; empty where nothing has one
+    std::optional<int64_t> stride;  // from one of those to the next, where it is known
+    size_t each() const { return parts.size() / groups; }
+  };
+  size_t group_of(const Value& value) const { return value.groups == 1 ? 0 : one_; }
+  size_t place_of(const Value& value, int component) const;
   void instruction(InstId id, const Mask& mask);
   void write_instruction(InstId id, const Mask& mask);
   void query(const Instruction& inst);
@@ -213,6 +233,7 @@ class Body {
   Place place_each(ValueId memory, ValueId index, const Mask& mask, InstId at);
   void load(InstId id, const Mask& mask);
   V load_from(const Place& p, DType dtype, const Mask& mask);
+  void remember_source(ValueId v, ValueId memory, const Place& p);
   void read_ahead(InstId load, DType dtype, const Place& place, const Mask& mask);
   void store(InstId id, const Mask& mask);
   struct Runs {
@@ -305,7 +326,7 @@ class Body {
   const LocationTable locations_;
   Text out_{2};
   Text entry_{2};
-  Expr e_{out_};
+  Expr e_;
   std::set<std::string> entry_names_;
 
   std::vector<FaultSite> faults_;  // that nothing reports yet
@@ -327,17 +348,6 @@ class Body {
   std::vector<Check> checks_;
   std::vector<uint32_t> last_check_;  // by value: 1 + the last check that has this index; 0: none
 
-  // What the SIMD-groups have for a value: its parts for all of them, or those of each one after
-  // the other.
-  struct Value {
-    std::vector<V> parts;
-    std::vector<V> wide;            // the 32 lanes of scalar parts, if written in...
-    uint32_t wide_block = 0;        // ...this block
-    uint32_t groups = 0;            // how many have parts of their own; 1 where they share them
-    std::optional<int64_t> stride;  // from one of those to the next, where it is known
-    size_t each() const { return parts.size() / groups; }
-  };
-  size_t place_of(const Value& value, int component) const;
   std::vector<Value> values_;
   std::vector<bool> used_;                  // by value: some instruction takes it
   std::unordered_map<uint32_t, V> agreed_;  // by instruction: what all threads agree on
@@ -347,6 +357,7 @@ class Body {
   size_t one_ = 0;                          // which of them code is written for
   bool all_ = false;                        // instructions are written for all of them
   bool shared_ = false;                     // what is being written serves all of them
+  size_t written_ = 0;                      // rises with regions and with what writes memory
   int stacks_ = 0;
   int copies_ = 0;  // how often the code being written is a second copy
   // By instruction: the turn of a loop whose index differs by thread.

@@ -21,8 +21,10 @@ std::span<const ValueId> all(std::span<const ValueId> v) { return v; }
 
 void Body::region(RegionId r, const Mask& mask) {
   size_t checks = checks_.size();
+  ++written_;
   for (InstId i : m_[r].insts) instruction(i, mask);
   multiply_pending();
+  ++written_;
   forget_checks(checks);
 }
 

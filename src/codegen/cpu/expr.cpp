@@ -213,6 +213,22 @@ V Expr::any(const V& cond) {
   return emit(Elem::I1, 1, concat("icmp ne ", word, " ", mask.text, ", 0"));
 }
 
+V Expr::scalef(const V& x, const V& n) {
+  constexpr int kLanes = 16;  // of the one intrinsic that there is
+  if (x.lanes == 1) return extract(scalef(splat(x, kLanes), splat(n, kLanes)), 0);
+  if (x.lanes > kLanes) {
+    V low = scalef(half(x, 0), half(n, 0)), high = scalef(half(x, 1), half(n, 1));
+    Text order;
+    for (int k = 0; k < x.lanes; ++k) order.add(k ? ", " : "", "i32 ", k);
+    return emit(x.elem, x.lanes,
+                concat("shufflevector ", low.typed(), ", ", high.typed(), ", <", x.lanes,
+                       " x i32> <", order.str(), ">"));
+  }
+  return emit(x.elem, kLanes,
+              concat("call <16 x float> @llvm.x86.avx512.mask.scalef.ps.512(", x.typed(), ", ",
+                     n.typed(), ", ", x.type(), " poison, i16 -1, i32 4)"));
+}
+
 // ---- blocks -------------------------------------------------------------------------------------
 
 std::string Expr::new_label(std::string_view hint) { return concat(hint, ".", next_++); }

@@ -45,7 +45,8 @@ struct V {
 /// Writes instructions into the current basic block of one function.
 class Expr {
  public:
-  explicit Expr(Text& out) : out_(&out) {}
+  /// `scalef` is CpuVariant's.
+  explicit Expr(Text& out, bool scalef = false) : out_(&out), scalef_(scalef) {}
   Expr(const Expr&) = delete;
 
   // ---- constants ----
@@ -83,6 +84,10 @@ class Expr {
   V half(const V& x, int which);  ///< the first (0) or second (1) half of the lanes
   V least(const V& x);            ///< of the lanes, as unsigned integers
   V any(const V& cond);           ///< scalar i1: whether a lane of the i1 vector holds
+  bool has_scalef() const { return scalef_; }
+  /// x * 2^n for f32 and a whole number n that is an f32 too, rounded once, whatever comes of it; x
+  /// may be NaN where n is infinite, and the result is then 0 or infinity.
+  V scalef(const V& x, const V& n);
 
   // ---- blocks ----
   /// A fresh basic block label, and the start of a block.
@@ -101,6 +106,7 @@ class Expr {
 
  private:
   Text* out_;
+  const bool scalef_;
   uint32_t next_ = 0;
   std::string block_ = "entry";
   uint32_t blocks_ = 1;

@@ -22,6 +22,7 @@ Body::Body(const Verified& kernel, const GroupShape& shape, const CpuVariant& va
       plan_(plan_phases(kernel, shape_, forms_, homes_, scratch.end)),
       ahead_(reads_ahead(m_, shape_, plan_, variant.streams)),
       locations_(m_),
+      e_(out_, variant.scalef),
       is_pending_(m_.values.size()),
       home_at_(m_.values.size()),
       last_check_(m_.values.size()),

@@ -54,12 +54,6 @@ class Finder {
     ++written_;
   }
 
-  // Here or, behind a barrier, elsewhere.
-  static bool may_write(const Instruction& inst) {
-    Shape shape = info(inst.op).shape;
-    return shape == Shape::Barrier || shape == Shape::Region || writes_memory(inst.op);
-  }
-
   // ---- second walk: who moves in with whom ----
   bool hands_over(ValueId v) const {
     const Seen& s = seen_[v.index];
@@ -108,6 +102,11 @@ bool writes_memory(Op op) {
   Shape shape = info(op).shape;
   return shape == Shape::Store || shape == Shape::Atomic || shape == Shape::Async ||
          op == Op::SimdMatrixStore;
+}
+
+bool may_write(const Instruction& inst) {
+  Shape shape = info(inst.op).shape;
+  return shape == Shape::Barrier || shape == Shape::Region || writes_memory(inst.op);
 }
 
 Homes find_homes(const Module& m) { return Finder(m).run(); }

@@ -23,6 +23,9 @@ struct Homes {
 /// Stores, atomic operations and the like.
 bool writes_memory(Op op);
 
+/// Whether memory may have changed afterwards: here or, behind a barrier, elsewhere.
+bool may_write(const Instruction& inst);
+
 Homes find_homes(const Module& m);
 
 }  // namespace enigma::cpu

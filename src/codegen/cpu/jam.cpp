@@ -19,7 +19,8 @@ namespace {
 struct Work {
   int instructions = 0;
   int loops = 0;
-  int carried = 0;  // vectors, of the loop that has the most
+  int carried = 0;     // vectors, of the loop that has the most
+  bool other = false;  // whether a SIMD-group has more vectors of its own in a loop
   bool in_step = true;
 };
 
@@ -36,6 +37,34 @@ bool Body::deals_rows(const Instruction& loop) const {
   std::optional<int64_t> end = known(loop.operands[1]), step = known(loop.operands[2]);
   const int64_t last = shape_.simdgroups() - 1;
   return end && step && *step > 0 && *end > last && (*end - 1) / *step == (*end - last - 1) / *step;
+}
+
+// Whether a value is the same for all SIMD-groups, lane by lane, as far as can be told beforehand.
+bool Body::will_be_shared(ValueId v, int depth) const {
+  constexpr int kDeepest = 6;
+  if (m_.type(v).is_memory() || group_uniform(v)) return true;
+  const Instruction* def = m_.def(v);
+  if (!def || depth > kDeepest) return false;
+  if (info(def->op).shape == Shape::Query) return same_for_all(*def);
+  Shape shape = info(def->op).shape;
+  bool passes = shape == Shape::Map || shape == Shape::Cast || def->op == Op::Load;
+  return passes && std::all_of(def->operands.begin(), def->operands.end(),
+                               [&](ValueId x) { return will_be_shared(x, depth + 1); });
+}
+
+// Whether the loop's turns make vectors for each SIMD-group that they do not carry on.
+bool Body::has_other_vectors(const Instruction& loop) const {
+  const std::vector<InstId>& insts = m_[loop.regions[0]].insts;
+  std::span<const ValueId> next;
+  if (!insts.empty() && m_[insts.back()].op == Op::Yield) next = m_[insts.back()].operands;
+  return std::any_of(insts.begin(), insts.end(), [&](InstId id) {
+    const Instruction& inst = m_[id];
+    return !inst.regions.empty() ||
+           std::any_of(inst.results.begin(), inst.results.end(), [&](ValueId v) {
+             return form(v).kind == LaneForm::Vector && !will_be_shared(v) &&
+                    std::find(next.begin(), next.end(), v) == next.end();
+           });
+  });
 }
 
 int Body::in_step(const Phase& p) const {
@@ -69,6 +98,7 @@ int Body::in_step(const Phase& p) const {
       int vectors = 0;
       for (ValueId v : inst.results) vectors += uniform(v) ? 0 : components(v);
       work.carried = std::max(work.carried, vectors);
+      work.other |= has_other_vectors(inst);
     }
     for (RegionId r : inst.regions) {
       for (InstId i : m_[r].insts) self(self, i, where);
@@ -77,12 +107,12 @@ int Body::in_step(const Phase& p) const {
   for (InstId i : p.insts) count(count, i, Once);
   for (const Copy& c : p.copies) work.in_step &= !m_.type(c.to).is_simd_matrix();
   if (work.loops == 0 || !work.in_step) return 1;
-  // A quarter of the registers for what the loop carries, or half of them where they are few; the
-  // others for what it computes.
+  // A quarter of the registers for what the loop carries, or half of them where they are few or
+  // where it only adds to that; the others for what it computes.
   auto groups = static_cast<int>(shape_.simdgroups());
-  int most = std::min(
-      {groups, std::max(vectors_ / 4, std::min(2, vectors_ / 2)) / std::max(1, work.carried),
-       kLargest / std::max(1, work.instructions)});
+  const int half = vectors_ / 2, quarter = std::max(vectors_ / 4, std::min(2, half));
+  int most = std::min({groups, (work.other ? quarter : half) / std::max(1, work.carried),
+                       kLargest / std::max(1, work.instructions)});
   for (int width = most; width > 1; --width) {
     if (groups % width == 0) return width;
   }
@@ -143,8 +173,9 @@ bool Body::same_for_all(const Instruction& inst) const {
 }
 
 void Body::instruction(InstId id, const Mask& mask) {
-  if (!all_) return write_instruction(id, mask);
   const Instruction& inst = m_[id];
+  if (may_write(inst)) ++written_;
+  if (!all_) return write_instruction(id, mask);
   if (same_for_all(inst)) return once([&] { write_instruction(id, mask); });
   if (inst.op == Op::Load) return load(id, mask);
   if (inst.op == Op::LoadIf) return load_if(id, mask);

@@ -20,7 +20,7 @@ Whole nearest(const V& x, double scale) {
   // Added to 1.5 * 2^23, a number loses its fraction, and the sum's low bits are the integer.
   double magic = x.elem == Elem::F32 ? 0x1.8p23 : 0x1.8p52;
   Elem integer = x.elem == Elem::F32 ? Elem::I32 : Elem::I64;
-  V sum = e.fma(x, e.like(x, scale), e.like(x, magic));
+  V sum = scale == 1 ? x + magic : e.fma(x, e.like(x, scale), e.like(x, magic));
   V low = e.bitcast(sum, integer);
   return {sum - magic, low - e.bitcast(e.like(x, magic), integer), low};
 }
@@ -28,6 +28,10 @@ Whole nearest(const V& x, double scale) {
 V scale_exponent(const V& x, const V& n) {
   Expr& e = *x.e;
   return e.bitcast(e.bitcast(x, n.elem) + (n << (n.elem == Elem::I32 ? 23 : 52)), x.elem);
+}
+
+V times_power(const V& x, const Whole& n) {
+  return x.e->has_scalef() ? x.e->scalef(x, n.real) : scale_exponent(x, n.low);
 }
 
 V clip(const V& x, double lo, double hi) {
@@ -47,12 +51,12 @@ V is_infinite(const V& x) { return x.e->cmp("oeq", absolute(x), INFINITY); }
 
 V exp2_core(const V& x) {
   Expr& e = *x.e;
-  Whole n = nearest(x, 1);
+  Whole n = e.has_scalef() ? Whole{e.intrinsic("rint", {x}), {}, {}} : nearest(x, 1);
   V r = x - n.real;
   // (2^r - 1) / r on [-1/2, 1/2], to 2^-28.3 of 2^r
   V q = poly(r, {6.93147182e-01, 2.40226477e-01, 5.55035956e-02, 9.61850584e-03, 1.33910251e-03,
                  1.53267814e-04});
-  return scale_exponent(e.fma(r, q, e.like(r, 1)), n.low);
+  return times_power(e.fma(r, q, e.like(r, 1)), n);
 }
 
 LogParts log_split(const V& x) {

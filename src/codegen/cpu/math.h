@@ -17,6 +17,9 @@ struct Whole {
 Whole nearest(const V& x, double scale);
 /// x * 2^n by adding to the exponent; right only while the result is a normal number.
 V scale_exponent(const V& x, const V& n);
+/// The same, or by one instruction, which takes care of all others: where there is one, no edges
+/// of an exponential are to be mended.
+V times_power(const V& x, const Whole& n);
 
 /// x held between two numbers; NaN stays NaN.
 V clip(const V& x, double lo, double hi);

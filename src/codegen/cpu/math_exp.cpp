@@ -9,16 +9,17 @@ namespace {
 
 constexpr double kLn2Hi = 6.93147182e-01, kLn2Lo = -1.90465421e-09;
 
-/// x = n ln 2 + r with |r| <= ln(2) / 2; n is for scale_exponent.
+/// x = n ln 2 + r with |r| <= ln(2) / 2.
 struct Reduced {
-  V n, r;
+  Whole n;
+  V r;
 };
 Reduced reduce(const V& x) {
   Expr& e = *x.e;
   Whole n = nearest(x, std::numbers::log2e);
   // The first fma is exact: both sides are multiples of the same small power of two.
   V r = e.fma(n.real, e.like(x, -kLn2Hi), x);
-  return {n.low, e.fma(n.real, e.like(x, -kLn2Lo), r)};
+  return {n, e.fma(n.real, e.like(x, -kLn2Lo), r)};
 }
 
 /// e^r on |r| <= ln(2) / 2, to 2^-28.
@@ -27,10 +28,17 @@ V exp_near_zero(const V& r) {
       r, {1, 1, 4.99999940e-01, 1.66665211e-01, 4.16682735e-02, 8.36868491e-03, 1.38201087e-03});
 }
 
-/// Outside [lo, hi] the result is 0, infinity or NaN. The forms are those that AVX-512 has masks
-/// for.
+/// For times_power: x, or a larger number whose exponential is 0 as well. Polynomials of even
+/// degree are positive, too, where the argument is so large that nothing is left of its reduction.
+V exp_argument(const V& x, double lo) {
+  Expr& e = *x.e;
+  return e.has_scalef() ? e.select(e.cmp("olt", x, lo), e.like(x, lo), x) : x;
+}
+
+/// Outside [lo, hi] the result is 0, infinity or NaN; times_power may know that.
 V exp_edges(const V& x, const V& result, double lo, double hi) {
   Expr& e = *x.e;
+  if (e.has_scalef()) return result;
   V bits = e.bitcast(result, Elem::I32);
   V flushed = e.bitcast(e.select(e.cmp("olt", x, lo), e.like(bits, 0), bits), Elem::F32);
   return e.select(e.cmp("ugt", x, hi), x + INFINITY, flushed);
@@ -44,7 +52,7 @@ V expm1_core(const V& x) {
   V q = poly(r, {5.00000000e-01, 1.66666657e-01, 4.16664928e-02, 8.33354425e-03, 1.39323424e-03,
                  1.97633824e-04});
   V near = e.fma(r * r, q, r);
-  V half_scale = scale_exponent(e.like(x, 0.5), n);
+  V half_scale = scale_exponent(e.like(x, 0.5), n.low);
   V half = e.fma(half_scale, near, half_scale - 0.5);
   return half + half;
 }
@@ -52,37 +60,37 @@ V expm1_core(const V& x) {
 /// e^|x| / 4 for |x| up to 90.
 V quarter_exp(const V& x) {
   auto [n, r] = reduce(x);
-  return exp_near_zero(r) * scale_exponent(r.e->like(r, 1), n - 2);  // a NaN stays one
+  return exp_near_zero(r) * scale_exponent(r.e->like(r, 1), n.low - 2);  // a NaN stays one
 }
 
 }  // namespace
 
-// Within 0.9 ulp; results below the smallest normal number are 0.
+// Within 0.9 ulp; results below the smallest normal number are 0 where there is no scalef.
 template <>
 V hand<Op::Exp>(Expr&, const MapArgs& a) {
-  const V& x = a.x[0];
+  V x = exp_argument(a.x[0], -105);
   auto [n, r] = reduce(x);
-  return exp_edges(x, scale_exponent(exp_near_zero(r), n), -87.3365402, 88.7228317);
+  return exp_edges(x, times_power(exp_near_zero(r), n), -87.3365402, 88.7228317);
 }
 
-// Within 0.8 ulp; results below the smallest normal number are 0.
+// Within 0.8 ulp; small results as those of exp.
 template <>
 V hand<Op::Exp2>(Expr&, const MapArgs& a) {
   const V& x = a.x[0];
   return exp_edges(x, exp2_core(x), -126, 127.999992);
 }
 
-// Within 1.0 ulp; results below the smallest normal number are 0.
+// Within 1.0 ulp; small results as those of exp.
 template <>
 V hand<Op::Exp10>(Expr& e, const MapArgs& a) {
-  const V& x = a.x[0];
+  V x = exp_argument(a.x[0], -46);
   Whole n = nearest(x, 3.32192809488736235);
   V r = e.fma(n.real, e.like(x, -3.01030010e-01), x);
   r = e.fma(n.real, e.like(x, 1.43209888e-08), r);
   // (10^r - 1) / r on |r| <= log10(2) / 2, to 2^-28.5 of 10^r
   V q = poly(r, {2.30258512e+00, 2.65094876e+00, 2.03465605e+00, 1.17129517e+00, 5.41826427e-01,
                  2.06166476e-01});
-  V result = scale_exponent(e.fma(r, q, e.like(r, 1)), n.low);
+  V result = times_power(e.fma(r, q, e.like(r, 1)), n);
   return exp_edges(x, result, -37.9297791, 38.5318375);
 }
 

@@ -362,8 +362,16 @@ void Body::load(InstId id, const Mask& mask) {
     Place p = places.empty() ? place(memory, index, mask, id) : places[one_];
     read_ahead(id, dtype, p, mask);
     set(inst.results[0], load_from(p, dtype, mask));
+    remember_source(inst.results[0], memory, p);
   };
   all_ ? each(one) : one();
+}
+
+void Body::remember_source(ValueId v, ValueId memory, const Place& p) {
+  if (p.kind != Place::One || !m_.def(memory) || m_.type(v).dtype != DType::F32) return;
+  Value& value = values_[v.index];
+  value.sources.resize(value.groups);
+  value.sources[group_of(value)] = {p.pointer, written_};
 }
 
 // ---- store --------------------------------------------------------------------------------------

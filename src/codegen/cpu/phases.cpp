@@ -35,6 +35,9 @@ class Planner {
     for (const Param& p : m_.params) plan_.at_group[p.value.index] = true;
     cut(m_.body);
     close(m_.body);
+    for (Phase& p : plan_.phases) {
+      std::erase_if(p.copies, [&](const Copy& c) { return take_over(c); });
+    }
     for (uint32_t p = 0; p < plan_.phases.size(); ++p) connect(p);
     for (ValueId v : wanted_at_group_) {
       if (!plan_.at_group[v.index] && !plan_.slots[v.index].kind) give_slot(v);
@@ -199,6 +202,37 @@ class Planner {
     auto next = yielded(body);
     for (size_t k = 0; k < next.size(); ++k) hand_over(next[k], m_[head].args[is_for ? k + 1 : k]);
     close(body);
+  }
+
+  // What a turn of a loop hands to the next one takes over the slot, and need not be copied, where
+  // nothing but the phase that makes it reads what was there.
+  bool take_over(const Copy& c) {
+    RegionId body = m_.values[c.to.index].region;
+    const uint32_t phase = made_in_[c.from.index];
+    const Slot& slot = plan_.slots[c.to.index];
+    bool follows = body && phase != kNoPhase && m_[m_[body].parent].op == Op::For &&
+                   slot.kind == Slot::PerLane && !plan_.slots[c.from.index].kind &&
+                   forms_[c.from.index].kind == LaneForm::Vector &&
+                   m_.type(c.from) == m_.type(c.to);
+    if (!follows) return false;
+    auto is_made_by = [&](InstId id) {
+      const auto& results = m_[id].results;
+      return std::find(results.begin(), results.end(), c.from) != results.end();
+    };
+    if (std::none_of(m_[body].insts.begin(), m_[body].insts.end(), is_made_by)) return false;
+    size_t all = 0, here = 0;
+    auto count = [&](auto&& self, InstId id, size_t& n) -> void {
+      const auto& operands = m_[id].operands;
+      n += static_cast<size_t>(std::count(operands.begin(), operands.end(), c.to));
+      for (RegionId r : m_[id].regions) {
+        for (InstId i : m_[r].insts) self(self, i, n);
+      }
+    };
+    for (InstId i : m_[body].insts) count(count, i, all);
+    for (InstId i : plan_.phases[phase].insts) count(count, i, here);
+    if (all != here) return false;
+    plan_.slots[c.from.index] = slot;
+    return true;
   }
 
   // True when the values are known to be the same for the whole threadgroup; a phase that finds out

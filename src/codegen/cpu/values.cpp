@@ -11,7 +11,7 @@ namespace enigma::cpu {
 
 size_t Body::place_of(const Value& value, int component) const {
   const size_t each = value.each();
-  return (value.groups == 1 ? 0 : one_ * each) + (each == 1 ? 0 : static_cast<size_t>(component));
+  return group_of(value) * each + (each == 1 ? 0 : static_cast<size_t>(component));
 }
 
 const V& Body::raw(ValueId v, int component) {
@@ -33,12 +33,16 @@ void Body::set(ValueId v, V x, int component) {
   if (value.groups != groups) {
     value.groups = static_cast<uint32_t>(groups);
     value.parts.assign(groups * static_cast<size_t>(components(v)), V{});
+    value.sources.clear();
   }
   value.parts[place_of(value, component)] = std::move(x);
+  if (!value.sources.empty()) value.sources[group_of(value)] = {};
   value.wide_block = 0;
   value.stride.reset();
 }
 
+// A number that was loaded in another block is loaded once more, where nothing can have changed it:
+// to spread it from memory is no more than a load, to do so from a register is a shuffle besides.
 V Body::lanes(ValueId v, int component) {
   V x = raw(v, component);
   if (x.lanes == kLanes) return x;
@@ -49,6 +53,10 @@ V Body::lanes(ValueId v, int component) {
   }
   V& wide = value.wide[place_of(value, component)];
   if (!wide) {
+    const Source source = value.sources.empty() ? Source{} : value.sources[group_of(value)];
+    if (source.pointer && source.since == written_) {
+      x = e_.emit(x.elem, 1, concat("load float, ", source.pointer.typed(), ", align 4"));
+    }
     wide = e_.splat(x, kLanes);
     if (form(v).kind == LaneForm::Linear) wide = wide + e_.iota(x.elem, kLanes, form(v).stride);
   }

@@ -34,6 +34,8 @@ int vectors() {
   return set == "avx512" ? 16 : set == "sse" ? 2 : 4;
 }
 
+bool has_scalef() { return std::string_view(instruction_set()) == "avx512"; }
+
 #if defined(__x86_64__)
 
 // The leaves with the vendor, the model and the features. Masks leave out what differs from core to

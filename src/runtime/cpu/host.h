@@ -11,6 +11,9 @@ const char* instruction_set();
 /// How many vectors of 32 floats its registers hold.
 int vectors();
 
+/// Whether it has AVX-512's x * 2^n.
+bool has_scalef();
+
 /// All that LLVM asks of the processor before it compiles for it, in a form of our own: machines
 /// with equal texts may run each other's code.
 std::string host_identity();

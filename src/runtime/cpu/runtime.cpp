@@ -34,6 +34,7 @@ struct Device {
   CpuCompiler compiler;
   DeviceCapabilities capabilities;
   const int vectors = cpu::vectors();
+  const bool scalef = cpu::has_scalef();
   cpu::Pool pool;
   cpu::VariantCache cache;
 
@@ -175,7 +176,7 @@ void CpuPrepared::set_sizes(Dim3 grid, Dim3 threads) {
   }
   bool edges = grid.x % threads.x != 0 || grid.y % threads.y != 0 || grid.z % threads.z != 0;
   code_ = nullptr;  // stays so when the compiler throws
-  const CpuVariant variant{threads, edges, streams(), device_->vectors};
+  const CpuVariant variant{threads, edges, streams(), device_->vectors, device_->scalef};
   cpu::Code& code = variants_->get(*artifact_, variant, device_->compiler);
   grid_ = grid;
   threads_ = threads;
