@@ -8,17 +8,14 @@ import tempfile
 import time
 from pathlib import Path
 
+import matmul
 import numpy as np
+import rmsnorm
 
 import enigma
 from benchmarks.measure import repeated, vector_add
 from benchmarks.table import Table
 from enigma import _core, _llvm
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "examples"))
-
-import matmul
-import rmsnorm
 
 
 def fresh(*codes: str, environment: dict[str, str] | None = None, runs: int = 11) -> list[float]:

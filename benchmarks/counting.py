@@ -31,39 +31,35 @@ class Counts:
         return sum(len(at) * self.sizes[name] for name, at in self.touched.items())
 
 
-def arithmetic() -> dict[str, Callable[..., Any]]:
-    """What integers and bools are computed by; the result wraps to its type."""
-    return {
-        "addi": lambda a, b: a + b,
-        "subi": lambda a, b: a - b,
-        "muli": lambda a, b: a * b,
-        "divi": lambda a, b: abs(a) // abs(b) * (1 if (a < 0) == (b < 0) else -1) if b else 0,
-        "floordivi": lambda a, b: a // b if b else 0,
-        "floormodi": lambda a, b: a % b if b else 0,
-        "negi": lambda a: -a,
-        "andi": lambda a, b: a & b,
-        "ori": lambda a, b: a | b,
-        "xori": lambda a, b: a ^ b,
-        "andb": lambda a, b: a and b,
-        "orb": lambda a, b: a or b,
-        "notb": lambda a: not a,
-        "shl": lambda a, b: a << b,
-        "shr": lambda a, b: a >> b,
-        "imin": min,
-        "imax": max,
-        "iclamp": lambda x, lo, hi: min(max(x, lo), hi),
-        "cmpi_eq": lambda a, b: a == b,
-        "cmpi_ne": lambda a, b: a != b,
-        "cmpi_lt": lambda a, b: a < b,
-        "cmpi_le": lambda a, b: a <= b,
-        "cmpi_gt": lambda a, b: a > b,
-        "cmpi_ge": lambda a, b: a >= b,
-        "select": lambda otherwise, then, condition: then if condition else otherwise,
-        "cast": lambda x: x,
-    }
-
-
-ARITHMETIC = arithmetic()
+# What integers and bools are computed by; the result wraps to its type.
+ARITHMETIC: dict[str, Callable[..., Any]] = {
+    "addi": lambda a, b: a + b,
+    "subi": lambda a, b: a - b,
+    "muli": lambda a, b: a * b,
+    "divi": lambda a, b: abs(a) // abs(b) * (1 if (a < 0) == (b < 0) else -1) if b else 0,
+    "floordivi": lambda a, b: a // b if b else 0,
+    "floormodi": lambda a, b: a % b if b else 0,
+    "negi": lambda a: -a,
+    "andi": lambda a, b: a & b,
+    "ori": lambda a, b: a | b,
+    "xori": lambda a, b: a ^ b,
+    "andb": lambda a, b: a and b,
+    "orb": lambda a, b: a or b,
+    "notb": lambda a: not a,
+    "shl": lambda a, b: a << b,
+    "shr": lambda a, b: a >> b,
+    "imin": min,
+    "imax": max,
+    "iclamp": lambda x, lo, hi: min(max(x, lo), hi),
+    "cmpi_eq": lambda a, b: a == b,
+    "cmpi_ne": lambda a, b: a != b,
+    "cmpi_lt": lambda a, b: a < b,
+    "cmpi_le": lambda a, b: a <= b,
+    "cmpi_gt": lambda a, b: a > b,
+    "cmpi_ge": lambda a, b: a >= b,
+    "select": lambda otherwise, then, condition: then if condition else otherwise,
+    "cast": lambda x: x,
+}
 
 
 def wrapped(value: Any, dtype: str) -> Any:

@@ -4,15 +4,7 @@ The page is written by tests/structure/test_performance_page.py (`pytest --updat
 fails where it is not true.
 """
 
-import sys
 from dataclasses import dataclass, field
-from pathlib import Path
-
-import enigma
-from benchmarks.counting import Dim3, counts
-from benchmarks.measure import vector_add
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "examples"))
 
 import attention
 import dequantize
@@ -27,6 +19,10 @@ import softmax
 import stencil
 import tiled_add
 import transpose
+
+import enigma
+from benchmarks.counting import Dim3, counts
+from benchmarks.measure import vector_add
 
 HEAD = """\
 # What kernels execute and move

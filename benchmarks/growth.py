@@ -13,12 +13,13 @@ import enigma
 from benchmarks.table import Table
 from enigma import _core
 
-_anew = itertools.count()  # a number for each kernel, so that nothing is remembered of another
+# A kernel of so many operations; `anew` is another number for each, so that nothing is remembered
+# of an earlier one.
+Shape = Callable[[int, int], enigma.KernelDef]
+_anew = itertools.count()
 
 
-def straight(size: int) -> enigma.KernelDef:
-    anew = next(_anew)
-
+def straight(size: int, anew: int) -> enigma.KernelDef:
     @enigma.kernel
     def straight(A: enigma.f32, B: enigma.f32):
         i = enigma.thread_position_in_grid
@@ -31,9 +32,7 @@ def straight(size: int) -> enigma.KernelDef:
     return straight
 
 
-def stores(size: int) -> enigma.KernelDef:
-    anew = next(_anew)
-
+def stores(size: int, anew: int) -> enigma.KernelDef:
     @enigma.kernel
     def stores(A: enigma.f32, B: enigma.f32):
         i = enigma.thread_position_in_grid
@@ -43,9 +42,8 @@ def stores(size: int) -> enigma.KernelDef:
     return stores
 
 
-def kept(size: int) -> enigma.KernelDef:
+def kept(size: int, anew: int) -> enigma.KernelDef:
     """All values are computed before the first is used."""
-    anew = next(_anew)
 
     @enigma.kernel
     def kept(A: enigma.f32, B: enigma.f32):
@@ -59,9 +57,7 @@ def kept(size: int) -> enigma.KernelDef:
     return kept
 
 
-def ifs(size: int) -> enigma.KernelDef:
-    anew = next(_anew)
-
+def ifs(size: int, anew: int) -> enigma.KernelDef:
     @enigma.kernel
     def ifs(A: enigma.f32, B: enigma.f32):
         i = enigma.thread_position_in_grid
@@ -76,9 +72,7 @@ def ifs(size: int) -> enigma.KernelDef:
     return ifs
 
 
-def loops(size: int) -> enigma.KernelDef:
-    anew = next(_anew)
-
+def loops(size: int, anew: int) -> enigma.KernelDef:
     @enigma.kernel
     def loops(A: enigma.f32, B: enigma.f32):
         i = enigma.thread_position_in_grid
@@ -95,9 +89,7 @@ def loops(size: int) -> enigma.KernelDef:
     return loops
 
 
-def barriers(size: int) -> enigma.KernelDef:
-    anew = next(_anew)
-
+def barriers(size: int, anew: int) -> enigma.KernelDef:
     @enigma.kernel
     def barriers(A: enigma.f32, B: enigma.f32):
         i = enigma.thread_position_in_grid
@@ -112,9 +104,9 @@ def barriers(size: int) -> enigma.KernelDef:
     return barriers
 
 
-def registers(size: int) -> enigma.KernelDef:
+def registers(size: int, anew: int) -> enigma.KernelDef:
     """A loop that carries them all, and turns them round."""
-    anew, count = next(_anew), size // 8
+    count = size // 8
 
     @enigma.kernel
     def registers(A: enigma.f32, B: enigma.f32):
@@ -130,7 +122,7 @@ def registers(size: int) -> enigma.KernelDef:
     return registers
 
 
-SHAPES: list[Callable[[int], enigma.KernelDef]] = [
+SHAPES: list[Shape] = [
     straight,
     stores,
     kept,
@@ -168,15 +160,15 @@ def seconds(kernel: enigma.KernelDef) -> tuple[float, float]:
     return to_msl, time.process_time() - start
 
 
-def medians(shape: Callable[[int], enigma.KernelDef], size: int, runs: int) -> tuple[float, float]:
+def medians(shape: Shape, size: int, runs: int) -> tuple[float, float]:
     """Of `seconds`, after one run that is not counted."""
     gc.collect()
-    times = [seconds(shape(size)) for _ in range(runs + 1)][1:]
+    times = [seconds(shape(size, next(_anew))) for _ in range(runs + 1)][1:]
     msl, llvm = (statistics.median(own) for own in zip(*times, strict=True))
     return msl, llvm
 
 
-def growth(shape: Callable[[int], enigma.KernelDef], small: int, large: int) -> tuple[float, float]:
+def growth(shape: Shape, small: int, large: int) -> tuple[float, float]:
     """How many times as long the large kernel takes, on both ways; 1 is the growth of n log n."""
     allowed = large * math.log(large) / (small * math.log(small))
     short, long = medians(shape, small, 51), medians(shape, large, 5)

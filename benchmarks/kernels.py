@@ -1,22 +1,16 @@
 """CPU kernels on one thread, against numpy, memcpy, OpenBLAS and the peers that are installed."""
 
-import sys
-from pathlib import Path
-
+import matmul
 import numpy as np
+import rmsnorm
+import saxpy
+import softmax
 
 import enigma
 from benchmarks import matmul as naive
 from benchmarks import peers
 from benchmarks.measure import Run, interleaved, vector_add
 from benchmarks.table import Table
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "examples"))
-
-import matmul
-import rmsnorm
-import saxpy
-import softmax
 
 REPEATS = 21
 

@@ -17,14 +17,14 @@ def tiled_add(mA: enigma.Tensor, mB: enigma.Tensor, mC: enigma.Tensor):
     gC = enigma.tensor_zipped_divide(mC, tiler_mn)
 
     @enigma.kernel
-    def add(blkA, blkB, blkC, tv):
+    def inner(blkA, blkB, blkC, tv):
         thread_idx = enigma.thread_position_in_grid
         thrA = enigma.tensor_composition(blkA, tv, tiler_mn)[(thread_idx, None)]
         thrB = enigma.tensor_composition(blkB, tv, tiler_mn)[(thread_idx, None)]
         thrC = enigma.tensor_composition(blkC, tv, tiler_mn)[(thread_idx, None)]
         thrC.store(thrA.load() + thrB.load())
 
-    add.launch(grid=..., block=...)
+    inner.launch(grid=..., block=...)
 
 
 def main() -> None:

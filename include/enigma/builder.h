@@ -112,8 +112,8 @@ class Builder {
   ValueId buffer(std::string_view name, DType dtype, std::optional<uint32_t> index = {});
   /// A number that each launch gives.
   ValueId scalar(std::string_view name, DType dtype, std::optional<uint32_t> index = {});
-  /// The same of a u32 that is a size: who launches sees to it that it is from 1 to INT32_MAX, and
-  /// a multiple of `multiple`.
+  /// The same of a u32 that is a size: who launches sees to it that it is from 1 to kMaxSize
+  /// (limits.h), and a multiple of `multiple`.
   ValueId size(std::string_view name, uint32_t multiple = 1, std::optional<uint32_t> index = {});
   /// A launch refuses memory of fewer elements for this buffer. The most that was told counts.
   void set_elements(ValueId buffer, uint64_t elements);
@@ -175,8 +175,8 @@ class Builder {
   // ---- memory: indices count elements; a value stored is converted to the element's type ----
   /// Threadgroup memory. Error when the kernel's total would exceed 32 KiB.
   ValueId threadgroup_alloc(DType dtype, int64_t elements);
-  // An access of 2 or 4 `lanes` is of a vector: that many elements from the index on, which is a
-  // multiple of them, as the memory's alignment is.
+  // An access of 2 or 4 `lanes` is of a vector: that many elements, no bools and of at most 16
+  // bytes together, from the index on, which is a multiple of them, as the memory's alignment is.
   ValueId load(ValueId memory, Operand index, int lanes = 1);
   /// The element where the mask holds, `otherwise` elsewhere; memory is not touched there.
   ValueId load_if(ValueId memory, Operand index, Operand mask, Operand otherwise, int lanes = 1);

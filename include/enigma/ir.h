@@ -96,7 +96,7 @@ struct Param {
   ValueId value;                       ///< memory in device space, or the scalar itself
   std::optional<uint32_t> index = {};  ///< the MSL buffer index; none: the position
   uint64_t elements = 0;  ///< a buffer has at least so many: what the layouts on it reach
-  /// Of a u32 that is a size, from 1 to INT32_MAX: what divides it. 0: any number.
+  /// Of a u32 that is a size, from 1 to kMaxSize (limits.h): what divides it. 0: any number.
   uint32_t multiple = 0;
 };
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 
 #include "enigma/builder.h"
 
@@ -26,12 +27,13 @@ class Pipeline {
 
   ValueId memory() const { return memory_; }
   int64_t stages() const { return stages_; }
-  /// The slot after an advance.
+  /// The slot after an advance. Error for a number that is no slot.
   Operand next(Operand slot) const;
   /// Where in memory() the tile of a stage begins; Error for a stage that does not exist.
   Operand offset(Operand slot, int64_t stage) const;
 
  private:
+  std::optional<int64_t> number(const Operand& slot) const;
   Operand wrapped(Operand slot, int64_t by) const;
 
   Builder* builder_;

@@ -127,7 +127,11 @@ using CpuCompiler = std::function<std::string(const std::string& llvm_ir)>;
 /// $ENIGMA_CACHE_DIR/cpu or the user's cache folder; the oldest go when they pass 128 MiB.
 CpuCompiler cached_compiler(CpuCompiler compiler, const std::string& identity);
 
-/// The CPU device. `threads` counts the one that dispatches; 0 takes the machine's number of cores.
+/// The most threads that a CPU device takes.
+constexpr uint32_t kMaxCpuThreads = 1024;
+
+/// The CPU device. `threads` counts the one that dispatches, up to kMaxCpuThreads; 0 takes the
+/// machine's number of cores.
 std::shared_ptr<Runtime> make_cpu_runtime(CpuCompiler compiler, uint32_t threads = 0);
 /// The Metal GPU; where there is none, Error with the reason.
 std::shared_ptr<Runtime> make_metal_runtime();

@@ -13,11 +13,7 @@
 
 namespace enigma {
 
-/// The largest number that a symbol stands for, so that the coordinates of a tile at the end of a
-/// tensor are right in 32 bits.
-constexpr int64_t kMaxSymbol = INT32_MAX;
-
-/// The name of a number that each run gives: from 1 to kMaxSymbol, and a multiple of `multiple`. In
+/// The name of a number that each run gives: from 1 to kMaxSize, and a multiple of `multiple`. In
 /// a kernel it is the scalar parameter of that name, a u32.
 struct Symbol {
   std::string name;

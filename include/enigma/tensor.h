@@ -136,11 +136,15 @@ struct Piece {
   ValueId value;
   std::vector<int64_t> elements;
 };
+/// The most elements of one load or store: more than the registers of a thread hold.
+constexpr int64_t kMaxFragment = 1024;
 /// All elements, 0 for those outside. Vectors of 2 or 4, of up to 16 bytes, where sizes, strides,
 /// origin and guards prove that elements lie side by side at a multiple of them, and exist
-/// together.
+/// together. Error, as store() gives, for views of more elements than kMaxFragment, or nobody knows
+/// how many, and for identity views, which have no memory.
 std::vector<Piece> load(Builder& b, ValueId memory, const View& v);
-/// Writes the values of as many elements, but for those outside; vectors as above.
+/// Writes the values of as many elements, but for those outside; vectors as above. Error where
+/// there are more or fewer.
 void store(Builder& b, ValueId memory, const View& v, const std::vector<Piece>& values);
 /// Whether load() and store() access a view of memory of this type by vectors.
 bool has_vectors(Builder& b, const View& v, DType type);

@@ -6,6 +6,8 @@
 #include <string_view>
 #include <vector>
 
+#include "enigma/limits.h"
+
 namespace enigma {
 
 enum class DType : uint8_t {
@@ -41,6 +43,12 @@ constexpr bool is_signed(DType t) { return info(t).kind == DTypeKind::Signed; }
 constexpr bool is_unsigned(DType t) { return info(t).kind == DTypeKind::Unsigned; }
 constexpr bool is_integer(DType t) { return is_signed(t) || is_unsigned(t); }
 constexpr int byte_size(DType t) { return info(t).bits / 8; }
+/// Whether a load or store may be of a vector of so many elements: 2 or 4, no bools, and together
+/// no more than buffers are aligned to.
+constexpr bool is_vector_access(DType t, uint64_t lanes) {
+  return (lanes == 2 || lanes == 4) && t != DType::B1 &&
+         lanes * static_cast<uint64_t>(byte_size(t)) <= kMaxVectorBytes;
+}
 
 /// The dtype that a string names (mnemonic, MSL, numpy name or alias); Error lists the known ones.
 DType parse_dtype(std::string_view name);

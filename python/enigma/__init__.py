@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from enigma import _core, arch
+from enigma import _core, arch, tuple
 from enigma._core import (
     ConstantInfo,
     DeviceCapabilities,
@@ -30,14 +30,15 @@ from enigma.async_copy import (
 )
 from enigma.carry import Carry
 from enigma.compile import CompiledKernel, compile
-from enigma.control import for_range, if_, range_constexpr, while_
-from enigma.control import traced_range as range
+from enigma.conditions import if_
 from enigma.copy import copy
 from enigma.errors import EnigmaError
 from enigma.gemm import gemm
 from enigma.grid import grid_size, thread_position_in_grid_xyz
 from enigma.jit import JitDef, jit, make_layout_tv, tensor_zipped_divide
 from enigma.kernel import KernelDef, kernel
+from enigma.loops import for_range, range_constexpr, while_
+from enigma.loops import traced_range as range
 from enigma.pipeline import Pipeline, pipeline
 from enigma.registers import RegisterTensor, register_tensor
 from enigma.runtime import CpuRuntime, MetalRuntime, PreparedKernel, Runtime, default_runtime
@@ -57,7 +58,7 @@ from enigma.types import (
     UInt64,
 )
 
-__version__ = "0.1.0"
+__version__ = _core.VERSION
 
 __all__ = [
     "kernel", "KernelDef", "jit", "JitDef", "Tensor", "SymInt", "Fragment", "Scalar",
@@ -83,15 +84,13 @@ if TYPE_CHECKING:
     from enigma._core import *  # type: ignore[assignment]  # noqa: F403
 else:
     _INTERNAL = {
-        "Artifact", "COPY_DONE", "MAX_PARAMETERS", "Module", "Operation", "Prepared", "Ring",
-        "Trace", "async_begin",
+        "COPY_DONE", "MAX_CPU_THREADS", "MAX_PARAMETERS", "VERSION",
+        "Artifact", "Module", "Operation", "Prepared", "Ring", "Trace", "async_begin",
         "async_memory", "async_wait", "call", "cpu_runtime", "current_trace", "has_trace", "join",
         "metal_runtime", "operations", "parse_module", "query",
-        "ceil_div", "compact_col_major", "compact_order", "compact_row_major", "crd2crd", "crd2idx",
-        "flatten", "fragment_form", "fragment_of", "fragment_values",
-        "gemm_own", "gemm_shared", "idx2crd", "inner_product", "is_compatible",
-        "is_congruent", "is_weakly_congruent", "name_fragment", "product", "product_each",
-        "shape_div",
+        "copies_vectors", "copy_row", "load_row", "same_objects", "store_row",
+        "fragment_form", "fragment_of", "fragment_values", "gemm_own", "gemm_shared",
+        "name_fragment", *tuple.__all__,
     }  # fmt: skip
     for _name in dir(_core):
         if not _name.startswith("_") and _name not in _INTERNAL and _name not in __all__:
@@ -109,10 +108,10 @@ def __getattr__(name: str) -> Any:
             "enigma.thread_position_in_grid is used outside a kernel: it has a value only while "
             "enigma.compile traces a function decorated with @enigma.kernel"
         )
-    elif name in ("testing", "tuple"):
+    elif name == "testing":
         import importlib
 
-        return importlib.import_module(f"enigma.{name}")
+        return importlib.import_module("enigma.testing")
     else:
         from enigma.mistakes import suggested
 

@@ -63,6 +63,11 @@ def is_number(x: object) -> bool:
     return isinstance(x, _NUMBERS)
 
 
+def is_literal(x: object) -> bool:
+    """Whether x is a Python number, which has no type of its own."""
+    return type(x) in (bool, int, float)
+
+
 def is_value(x: object) -> bool:
     """Whether a region can carry x by itself: a number, or a fragment of them."""
     return isinstance(x, (*_NUMBERS, Fragment))

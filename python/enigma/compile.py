@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from enigma import _core
 from enigma.errors import EnigmaError, error
-from enigma.jit import Grid, JitDef, JitSession
+from enigma.jit import JitDef
 from enigma.kernel import KernelDef
+from enigma.launch import Grid, JitSession
 from enigma.mistakes import called
 
 if TYPE_CHECKING:

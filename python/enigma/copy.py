@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from enigma import _core
-from enigma.control import for_range, if_
+from enigma.conditions import if_
 from enigma.errors import error
+from enigma.loops import for_range
 from enigma.pipeline import Pipeline
 from enigma.registers import RegisterTensor
 from enigma.session import session

@@ -16,7 +16,7 @@ from enigma.session import Hints, Retrace, Session, jits
 from enigma.types import Scalar
 
 if TYPE_CHECKING:
-    from enigma.jit import Launch
+    from enigma.launch import Launch
 
 # Annotations of what only a launch in a jit function gives.
 _LAUNCHED = (_core.Tensor, _core.Layout, _core.SwizzledLayout, tuple)
@@ -88,7 +88,7 @@ class KernelDef:
     def __call__(self, *args: object, **kwargs: object) -> Launch:
         """The kernel with its arguments, in a jit function, for ``launch``."""
         if jits():
-            from enigma.jit import Launch
+            from enigma.launch import Launch
 
             return Launch(self, self._bound(args, kwargs))
         raise EnigmaError(
@@ -102,7 +102,7 @@ class KernelDef:
 
     def launch(self, grid: Any = None, block: Any = None) -> None:
         """Launches the kernel on the tiles that the jit function has made; see ``enigma.jit``."""
-        from enigma.jit import Launch
+        from enigma.launch import Launch
 
         Launch(self, None).launch(grid, block)
 

@@ -26,9 +26,37 @@ _ADVICE = {
     r"IRValue doesn't define __round__": "write enigma.round, or enigma.rint",
     r"passed to IRValue\.__format__": "a traced value has no digits, since only the device knows "
     "it; write it to a buffer to see it",
+    r"unsupported operand .*'(IRValue|Fragment)'": "beside a value of the kernel stands another, "
+    "or an int, a float or a bool",
     r"only integers, slices .* are valid indices": "an array of numpy takes indices that are known "
     "while tracing; for a traced one make the array a parameter, and index that",
 }  # fmt: skip
+
+
+# Names of other languages for what Enigma has.
+_ELSEWHERE = {
+    "else_": "with enigma.if_(c) as (then, otherwise):, and with otherwise: in it",
+    "elif_": "with enigma.if_(c) as (then, otherwise):, and another if_ in with otherwise:",
+    "syncthreads": "enigma.barrier()",
+    "syncwarp": "enigma.simd_barrier()",
+    "shared": "enigma.threadgroup_alloc(dtype, size)",
+    "program_id": 'enigma.threadgroup_position_in_grid("x")',
+    "thread_idx": "enigma.arch.thread_idx()",
+    "block_idx": "enigma.arch.block_idx()",
+    "block_dim": "enigma.arch.block_dim()",
+    "min": "enigma.fmin or enigma.imin",
+    "max": "enigma.fmax or enigma.imax",
+    "minimum": "enigma.fmin or enigma.imin",
+    "maximum": "enigma.fmax or enigma.imax",
+    "sum": "enigma.simd_sum",
+    "select": "enigma.where(false_val, true_val, condition)",
+    "cast": "enigma.metal_cast(x, dtype)",
+    "float32": "enigma.f32",
+    "float16": "enigma.f16",
+    "bfloat16": "enigma.bf16",
+    "int32": "enigma.i32",
+    "uint32": "enigma.u32",
+}
 
 
 def called(function: Callable[..., Any], arguments: Iterable[Any]) -> Any:
@@ -56,7 +84,9 @@ def _told(why: Exception) -> EnigmaError | None:
 
 
 def suggested(name: str, known: list[str]) -> str:
-    """ ", did you mean ...?", or nothing where no name is close."""
+    """What to write instead of a name that is none: its equivalent, or those that are close."""
+    if name in _ELSEWHERE:
+        return f"; write {_ELSEWHERE[name]}"
     import difflib
 
     close = difflib.get_close_matches(name, [k for k in known if not k.startswith("_")], cutoff=0.7)

@@ -25,6 +25,7 @@ from enigma.errors import EnigmaError, is_ours, user_line
 from enigma.session import Retrace, session
 from enigma.watch import Watched, watched
 
+Value = Any  # IRValue, a Python number or a numpy scalar
 # Names of the rewritten source that are none of the user's.
 TEMPORARY = "__enigma_"
 

@@ -30,7 +30,7 @@ from types import CodeType, FrameType, FunctionType
 from typing import Any
 
 from enigma import _core
-from enigma.control import Arm
+from enigma.conditions import Arm
 from enigma.errors import EnigmaError, error
 from enigma.pipeline import Pipeline
 from enigma.region import TEMPORARY, Region
@@ -118,6 +118,11 @@ class _ManagedArm:
 hooks = Hooks()
 
 
+def is_rewritten(code: CodeType) -> bool:
+    """Whether the regions in this code are told what they change."""
+    return hooks in code.co_consts
+
+
 def adopt(frame: FrameType, adopted: set[int]) -> bool:
     """Rewrites the helper of a kernel that runs in `frame`; True when that changes the next trace.
 
@@ -165,7 +170,7 @@ def _look_up(
     code: CodeType, check: Callable[[CodeType, ast.FunctionDef], None] | None
 ) -> CodeType | None:
     """The rewritten code, made when it is asked for first."""
-    if hooks in code.co_consts:
+    if is_rewritten(code):
         return code
     known = _known.get(id(code))
     if known is not None:

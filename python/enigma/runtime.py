@@ -15,8 +15,6 @@ from enigma.errors import EnigmaError, error
 
 __all__ = ["CpuRuntime", "MetalRuntime", "PreparedKernel", "Runtime", "default_runtime"]
 
-_MOST_THREADS = 1024  # of a CPU device
-
 _lock = threading.Lock()
 _cpu: dict[int, _core.Runtime] = {}
 _default: dict[str, Runtime] = {}
@@ -153,10 +151,9 @@ class CpuRuntime(Runtime):
     __slots__ = ()
 
     def __init__(self, threads: int | None = None) -> None:
-        if threads is not None and (type(threads) is not int or not 1 <= threads <= _MOST_THREADS):
-            raise error(
-                f"CpuRuntime: threads must be an int from 1 to {_MOST_THREADS}, but is {threads!r}"
-            )
+        most = _core.MAX_CPU_THREADS
+        if threads is not None and (type(threads) is not int or not 1 <= threads <= most):
+            raise error(f"CpuRuntime: threads must be an int from 1 to {most}, but is {threads!r}")
         super().__init__(_cpu_runtime(threads or 0))
 
 

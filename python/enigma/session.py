@@ -12,8 +12,8 @@ from enigma.errors import error
 
 if TYPE_CHECKING:
     from enigma.carry import Cells
-    from enigma.control import Loop
-    from enigma.jit import JitSession
+    from enigma.launch import JitSession
+    from enigma.loops import Loop
     from enigma.region import Region
     from enigma.watch import Watched
 

@@ -3,6 +3,7 @@
 
 NB_MODULE(_core, m) {
   m.doc() = "Enigma's C++ core: tracing, compiling and running kernels.";
+  m.attr("VERSION") = ENIGMA_VERSION;
 #ifdef NDEBUG
   // Callbacks that other packages (jax, hypothesis) leave in the garbage collector keep objects
   // past the interpreter's end. The builds of our tests report those; users would take them for

@@ -435,6 +435,7 @@ void bind_runtime(nb::module_& m) {
       .def("__repr__", [](const PyRuntime& r) {
         return "<enigma runtime on " + r.runtime->capabilities().name + ">";
       });
+  m.attr("MAX_CPU_THREADS") = kMaxCpuThreads;
   m.def("cpu_runtime", &cpu_runtime, nb::arg("compiler"), nb::arg("threads"), nb::arg("identity"),
         nb::sig("def cpu_runtime(compiler: collections.abc.Callable[[str], bytes], threads: int, "
                 "identity: str) -> Runtime"),

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "enigma/limits.h"
+
 namespace enigma {
 namespace {
 
@@ -123,8 +125,8 @@ void Sizes::check(const Symbol& symbol, int64_t is, const std::string& source) c
   }
   const std::string found = "the size " + name + " is " + std::to_string(is) + " in " + source;
   const std::string divisor = std::to_string(multiple);
-  if (is < 1 || is > kMaxSymbol) {
-    fail(found + "; it must be from 1 to " + std::to_string(kMaxSymbol));
+  if (is < 1 || is > kMaxSize) {
+    fail(found + "; it must be from 1 to " + std::to_string(kMaxSize));
   }
   if (is % multiple) {
     fail(found + ", but was declared as a multiple of " + divisor + ": enigma.sym_int(\"" + name +

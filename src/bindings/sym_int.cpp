@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "enigma/limits.h"
 #include "trace.h"
 
 namespace enigma {
@@ -21,7 +22,7 @@ Size sym_int(std::string name, nb::handle divisibility) {
     throw Error("a size needs a name that a parameter can have, letters, digits and _, but has '" +
                 name + "'");
   }
-  if (!to_int64(divisibility, multiple) || multiple < 1 || multiple > kMaxSymbol) {
+  if (!to_int64(divisibility, multiple) || multiple < 1 || multiple > kMaxSize) {
     throw Error("the divisibility of the size '" + name + "' is an int of at least 1, but is " +
                 describe(divisibility));
   }

@@ -8,8 +8,6 @@
 namespace enigma {
 namespace {
 
-constexpr int64_t kMaxFragment = 1024;  // values of one load: more than registers hold
-
 void fill(Coord& out, nb::handle x, const char* what) {
   if (PyTuple_Check(x.ptr()) || PyList_Check(x.ptr())) {
     if (Py_EnterRecursiveCall(" in a coordinate")) throw nb::python_error();
@@ -102,24 +100,10 @@ const Storage& storage(const Tensor& t, const char* what) {
               "it gives");
 }
 
-/// Error where a view has more elements than a thread can hold, or nobody knows how many.
-void check_few(Trace& trace, const Tensor& t, const std::string& what) {
-  const bool endless = is_endless(t.view);
-  if (!endless && t.view.size() <= kMaxFragment) return;
-  const std::string name = "'" + t.storage->name + "'";
-  throw Error(
-      (endless ? what + " of " + name + ", whose shape " + shape_text(t.view) + " only a run knows"
-               : what + " of " + std::to_string(t.view.size()) + " elements of " + name +
-                     " in one thread: " + std::to_string(kMaxFragment) + " are the most") +
-          "; slice the tensor to the thread's part first",
-      trace.builder.location());
-}
-
 Fragment load_fragment(const Tensor& t) {
   Trace& trace = Trace::here("load()");
   check_alive(t, &trace);
   const Storage& s = storage(t, "load()");
-  check_few(trace, t, "load()");
   trace.use(t);
   return {trace.shared_from_this(), load(trace.builder, trace.memory(s), t.view),
           t.view.layout().shape()};
@@ -142,7 +126,6 @@ void store_fragment(const Tensor& t, nb::handle x) {
                   trace.builder.location());
     }
   }
-  check_few(trace, t, "store()");
   trace.use(t);
   ValueId memory = trace.memory(s);
   if (nb::isinstance<Fragment>(x)) {

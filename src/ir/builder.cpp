@@ -202,7 +202,8 @@ void check_param(const Module& m, std::string_view name, std::optional<uint32_t>
                 where);
   }
   for (const Param& p : m.params) {
-    if (p.name == name) throw Error(concat("two parameters are called ", name), where);
+    if (p.name == name)
+      throw Error(concat("two parameters are called ", name, "; give each its own name"), where);
   }
   const auto position = static_cast<uint32_t>(m.params.size());
   const uint32_t mine = index.value_or(position);
@@ -214,7 +215,8 @@ void check_param(const Module& m, std::string_view name, std::optional<uint32_t>
   uint32_t k = 0;
   for (const Param& p : m.params) {
     if (p.index.value_or(k++) != mine) continue;
-    throw Error(concat("parameters ", p.name, " and ", name, " both have the buffer index ", mine),
+    throw Error(concat("parameters ", p.name, " and ", name, " both have the buffer index ", mine,
+                       "; give one of them another"),
                 where);
   }
 }
@@ -242,8 +244,8 @@ ValueId Builder::scalar(std::string_view name, DType dtype, std::optional<uint32
 }
 
 ValueId Builder::size(std::string_view name, uint32_t multiple, std::optional<uint32_t> index) {
-  if (multiple < 1 || multiple > uint32_t{INT32_MAX}) {
-    state_->fail("size takes a multiple from 1 to ", INT32_MAX, ", not ", multiple);
+  if (multiple < 1 || multiple > kMaxSize) {
+    state_->fail("size takes a multiple from 1 to ", kMaxSize, ", not ", multiple);
   }
   ValueId v = scalar(name, DType::U32, index);
   state_->m.params.back().multiple = multiple;
@@ -302,7 +304,7 @@ void Builder::set_elements(ValueId buffer, uint64_t elements) {
     p.elements = std::max(p.elements, elements);
     return;
   }
-  s.fail("set_elements takes a buffer");
+  s.fail("set_elements takes a parameter from buffer(), ", s.describe(buffer), " was given");
 }
 
 Builder::Bounds Builder::bounds(ValueId v) {

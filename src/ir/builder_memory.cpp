@@ -30,28 +30,36 @@ ValueId Builder::threadgroup_alloc(DType dtype, int64_t elements) {
                    s.allocs++);
 }
 
-uint64_t Builder::State::vector_access(ValueId memory, int lanes) const {
+uint64_t Builder::State::vector_access(ValueId memory, const Operand& index, int lanes) const {
   if (lanes == 1) return 0;
-  if ((lanes != 2 && lanes != 4) || type(memory).dtype == DType::B1) {
-    fail("a vector access is of 2 or 4 elements that are no bools, ", lanes, " of ",
-         describe(memory), " were given");
+  const auto count = static_cast<uint64_t>(lanes);
+  if (!is_vector_access(type(memory).dtype, count)) {
+    fail("a vector access is of 2 or 4 elements that are no bools, of at most ", kMaxVectorBytes,
+         " bytes together, ", lanes, " of ", describe(memory), " were given");
   }
-  return static_cast<uint64_t>(lanes);
+  const Literal* l = std::get_if<Literal>(&index);
+  if (l && is_integer(natural_type(*l)) && literal_bits(DType::U64, *l) % count != 0) {
+    fail("a vector access of ", lanes, " elements begins at a multiple of ", lanes, ", not at ",
+         to_string(*l));
+  }
+  return count;
 }
 
 namespace {
 
 constexpr Op kLoad[] = {Op::Load}, kLoadIf[] = {Op::LoadIf}, kStore[] = {Op::Store};
 
-// A literal index that is provably outside of a threadgroup allocation.
-void check_bounds(const Module& m, const Location& where, ValueId memory, const Operand& index) {
+// A literal index from which `lanes` elements are provably not in a threadgroup allocation.
+void check_bounds(const Module& m, const Location& where, ValueId memory, const Operand& index,
+                  int lanes) {
   const Literal* l = std::get_if<Literal>(&index);
   if (!l || std::holds_alternative<double>(*l) || is_negative(*l)) return;
   const Instruction* alloc = m.def(memory);
   if (!alloc || alloc->op != Op::ThreadgroupAlloc) return;
-  if (literal_bits(DType::U64, *l) < alloc->attr) return;
+  const uint64_t more = static_cast<uint64_t>(lanes) - 1, first = literal_bits(DType::U64, *l);
+  if (first < alloc->attr && more < alloc->attr - first) return;
   const std::string& name = m.name_of(memory);
-  throw Error(concat("the index ", to_string(*l), " is outside of ",
+  throw Error(concat("the index ", first + more, " is outside of ",
                      name.empty() ? "the threadgroup memory" : name, ", which has ", alloc->attr,
                      " elements"),
               where);
@@ -62,8 +70,9 @@ void check_bounds(const Module& m, const Location& where, ValueId memory, const 
 ValueId Builder::load(ValueId memory, Operand index, int lanes) {
   State& s = *state_;
   ValueId mem = s.memory(memory, "a load");
-  check_bounds(s.m, s.where, mem, index);
-  return s.apply(kLoad, std::array<Operand, 2>{mem, index}, s.vector_access(mem, lanes));
+  const uint64_t attr = s.vector_access(mem, index, lanes);
+  check_bounds(s.m, s.where, mem, index, lanes);
+  return s.apply(kLoad, std::array<Operand, 2>{mem, index}, attr);
 }
 
 ValueId Builder::load_if(ValueId memory, Operand index, Operand mask, Operand otherwise,
@@ -71,21 +80,22 @@ ValueId Builder::load_if(ValueId memory, Operand index, Operand mask, Operand ot
   State& s = *state_;
   ValueId mem = s.memory(memory, "load_if");
   return s.apply(kLoadIf, std::array<Operand, 4>{mem, index, mask, otherwise},
-                 s.vector_access(mem, lanes));
+                 s.vector_access(mem, index, lanes));
 }
 
 void Builder::store(ValueId memory, Operand index, Operand value, int lanes) {
   State& s = *state_;
   ValueId mem = s.memory(memory, "a store");
-  check_bounds(s.m, s.where, mem, index);
-  s.apply(kStore, std::array<Operand, 3>{mem, index, value}, s.vector_access(mem, lanes));
+  const uint64_t attr = s.vector_access(mem, index, lanes);
+  check_bounds(s.m, s.where, mem, index, lanes);
+  s.apply(kStore, std::array<Operand, 3>{mem, index, value}, attr);
 }
 
 void Builder::store_if(ValueId memory, Operand index, Operand value, Operand mask, int lanes) {
   State& s = *state_;
   ValueId mem = s.memory(memory, "store_if");
   // Everything that can be refused is refused before the region opens.
-  const uint64_t attr = s.vector_access(mem, lanes);
+  const uint64_t attr = s.vector_access(mem, index, lanes);
   ValueId i = s.index(index);
   ValueId v = s.convert(value, accessed(info(Op::Store), s.type(mem), attr));
   ValueId condition = s.condition(mask, Type::scalar(DType::B1), "store_if");
@@ -113,7 +123,7 @@ std::optional<ValueId> Builder::atomic(Op op, ValueId memory, Operand index, Ope
            row.has(flag::WORDS) ? "int or uint, " : "int, uint or float, ", s.describe(mem),
            " was given; Metal has no such atomics of other types");
   }
-  check_bounds(s.m, s.where, mem, index);
+  check_bounds(s.m, s.where, mem, index, 1);
   std::vector<Operand> operands{mem, index};
   operands.insert(operands.end(), values.begin(), values.end());
   ValueId v = s.apply(std::span(&op, 1), operands, static_cast<uint64_t>(order));

@@ -114,8 +114,8 @@ struct Builder::State {
   ValueId index(const Operand& x, const OpInfo* row = nullptr);
   ValueId lane(const Operand& x, std::string_view user, const OpInfo* row = nullptr);
   ValueId memory(const Operand& x, std::string_view user);
-  /// The attribute of an access of that many elements.
-  uint64_t vector_access(ValueId memory, int lanes) const;
+  /// The attribute of an access of that many elements from an index on.
+  uint64_t vector_access(ValueId memory, const Operand& index, int lanes) const;
   std::optional<Type> shared(const OpInfo& row, std::span<const Operand> operands) const;
   bool any_matrix(std::span<const Operand> operands) const;
   const char* advice(std::span<const Op> rows, std::span<const Operand> operands) const;

@@ -4,7 +4,9 @@
 #include <unordered_map>
 
 #include "enigma/ir.h"
+#include "enigma/limits.h"
 #include "ir/lexer.h"
+#include "ir/parse_type.h"
 #include "ir/signature.h"
 #include "ir/spelling.h"
 #include "ir/verify.h"
@@ -89,78 +91,31 @@ class Parser {
     ValueId v = value(name, t, {}, {}, m_.params.size());
     m_.params.push_back({std::string(name), t.dtype, t.is_scalar(), false, false, v});
     Param& p = m_.params.back();
-    if (lex_.accept_word("buffer")) p.index = static_cast<uint32_t>(in_parentheses("an index"));
-    if (lex_.accept_word("elements")) p.elements = in_parentheses("a number of elements");
-    if (lex_.accept_word("size")) p.multiple = static_cast<uint32_t>(in_parentheses("a multiple"));
+    if (lex_.accept_word("buffer")) {
+      p.index = static_cast<uint32_t>(in_parentheses("an index", 0, kMaxParams - 1));
+    }
+    if (lex_.accept_word("elements")) {
+      p.elements = in_parentheses("a number of elements", 0, UINT64_MAX);
+    }
+    if (lex_.accept_word("size")) {
+      p.multiple = static_cast<uint32_t>(in_parentheses("a multiple", 1, kMaxSize));
+      if (t != Type::scalar(DType::U32)) lex_.fail("expected u32 for a size, found ", to_string(t));
+    }
   }
 
-  uint64_t in_parentheses(const char* what) {
+  uint64_t in_parentheses(const char* what, uint64_t least, uint64_t most) {
     lex_.expect("(");
     const uint64_t n = lex_.number(what);
+    if (n < least || n > most) {
+      lex_.fail("expected ", what, " from ", least, " to ", most, ", found ", n);
+    }
     lex_.expect(")");
     return n;
   }
 
   // ---- types ----
 
-  DType dtype() {
-    const std::string_view word = lex_.word("a type");
-    for (const DTypeInfo& row : kDTypes) {
-      if (word == row.mnemonic) return row.dtype;
-    }
-    lex_.fail("expected a type, found \"", word, "\"");
-  }
-
-  int size() {
-    const uint64_t n = lex_.number("a number of components");
-    if (n < 1 || n > 4) lex_.fail("expected 1 to 4");
-    return static_cast<int>(n);
-  }
-
-  Type type() {
-    if (lex_.accept_word("memref")) {
-      lex_.expect("<");
-      const DType t = dtype();
-      lex_.expect(",");
-      const std::string_view space = lex_.word("an address space");
-      lex_.expect(">");
-      for (int s = 0; s < 4; ++s) {
-        const Type memory = Type::memory(t, static_cast<AddressSpace>(s));
-        if (to_string(memory).ends_with(concat(", ", space, ">"))) return memory;
-      }
-      lex_.fail("expected device, constant, threadgroup or thread, found \"", space, "\"");
-    }
-    if (lex_.accept_word("vector")) {
-      lex_.expect("<");
-      const int n = size();
-      lex_.expect("x");
-      const Type t = Type::vector(dtype(), n);
-      lex_.expect(">");
-      return t;
-    }
-    if (lex_.accept_word("matrix")) {
-      lex_.expect("<");
-      const int rows = size();
-      lex_.expect("x");
-      const int cols = size();
-      lex_.expect("x");
-      const Type t = Type::matrix(dtype(), rows, cols);
-      lex_.expect(">");
-      if (!exists(t)) lex_.fail("expected a matrix of f32 or f16 of at least two rows");
-      return t;
-    }
-    if (lex_.accept_word("simdgroup_matrix")) {
-      lex_.expect("<");
-      if (lex_.number("8 rows") != 8) lex_.fail("expected 8 rows");
-      lex_.expect("x");
-      if (lex_.number("8 columns") != 8) lex_.fail("expected 8 columns");
-      lex_.expect("x");
-      const Type t = Type::simd_matrix(dtype());
-      lex_.expect(">");
-      return t;
-    }
-    return Type::scalar(dtype());
-  }
+  Type type() { return parse_type(lex_); }
 
   std::vector<Type> types() {
     std::vector<Type> out{type()};
@@ -380,7 +335,7 @@ class Parser {
   }
 
   void vector_access(InstId i) {
-    if (lex_.accept_word("lanes")) m_[i].attr = in_parentheses("a number of lanes");
+    if (lex_.accept_word("lanes")) m_[i].attr = in_parentheses("a number of lanes", 2, 4);
   }
 
   std::vector<Type> memory_operands(InstId i, const OpInfo& row, ValueIds x) {
@@ -389,6 +344,11 @@ class Parser {
     expect_type(x[0]);
     const Type memory = m_.type(x[0]);
     if (!memory.is_memory()) lex_.fail("expected a memref, found ", to_string(memory));
+    const bool whole = row.shape == Shape::Load || row.shape == Shape::Store;
+    if (whole && m_[i].attr && !is_vector_access(memory.dtype, m_[i].attr)) {
+      lex_.fail("expected memory of which ", m_[i].attr, " elements are a vector, found ",
+                to_string(memory));
+    }
     m_[i].operands = std::move(x);
     return result(row, m_[i]);
   }

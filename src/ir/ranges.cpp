@@ -77,7 +77,7 @@ Range Ranges::value(const Value& v) const {
   }
   if (!v.def) {
     const uint32_t multiple = m_.params[v.index].multiple;
-    return multiple ? Range{multiple, INT32_MAX} : range_of(v.type.dtype);
+    return multiple ? Range{multiple, kMaxSize} : range_of(v.type.dtype);
   }
   const Instruction& inst = m_[v.def];
   if (inst.op == Op::If && inst.regions.size() == 2) {

@@ -9,9 +9,9 @@
 //   scope      an operand is defined earlier in the same region, or in a region around it, or is a
 //              parameter;
 //   signature  operands and result have the number and the types that the row asks for; the
-//   operands
-//              under capitals have one type, of the row's class; conditions of vectors have their
-//              shape; indices are scalar integers, lanes u32, elements the memory's dtype;
+//              operands under capitals have one type, of the row's class; conditions of vectors
+//              have their shape; indices are scalar integers, lanes u32, elements the memory's
+//              dtype, or vectors of it in vector accesses;
 //   memory     is the operand of loads, stores, atomics and copies only: it is not carried, chosen,
 //              yielded; copies are between device and threadgroup memory of one type;
 //              atomics work on i32, u32 and, but for WORDS rows, f32;
@@ -20,12 +20,13 @@
 //              and are multiplied in the types that Metal knows;
 //   attribute  constants have no bits beyond their width, queries a dimension below 3 (0 without
 //              components), allocations 1 element or more, atomics an order that they can have,
-//              barriers known flags, function constants an index up to 65535;
+//              barriers known flags, function constants an index up to 65535; vector accesses
+//              are of 2 or 4 elements, no bools, of at most 16 bytes; sizes are u32 parameters
+//              with a multiple up to INT32_MAX;
 //   casts      keep the number of elements, or broadcast a scalar to a vector; as_type keeps the
 //              width, and neither type is bool;
 //   vectors    are made of 2 to 4 scalars of one type, matrices of as many vectors; the part that
-//   is
-//              taken of one exists; factors have a product;
+//              is taken of one exists; factors have a product;
 //   allocs     stand in the kernel's body, and all of them have at most 32 KiB;
 //   function constants
 //              stand in the kernel's body, and those of one index have one scalar type;
@@ -154,8 +155,8 @@ class Verifier {
       const Type expected =
           p.is_scalar ? Type::scalar(p.dtype) : Type::memory(p.dtype, AddressSpace::Device);
       if (v.type != expected) broken("parameter ", p.name, " is not of type ", to_string(expected));
-      if (p.multiple && expected != Type::scalar(DType::U32)) {
-        broken("parameter ", p.name, " is a size, and not of type u32");
+      if (p.multiple && (expected != Type::scalar(DType::U32) || p.multiple > kMaxSize)) {
+        broken("parameter ", p.name, " is a size, and not a u32 with a multiple up to ", kMaxSize);
       }
       if (v.def || v.region || v.index != number) {
         broken("parameter ", p.name, " does not name itself as its definition");
@@ -359,13 +360,11 @@ class Verifier {
           broken("an allocation of a wrong size");
         return;
       case Shape::Load:
-      case Shape::Store: {
-        const bool is_bool = type(inst.operands[0]).dtype == DType::B1;
-        if (inst.attr && (is_bool || (inst.attr != 2 && inst.attr != 4))) {
+      case Shape::Store:
+        if (inst.attr && !is_vector_access(type(inst.operands[0]).dtype, inst.attr)) {
           broken("a vector access of a wrong size");
         }
         return;
-      }
       case Shape::Atomic: {
         const auto order = static_cast<MemoryOrder>(std::min<uint64_t>(inst.attr, UINT8_MAX));
         if (!may_have(inst.op, order)) broken("a memory order that it cannot have");

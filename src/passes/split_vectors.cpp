@@ -10,7 +10,7 @@
 namespace enigma {
 namespace {
 
-bool is_vector_access(const Instruction& inst) {
+bool accesses_vector(const Instruction& inst) {
   const Shape shape = info(inst.op).shape;
   return (shape == Shape::Load || shape == Shape::Store) && inst.attr != 0;
 }
@@ -23,7 +23,7 @@ class Splitter {
     const std::vector<InstId> before = std::exchange(m_[r].insts, {});
     std::vector<InstId> after;
     for (InstId id : before) {
-      if (is_vector_access(m_[id])) {
+      if (accesses_vector(m_[id])) {
         split(id, after);
       } else {
         const auto inner = m_[id].regions;
@@ -75,7 +75,7 @@ class Splitter {
 }  // namespace
 
 bool has_vector_accesses(const Module& m) {
-  return std::any_of(m.insts.begin(), m.insts.end(), is_vector_access);
+  return std::any_of(m.insts.begin(), m.insts.end(), accesses_vector);
 }
 
 void split_vectors(Module& m) { Splitter(m).region(m.body); }

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "enigma/limits.h"
+#include "ir/literal.h"
 #include "ir/signature.h"
 #include "support/text.h"
 
@@ -250,17 +251,26 @@ class Products {
   ValueId room_;  // where C is of another type than the sums: a matrix for each SIMD-group
 };
 
+void check(const Builder& b, const char* name, const Tile& tile, int64_t width) {
+  if (tile.pitch < width) {
+    fail(b, name, " has ", width, " elements in a row, and only ", tile.pitch,
+         " from one row to the next");
+  }
+  const Literal* l = std::get_if<Literal>(&tile.offset);
+  const auto* known = l ? std::get_if<int64_t>(l) : nullptr;
+  const Type type = l ? Type{} : b.type(std::get<ValueId>(tile.offset));
+  if (known ? *known < 0 : !type.is_scalar() || !is_integer(type.dtype)) {
+    fail(b, "the offset of ", name, " is ", l ? to_string(*l) : to_string(type),
+         "; it counts elements, an int of at least 0 or an integer value");
+  }
+}
+
 void check(const Builder& b, const Gemm& g) {
   if (g.m < 1 || g.n < 1 || g.k < 1) {
     fail(b, "M, N and K must be at least 1; they are ", g.m, ", ", g.n, " and ", g.k);
   }
-  for (const auto& [name, tile, least] : {std::tuple("A", &g.a, g.transpose_a ? g.m : g.k),
-                                          std::tuple("B", &g.b, g.transpose_b ? g.k : g.n)}) {
-    if (tile->pitch < least) {
-      fail(b, name, " has ", least, " elements in a row, and only ", tile->pitch,
-           " from one row to the next");
-    }
-  }
+  check(b, "A", g.a, g.transpose_a ? g.m : g.k);
+  check(b, "B", g.b, g.transpose_b ? g.k : g.n);
 }
 
 // Why SIMD-group matrices cannot be used; "" where they can.
@@ -295,9 +305,7 @@ std::string obstacle(const Builder& b, const Gemm& g, const Tile& c) {
 
 void gemm(Builder& b, const Gemm& g, const Tile& c, std::optional<bool> simd_matrices) {
   check(b, g);
-  if (c.pitch < g.n) {
-    fail(b, "C has ", g.n, " elements in a row, and only ", c.pitch, " from one row to the next");
-  }
+  check(b, "C", c, g.n);
   const std::string why_not = obstacle(b, g, c);
   if (simd_matrices == true && !why_not.empty()) fail(b, "use_simdgroup=True needs ", why_not);
   Products products(b, g);

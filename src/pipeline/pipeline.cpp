@@ -3,6 +3,7 @@
 #include "enigma/pipeline.h"
 
 #include "enigma/limits.h"
+#include "ir/literal.h"
 #include "ir/signature.h"
 #include "support/text.h"
 
@@ -13,8 +14,6 @@ template <class... Ts>
 [[noreturn]] void fail(const Builder& b, const Ts&... pieces) {
   throw Error(concat("pipeline: ", pieces...), b.location());
 }
-
-int64_t number(const Literal& slot) { return std::get<int64_t>(slot); }
 
 bool is_power_of_two(int64_t n) { return (n & (n - 1)) == 0; }
 
@@ -40,11 +39,18 @@ Pipeline::Pipeline(Builder& b, DType dtype, int64_t size, int64_t stages)
   memory_ = b.threadgroup_alloc(dtype, size * stages);
 }
 
+std::optional<int64_t> Pipeline::number(const Operand& slot) const {
+  const Literal* l = std::get_if<Literal>(&slot);
+  if (!l) return std::nullopt;
+  const auto* known = std::get_if<int64_t>(l);
+  if (known && *known >= 0 && *known < stages_) return *known;
+  fail(*builder_, "the slot ", to_string(*l), " is none of the ", stages_, ", which are 0 to ",
+       stages_ - 1);
+}
+
 // (slot + by) modulo the stages, for 0 < by < stages.
 Operand Pipeline::wrapped(Operand slot, int64_t by) const {
-  if (const Literal* known = std::get_if<Literal>(&slot)) {
-    return Literal((number(*known) + by) % stages_);
-  }
+  if (const auto known = number(slot)) return (*known + by) % stages_;
   Builder& b = *builder_;
   if (stages_ == 2) return b.apply("-", {1, slot});
   const ValueId sum = b.apply("+", {slot, by});
@@ -61,7 +67,7 @@ Operand Pipeline::offset(Operand slot, int64_t stage) const {
          stages_ - 1);
   }
   Operand at = stage ? wrapped(slot, stage) : slot;
-  if (const Literal* known = std::get_if<Literal>(&at)) return Literal(number(*known) * size_);
+  if (const auto known = number(at)) return *known * size_;
   return size_ == 1 ? at : builder_->apply("*", {at, size_});
 }
 

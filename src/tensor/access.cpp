@@ -5,7 +5,6 @@
 #include <span>
 #include <tuple>
 
-#include "enigma/limits.h"
 #include "enigma/tensor.h"
 #include "support/text.h"
 #include "tensor/index.h"
@@ -174,9 +173,10 @@ std::vector<std::vector<int64_t>> chunks(Builder& b, const View& v, DType type) 
     std::sort(spots.begin(), spots.end(),
               [](const Spot& x, const Spot& y) { return x.element < y.element; });
   }
-  const bool vectors = !shared && type != DType::B1;
   auto fits = [&](size_t at, int64_t lanes) {
-    if (lanes * byte_size(type) > kMaxVectorBytes || !is_aligned(v, spots[at], lanes)) return false;
+    if (!is_vector_access(type, static_cast<uint64_t>(lanes)) || !is_aligned(v, spots[at], lanes)) {
+      return false;
+    }
     if (at + static_cast<size_t>(lanes) > spots.size()) return false;
     std::vector<int64_t> elements;
     for (int64_t j = 0; j < lanes; ++j) {
@@ -188,7 +188,7 @@ std::vector<std::vector<int64_t>> chunks(Builder& b, const View& v, DType type) 
   };
   std::vector<std::vector<int64_t>> out;
   for (size_t at = 0; at < spots.size(); at += out.back().size()) {
-    const int64_t lanes = vectors && fits(at, 4) ? 4 : vectors && fits(at, 2) ? 2 : 1;
+    const int64_t lanes = shared ? 1 : fits(at, 4) ? 4 : fits(at, 2) ? 2 : 1;
     out.emplace_back();
     for (int64_t j = 0; j < lanes; ++j) {
       out.back().push_back(spots[at + static_cast<size_t>(j)].element);
@@ -200,7 +200,13 @@ std::vector<std::vector<int64_t>> chunks(Builder& b, const View& v, DType type) 
 /// Values of a fragment as others group them; taken apart once, where they are grouped otherwise.
 class Grouping {
  public:
-  Grouping(Builder& b, const std::vector<Piece>& pieces) : b_(b), pieces_(pieces) {}
+  /// Error unless there are values for so many elements.
+  Grouping(Builder& b, const std::vector<Piece>& pieces, size_t wanted) : b_(b), pieces_(pieces) {
+    size_t held = 0;
+    for (const Piece& p : pieces) held += p.elements.size();
+    if (held == wanted) return;
+    throw Error(concat(held, " values are given for ", wanted, " elements"), b.location());
+  }
 
   ValueId operator()(const std::vector<int64_t>& group) {
     for (const Piece& p : pieces_) {
@@ -218,12 +224,27 @@ class Grouping {
   std::vector<Piece> single_;
 };
 
+/// Error where a view has no memory, more elements than a thread can hold, or nobody knows how
+/// many.
+void check_accessible(const Builder& b, const View& v, const char* what) {
+  const bool endless = is_endless(v);
+  if (!v.profile && !endless && v.size() <= kMaxFragment) return;
+  if (v.profile)
+    throw Error(concat(what, " of ", called(v), ", which has no memory"), b.location());
+  const std::string most = concat(" in one thread: ", kMaxFragment, " are the most");
+  throw Error(concat(what, " of ", endless ? "" : concat(v.size(), " elements of "), called(v),
+                     endless ? concat(", whose shape ", shape_text(v), " only a run knows") : most,
+                     "; slice the tensor to the thread's part first"),
+              b.location());
+}
+
 bool is_never(const std::optional<Operand>& exists) {
   return exists && std::holds_alternative<Literal>(*exists);
 }
 
 void store(Builder& b, ValueId memory, const View& v,
            const std::function<Operand(const std::vector<int64_t>&)>& value) {
+  check_accessible(b, v, "store()");
   for (const std::vector<int64_t>& chunk : chunks(b, v, b.type(memory).dtype)) {
     const auto lanes = static_cast<int>(chunk.size());
     const std::optional<Operand> exists = exists_at(b, v, chunk[0]);
@@ -250,6 +271,7 @@ std::vector<Operand> coordinate(Builder& b, const View& v) {
 }
 
 std::vector<Piece> load(Builder& b, ValueId memory, const View& v) {
+  check_accessible(b, v, "load()");
   const DType type = b.type(memory).dtype;
   std::vector<Piece> out;
   for (std::vector<int64_t>& chunk : chunks(b, v, type)) {
@@ -283,14 +305,16 @@ std::vector<Piece> split(Builder& b, const std::vector<Piece>& pieces) {
 
 std::vector<Piece> regroup(Builder& b, const std::vector<Piece>& pieces,
                            const std::vector<std::vector<int64_t>>& groups) {
-  Grouping grouping(b, pieces);
+  size_t wanted = 0;
+  for (const auto& group : groups) wanted += group.size();
+  Grouping grouping(b, pieces, wanted);
   std::vector<Piece> out;
   for (const std::vector<int64_t>& group : groups) out.push_back({grouping(group), group});
   return out;
 }
 
 void store(Builder& b, ValueId memory, const View& v, const std::vector<Piece>& values) {
-  Grouping grouping(b, values);
+  Grouping grouping(b, values, static_cast<size_t>(v.size()));
   store(b, memory, v, [&](const std::vector<int64_t>& chunk) { return grouping(chunk); });
 }
 

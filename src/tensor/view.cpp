@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "enigma/limits.h"
 #include "enigma/tensor.h"
 #include "support/text.h"
 #include "tensor/index.h"
@@ -61,12 +62,27 @@ void limit(Guard& g, const Layout& coords, const Tiler& tiler) {
   g.limits[g.steps.component(last.stride)] = last.size;
 }
 
+[[noreturn]] void refuse_base(const View& v, int64_t least) {
+  throw Error(concat(called(v), " begins at element ", least,
+                     " of its memory; give a base_offset of at least ", v.base - least));
+}
+
 template <class F>
 View transformed(const View& v, const F& f) {
   View out = v;
   out.steps.layout = f(v.steps.layout);
   for (Guard& g : out.guards) g.steps.layout = f(g.steps.layout);
   return out;
+}
+
+/// Error for what coordinates in 32 bits cannot count through.
+void check_size(const View& v, const Size& s) {
+  if (!s.is_known() || (s.known() >= 1 && s.known() <= kMaxSize)) return;
+  throw Error(concat(called(v), " has the size ", str(s), "; give sizes from 1 to ", kMaxSize));
+}
+
+void check_builder(const Builder* b, bool is_known) {
+  if (!b && !is_known) throw Error("a traced coordinate needs the Builder of its kernel");
 }
 
 /// Error unless a tiler stays within a layout, mode by mode.
@@ -252,10 +268,7 @@ View make_view(std::string name, const AnyLayout& layout, int64_t base) {
     throw Error(concat(called(v), " is empty: its shape is ", str(l.shape()),
                        "; give sizes of at least 1"));
   const int64_t least = base + v.steps.origins[0].known + reach(l).first;
-  if (least < 0 || (v.swizzle && base < 0)) {
-    throw Error(concat(called(v), " begins at element ", least,
-                       " of its memory; give a base_offset of at least ", base - least));
-  }
+  if (least < 0 || (v.swizzle && base < 0)) refuse_base(v, least);
   v.wide = elements(v) > int64_t{UINT32_MAX};
   return v;
 }
@@ -276,15 +289,13 @@ View make_view(std::string name, std::vector<Axis> axes, int64_t base) {
       throw Error(concat(called(v), " has the size ", str(a.size),
                          "; a size is a number or a symbol by itself"));
     }
-    if (a.size.is_known() && (a.size.known() < 1 || a.size.known() > kMaxSymbol)) {
-      throw Error(
-          concat(called(v), " has the size ", str(a.size), "; give sizes from 1 to ", kMaxSymbol));
-    }
+    check_size(v, a.size);
     if (a.stride.least() < 0) {
       throw Error(concat(called(v), " has the stride ", str(a.stride),
                          "; beside sizes that only a run knows strides cannot be negative"));
     }
   }
+  if (base < 0) refuse_base(v, base);
   v.axes = std::move(axes);
   end.steps = v.steps;
   v.guards.push_back(std::move(end));
@@ -306,9 +317,13 @@ View make_identity_view(const IntTuple& shape) {
 
 View make_identity_view(const std::vector<Size>& shape) {
   View v;
+  v.profile = "";
+  for (const Size& s : shape) {
+    check_size(v, s);
+    v.axes.push_back({s, 0});
+  }
   v.steps = coordinates_of(shape);
   v.profile = v.layout().shape().profile();
-  for (const Size& s : shape) v.axes.push_back({s, 0});
   return v;
 }
 
@@ -383,6 +398,11 @@ View partition(Builder* b, const View& v, const Layout& threads, const Index& in
     throw Error(concat("local_partition: the threads ", str(threads), " are numbered from 0 to ",
                        threads.size() - 1, ", and none is ", index.known));
   }
+  check_builder(b, index.is_known());
+  if (!keep.empty() && keep.size() != threads.rank()) {
+    throw Error(concat("local_partition: the threads ", str(threads), " have ", threads.rank(),
+                       " modes, and ", keep.size(), " are told to be kept or not"));
+  }
   const Digits digits(b, index, threads.size(), v.wide);
   const bool by_mode = threads.root().is_tuple();
   Coordinate coord = Coordinate::blank();
@@ -421,6 +441,8 @@ View partition(Builder* b, const View& v, const Layout& threads, const Index& in
 }
 
 View slice(Builder* b, const View& v, const Coordinate& coord) {
+  check_builder(b, std::all_of(coord.leaves().begin(), coord.leaves().end(),
+                               [](const Index& i) { return i.is_known(); }));
   Slicer slicer(b, v);
   View out = v;
   out.steps = slicer.run(v.steps, coord);

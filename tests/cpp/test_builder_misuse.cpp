@@ -273,10 +273,35 @@ TEST_CASE("enumerators that do not exist") {
   k.goes_on();
 }
 
+TEST_CASE("vectors of memory that have no such place") {
+  Kernel k;
+  ValueId longs = k.b.buffer("L", I64), room = k.b.threadgroup_alloc(F32, 6);
+  k.b.set_name(room, "room");
+  auto refused = [](int lanes, const char* memory) {
+    return "a vector access is of 2 or 4 elements that are no bools, of at most 16 bytes "
+           "together, " +
+           std::to_string(lanes) + " of " + memory + " were given";
+  };
+  CHECK(error_of([&] { k.b.load(k.x, 0, 3); }) == refused(3, "X (memref<f32, device>)"));
+  CHECK(error_of([&] { k.b.load(k.x, 0, -2); }) == refused(-2, "X (memref<f32, device>)"));
+  CHECK(error_of([&] { k.b.store(longs, 0, 1, 4); }) == refused(4, "L (memref<i64, device>)"));
+  CHECK(error_of([&] { k.b.load_if(k.x, 6, true, 0, 4); }) ==
+        "a vector access of 4 elements begins at a multiple of 4, not at 6");
+  CHECK(error_of([&] { k.b.store_if(k.x, 3, 1, true, 2); }) ==
+        "a vector access of 2 elements begins at a multiple of 2, not at 3");
+  CHECK(error_of([&] { k.b.store(room, 4, 1.0, 4); }) ==
+        "the index 7 is outside of room, which has 6 elements");
+  k.b.store(room, 4, k.b.load(k.x, 2, 2), 2);
+  CHECK(error_of([&] { k.b.set_elements(room, 9); }) ==
+        "set_elements takes a parameter from buffer(), room (memref<f32, threadgroup>) was given");
+  k.goes_on();
+}
+
 TEST_CASE("parameters without a name, or with one that is taken, or too many") {
   Kernel k;
   CHECK(error_of([&] { k.b.buffer("", F32); }) == "a parameter needs a name");
-  CHECK(error_of([&] { k.b.scalar("X", F32); }) == "two parameters are called X");
+  CHECK(error_of([&] { k.b.scalar("X", F32); }) ==
+        "two parameters are called X; give each its own name");
   for (int p = 2; p < 31; ++p) k.b.buffer("P" + std::to_string(p), F32);
   CHECK(error_of([&] { k.b.buffer("Q", F32); }) ==
         "a kernel takes at most 31 parameters; Q is one more: pass several values in one buffer");

@@ -178,6 +178,9 @@ TEST_CASE("the next row is fetched while a threadgroup goes over its own for the
   CHECK(count(emit(rows(1), alone).llvm_ir, "@llvm.prefetch") == 0);
   CHECK(count(emit(rows(2), alone).llvm_ir, "@llvm.prefetch") == 2);  // lines of X
   CHECK(count(emit(rows(3), alone).llvm_ir, "@llvm.prefetch") == 2);
+  const CpuVariant past{{32, 1, 1}, false, true};
+  CHECK(count(emit(rows(1), past).llvm_ir, "@llvm.prefetch") == 0);
+  CHECK(count(emit(rows(3), past).llvm_ir, "@llvm.prefetch") == 4);  // and the row after it
 }
 
 TEST_CASE("atomics have their orders, and lanes are joined where no order of them shows") {

@@ -49,6 +49,15 @@ TEST_CASE("a pitch holds a row") {
   k.g.b.pitch = 16;
   k.c.pitch = 23;
   CHECK(k.error() == "gemm: C has 24 elements in a row, and only 23 from one row to the next");
+  for (const auto& [offset, text] : {std::pair<Operand, const char*>(-1, "-1"),
+                                     {0.5, "0.5"},
+                                     {UINT64_MAX, "18446744073709551615"},
+                                     {k.b.constant(DType::F32, 0), "f32"},
+                                     {k.a.memory, "memref<f32, device>"}}) {
+    k.c = {k.c.memory, offset, 24};
+    CHECK(k.error() == "gemm: the offset of C is " + std::string(text) +
+                           "; it counts elements, an int of at least 0 or an integer value");
+  }
   k.g.n = 0;
   CHECK(k.error() == "gemm: M, N and K must be at least 1; they are 8, 0 and 16");
 }

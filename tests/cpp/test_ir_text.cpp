@@ -160,6 +160,15 @@ TEST_CASE("errors name place and expectation") {
         "line 2, column 29: expected a number of type u8, found 300");
   CHECK(parse_error(head + "  %n = arith.constant 1 : u8\n}") ==
         "line 2, column 4: expected a new name: %n is defined already");
+  CHECK(parse_error("enigma.kernel @k(%X: memref<f32, device> buffer(4294967296)) {\n}") ==
+        "line 1, column 49: expected an index from 0 to 30, found 4294967296");
+  CHECK(parse_error("enigma.kernel @k(%n: u32 size(2147483648)) {\n}") ==
+        "line 1, column 31: expected a multiple from 1 to 2147483647, found 2147483648");
+  CHECK(parse_error("enigma.kernel @k(%n: i32 size(4)) {\n}") ==
+        "line 1, column 32: expected u32 for a size, found i32");
+  CHECK(parse_error(head + "  %a = memref.load %X[%n] lanes(3) : memref<f32, device>\n}") ==
+        "line 2, column 56: expected memory of which 3 elements are a vector, found memref<f32, "
+        "device>");
   CHECK(parse_error(head + "} extra") ==
         "line 2, column 3: expected the end of the text, found \"extra\"");
   std::string deep = head;

@@ -41,6 +41,8 @@ TEST_CASE("each broken rule is found") {
   CHECK(breaks([](M m) { m.locs.pop_back(); }, "locs is not parallel"));
   CHECK(breaks([](M m) { m[find(m, Op::Store)].operands[0] = ValueId{9999}; },
                "an operand does not exist"));
+  CHECK(breaks([](M m) { m[find(m, Op::Load)].attr = 3; }, "a vector access of a wrong size"));
+  CHECK(breaks([](M m) { m.params[0].multiple = 4; }, "and not a u32 with a multiple up to"));
   CHECK(breaks([](M m) { m.value_names[0] = 99; }, "name does not exist"));
   CHECK(breaks([](M m) { m.locs[0].file = 7; }, "file does not exist"));
   CHECK(breaks([](M m) { m[m.body].insts.push_back(m[m.body].insts[3]); }, "in two places"));

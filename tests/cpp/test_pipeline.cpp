@@ -154,3 +154,12 @@ TEST_CASE("what a pipeline refuses") {
   CHECK(refusal([&] { pipe.offset(whole(0), 3); }) ==
         "pipeline: there is no stage 3: the 3 stages are 0 to 2");
 }
+
+TEST_CASE("slots that are none") {
+  Builder b("k");
+  Pipeline pipe(b, DType::F32, 4, 3);
+  CHECK_THROWS_WITH(pipe.next(3), "pipeline: the slot 3 is none of the 3, which are 0 to 2");
+  CHECK_THROWS_WITH(pipe.offset(-1, 0), "pipeline: the slot -1 is none of the 3, which are 0 to 2");
+  CHECK_THROWS_WITH(pipe.offset(0.5, 1),
+                    "pipeline: the slot 0.5 is none of the 3, which are 0 to 2");
+}

@@ -81,10 +81,6 @@ TEST_CASE("vectors where they are proven, in a text that parses back") {
   CHECK(has(copied(rows(32, 6), row), "lanes(2)"));
   CHECK(!has(copied(rows(32, 7), row), "lanes"));
   CHECK(has(compile(parse(four))->msl, "*(device float4*)(Y + "));
-  CHECK_THROWS_AS(compile(parse("enigma.kernel @k(%X: memref<f32, device>) {\n"
-                                "  %i = arith.constant 0 : u32\n"
-                                "  %v = memref.load %X[%i] lanes(3) : memref<f32, device>\n}\n")),
-                  InternalError);
 }
 
 TEST_CASE("parameters keep their index and their least size in the text") {
@@ -97,12 +93,42 @@ TEST_CASE("parameters keep their index and their least size in the text") {
   CHECK(has(text, "(%X: memref<f32, device> buffer(7) elements(100), %n: u32 buffer(2))"));
   CHECK(print(parse(text)) == text);
   CHECK_THROWS_WITH(b.buffer("Y", DType::F32, 7),
-                    "parameters X and Y both have the buffer index 7");
+                    "parameters X and Y both have the buffer index 7; give one of them another");
   CHECK_THROWS_AS(b.buffer("Z", DType::F32, 31), Error);
   auto artifact = compile(b.finish());
   CHECK(artifact->params[0].index == 7);
   CHECK(artifact->params[0].elements == 100);
   CHECK(has(artifact->msl, "[[buffer(7)]]"));
+}
+
+TEST_CASE("views that cannot be, or not be used so") {
+  const Size m(Symbol{"M", 1});
+  CHECK_THROWS_WITH(make_view("A", {{m, 1}}, -3),
+                    "'A' begins at element -3 of its memory; give a base_offset of at least 0");
+  CHECK_THROWS_WITH(make_view("A", {{m, 1}, {0, m}}),
+                    "'A' has the size 0; give sizes from 1 to 2147483647");
+  CHECK_THROWS_WITH(make_identity_view({m, -3}),
+                    "an identity tensor has the size -3; give sizes from 1 to 2147483647");
+  Builder b("k");
+  ValueId x = b.buffer("X", DType::F32), tid = b.query(Op::ThreadPositionInGrid);
+  const View a = make_view("A", rows(4, 4));
+  CHECK_THROWS_WITH(slice(nullptr, a, Coordinate(tid)),
+                    "a traced coordinate needs the Builder of its kernel");
+  CHECK_THROWS_WITH(partition(nullptr, a, rows(2, 2), tid),
+                    "a traced coordinate needs the Builder of its kernel");
+  CHECK_THROWS_WITH(partition(nullptr, a, rows(2, 2), 3, {true}),
+                    "local_partition: the threads (2,2):(2,1) have 2 modes, and 1 are told to be "
+                    "kept or not");
+  CHECK_THROWS_WITH(load(b, x, make_identity_view(IntTuple({4, 4}))),
+                    "load() of an identity tensor, which has no memory");
+  CHECK_THROWS_WITH(load(b, x, make_view("B", {{m, 1}})),
+                    "load() of 'B', whose shape (M) only a run knows; slice the tensor to the "
+                    "thread's part first");
+  CHECK_THROWS_WITH(store(b, x, make_view("", rows(32, 33)), 0),
+                    "store() of 1056 elements of a tensor in one thread: 1024 are the most; slice "
+                    "the tensor to the thread's part first");
+  CHECK_THROWS_WITH(store(b, x, a, load(b, x, make_view("", rows(2, 4)))),
+                    "8 values are given for 16 elements");
 }
 
 TEST_CASE("a builder knows the bounds of integers") {

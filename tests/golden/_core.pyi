@@ -6,6 +6,8 @@ from typing import Any, Literal, Never, NoReturn, overload
 import numpy
 
 
+VERSION: str = '0.1.0'
+
 class DType:
     """The type of a number in a kernel: `enigma.f32` and so on."""
 
@@ -3463,6 +3465,8 @@ class Runtime:
         """Waits for all that runs."""
 
     def __repr__(self) -> str: ...
+
+MAX_CPU_THREADS: int = 1024
 
 def cpu_runtime(compiler: Callable[[str], bytes], threads: int, identity: str) -> Runtime:
     """

@@ -1,18 +1,12 @@
 """Whole kernels with barriers, on every size: reductions, scans, histograms, norms, stencils."""
 
-import sys
-from pathlib import Path
-
+import edges
 import numpy as np
 import pytest
-
-import enigma
-
-sys.path.insert(0, str(Path(__file__).parents[2] / "examples"))
-
-import edges
 import rmsnorm
 import softmax
+
+import enigma
 
 pytestmark = pytest.mark.usefixtures("device")
 

@@ -6,19 +6,9 @@ import types
 
 import numpy as np
 import pytest
+from refusals import refused
 
 import enigma
-
-
-def refused(kernel, *, marked: str = "HERE") -> str:
-    """The message of the EnigmaError that compiling gives; its line must be marked in this file."""
-    with pytest.raises(enigma.EnigmaError) as caught:
-        enigma.compile(kernel)
-    error = caught.value
-    if marked:
-        assert error.filename == __file__
-        assert f"# {marked}" in str(error).splitlines()[-1], str(error)
-    return error.message
 
 
 def test_step_0() -> None:
@@ -322,7 +312,7 @@ def test_exceptions_propagate_as_themselves() -> None:
         except ZeroDivisionError:
             A[0] = 1
 
-    assert refused(swallowed, marked="") == (
+    assert refused(swallowed, marked=False) == (
         "kernel 'swallowed' cannot be traced: an exception has left the for_range at line "
         f"{swallowed.lineno + 3}"
     )
@@ -392,7 +382,7 @@ def k(A: enigma.f32, Out: enigma.f32):
         acc = acc + A[i]
     Out[0] = acc
 """).k
-    assert refused(k, marked="") == (
+    assert refused(k, marked=False) == (
         "'acc' is changed in the for_range at line 5, but its new value would be lost: Enigma "
         "cannot read the source of this function, which it needs to carry names; keep it in a "
         "Carry: `c = enigma.Carry(acc)` before, and `c[0] = ...` in the body"
@@ -412,7 +402,7 @@ def k(A: enigma.f32, Out: enigma.f32):
     {body}
     Out[0] = x
 """
-        assert re.search(r"'(x|values)' is changed in the", refused(built(source).k, marked=""))
+        assert re.search(r"'(x|values)' is changed in the", refused(built(source).k, marked=False))
 
 
 @pytest.mark.usefixtures("device")
@@ -507,7 +497,7 @@ def k(A: enigma.f32):
     A[0] = 1.0
 """
     assert NOT_CARRIED.replace("is changed", "'state' is changed") in refused(
-        sourced(source).k, marked=""
+        sourced(source).k, marked=False
     )
 
 
@@ -544,7 +534,7 @@ def k(A: enigma.f32):
     enigma.{line}
     A[0] = 1.0
 """
-    assert expected in refused(sourced(source).k, marked="")
+    assert expected in refused(sourced(source).k, marked=False)
 
 
 def test_for_range_in_a_for_statement() -> None:
@@ -557,7 +547,7 @@ def k(A: enigma.f32):
     assert (
         "for_range is the subject of a `with`: write `with enigma.for_range(...) as i:`, or "
         "`for i in enigma.range(...):`"
-    ) in refused(sourced(source).k, marked="")
+    ) in refused(sourced(source).k, marked=False)
 
 
 @pytest.mark.usefixtures("device")

@@ -6,18 +6,9 @@ import pickle
 
 import numpy as np
 import pytest
+from refusals import refused
 
 import enigma
-
-
-def refused(kernel) -> str:
-    """The message of the error that compiling gives; the line at fault is marked HERE."""
-    with pytest.raises(enigma.EnigmaError) as caught:
-        enigma.compile(kernel)
-    assert caught.value.filename == __file__
-    assert "# HERE" in str(caught.value).splitlines()[-1], str(caught.value)
-    return caught.value.message
-
 
 # ---- signatures ----------------------------------------------------------------------------------
 
@@ -302,6 +293,24 @@ def test_traced_values_where_python_numbers_are_needed() -> None:
         "threadgroup_alloc: the size must be known while tracing, so it is an int, not a traced "
         "value"
     )
+
+
+def test_enigma_range_that_is_no_subject_of_a_for_statement() -> None:
+    @enigma.kernel
+    def generator(A: enigma.f32):
+        first = enigma.thread_position_in_grid
+        A[first] = sum(A[first + j] for j in enigma.range(4))  # HERE
+
+    @enigma.kernel
+    def numbered(A: enigma.f32):
+        for k, j in enumerate(enigma.range(4)):  # HERE
+            A[j] = float(k)
+
+    for kernel in (generator, numbered):
+        assert refused(kernel) == (
+            "enigma.range stands in a `for` statement by itself, since its body is traced once for "
+            "all turns; in a comprehension, enumerate or zip use enigma.range_constexpr"
+        )
 
 
 def test_barrier_in_divergent_control_flow() -> None:

@@ -107,6 +107,15 @@ CALLS: list[tuple[Callable[..., Any], str]] = [
         "simd_max?",
     ),
     (
+        lambda A, x: enigma.syncthreads(),
+        "module 'enigma' has no attribute 'syncthreads'; write enigma.barrier()",
+    ),
+    (
+        lambda A, x: x * 1j,
+        "unsupported operand type(s) for *: 'IRValue' and 'complex': beside a value of the kernel "
+        "stands another, or an int, a float or a bool",
+    ),
+    (
         lambda A, x: A.atomic_add(0, 1.0),
         "'TracingTensor' object has no attribute 'atomic_add'; did you mean atomic_load or "
         "atomic_fetch_add?",

@@ -2,18 +2,11 @@
 
 import numpy as np
 import pytest
+from refusals import refused
 
 import enigma
 
 # ---- refused when compiled -----------------------------------------------------------------------
-
-
-def refused(kernel) -> str:
-    """The message of the error that compiling gives; the line at fault is marked HERE."""
-    with pytest.raises(enigma.EnigmaError) as caught:
-        enigma.compile(kernel)
-    assert "# HERE" in str(caught.value).splitlines()[-1], str(caught.value)
-    return caught.value.message
 
 
 def test_divergent_condition() -> None:

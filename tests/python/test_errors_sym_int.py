@@ -1,8 +1,8 @@
 """Mistakes with sizes that only a run knows, each with its full text; and their MSL."""
 
 import numpy as np
-import pytest
-from test_jit import tiled_add
+from refusals import lines, messages
+from tiled_add import tiled_add
 
 import enigma
 from enigma import Layout, Scalar, Tensor, sym_int
@@ -41,19 +41,8 @@ A.load()
 """
 
 
-def refused(function, *arguments) -> enigma.EnigmaError:
-    with pytest.raises(enigma.EnigmaError) as caught:
-        function(*arguments)
-    assert caught.value.filename == __file__, caught.value
-    return caught.value
-
-
 def test_on_the_host(golden) -> None:
-    text = ""
-    for call in ON_THE_HOST.strip().splitlines():
-        code = compile(call, __file__, "eval")
-        text += f"{call}\n    {refused(lambda code=code: eval(code)).message}\n"
-    golden("tensors/errors_sizes.txt", text)
+    golden("tensors/errors_sizes.txt", messages(lines(ON_THE_HOST, globals(), __file__)))
 
 
 def in_a_kernel(body):
@@ -113,10 +102,7 @@ def test_compiling(golden) -> None:
         "numbers of tiles that differ": lambda: enigma.compile(enigma.jit(other_tiles), A, B),
         "sizes that differ": lambda: enigma.compile(enigma.jit(other_tiles), A, other),
     }
-    text = ""
-    for name, call in calls.items():
-        text += f"{name}\n    {refused(call).message}\n"
-    golden("tensors/errors_sizes_compiling.txt", text)
+    golden("tensors/errors_sizes_compiling.txt", messages(calls))
 
 
 @enigma.jit
@@ -167,10 +153,7 @@ def test_calls(golden) -> None:
         "execute, too small an output": lambda: rt.execute(add, [a, a], output_size=64),
         "execute, scalars": lambda: rt.execute(fill, [zeros(32)], scalars={"M": 4, "N": 8}),
     }
-    text = ""
-    for name, call in calls.items():
-        text += f"{name}\n    {refused(call).message}\n"
-    golden("tensors/errors_sizes_calls.txt", text)
+    golden("tensors/errors_sizes_calls.txt", messages(calls))
 
 
 def test_msl(golden) -> None:

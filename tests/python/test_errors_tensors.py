@@ -1,9 +1,10 @@
 """What tensors and jit functions refuse: the text of each error, and the line that it is at."""
 
+import functools
 import inspect
 
 import numpy as np
-import pytest
+from refusals import error_of, lines, messages
 
 import enigma
 from enigma import Layout, Tensor
@@ -51,19 +52,8 @@ enigma.make_identity_tensor((4, 8))[4, 0]
 """
 
 
-def refused(function, *arguments) -> enigma.EnigmaError:
-    with pytest.raises(enigma.EnigmaError) as caught:
-        function(*arguments)
-    assert caught.value.filename == __file__, caught.value
-    return caught.value
-
-
 def test_on_the_host(golden) -> None:
-    text = ""
-    for call in ON_THE_HOST.strip().splitlines():
-        code = compile(call, __file__, "eval")
-        text += f"{call}\n    {refused(lambda code=code: eval(code)).message}\n"
-    golden("tensors/errors.txt", text)
+    golden("tensors/errors.txt", messages(lines(ON_THE_HOST, globals(), __file__)))
 
 
 # Each body is that of a kernel over tensors x and y; its last line is at fault.
@@ -163,7 +153,7 @@ def test_in_a_kernel(golden) -> None:
         def run(x: enigma.Tensor, y: enigma.Tensor, body=body):
             enigma.kernel(body)(x, y).launch(grid=64, block=32)
 
-        error = refused(enigma.compile, run, A, B)
+        error = error_of(enigma.compile, run, A, B)
         lines, first = inspect.getsourcelines(body)
         assert error.lineno == first + len(lines) - 1, error
         text += f"{body.__name__}\n    {error.message}\n"
@@ -292,12 +282,11 @@ FUNCTIONS = [
 
 
 def test_in_a_jit_function(golden) -> None:
-    text = ""
+    calls = {}
     for function in FUNCTIONS:
         function.__annotations__ = {"x": Tensor, "y": Tensor}
-        message = refused(enigma.compile, enigma.jit(function), A, B).message
-        text += f"{function.__name__}\n    {message}\n"
-    golden("tensors/errors_jit.txt", text)
+        calls[function.__name__] = functools.partial(enigma.compile, enigma.jit(function), A, B)
+    golden("tensors/errors_jit.txt", messages(calls))
 
 
 @enigma.jit
@@ -332,10 +321,7 @@ def test_calls(golden) -> None:
         "launch outside": lambda: enigma.kernel(nothing_launched_kernel).launch(),
         "operator outside": lambda: enigma.compile(enigma.jit(scalar_outside), A),
     }
-    text = ""
-    for name, call in calls.items():
-        text += f"{name}\n    {refused(call).message}\n"
-    golden("tensors/errors_calls.txt", text)
+    golden("tensors/errors_calls.txt", messages(calls))
 
 
 def nothing_launched_kernel(x: enigma.Tensor):

@@ -1,20 +1,15 @@
 """The kernels of examples/ as library functions: every float type, sizes that nothing divides."""
 
-import sys
 from collections.abc import Iterator
-from pathlib import Path
-
-import ml_dtypes
-import numpy as np
-import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[2] / "examples"))
 
 import attention
 import decoder
 import dequantize
 import layernorm
 import matmul
+import ml_dtypes
+import numpy as np
+import pytest
 import rmsnorm
 import rope
 import softmax

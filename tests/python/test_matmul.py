@@ -2,19 +2,15 @@
 
 import functools
 import re
-import sys
 import textwrap
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import matmul
+import matmul_pipelined
 import ml_dtypes
 import numpy as np
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[2] / "examples"))
-
-import matmul
-import matmul_pipelined
 
 ROOT = Path(__file__).parents[2]
 DTYPES = {np.float32: 2.0**-23, np.float16: 2.0**-10, ml_dtypes.bfloat16: 2.0**-7}

@@ -1,12 +1,6 @@
 """Nothing is kept: compiling and dropping, or dispatching, again and again takes no more memory."""
 
-import sys
-from pathlib import Path
-
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[2]))
-
 from benchmarks import memory
 
 pytestmark = pytest.mark.no_asan

@@ -4,6 +4,7 @@ import warnings
 
 import numpy as np
 import pytest
+from refusals import refused
 
 import enigma
 
@@ -18,15 +19,6 @@ def run(kernel, *arrays, out=np.float32, size=8):
     result = np.zeros(size, out)
     enigma.compile(kernel)(*arrays, result, grid=1, threads=32)
     return result.tolist()
-
-
-def refused(kernel) -> str:
-    """The message of the error that compiling gives; the line at fault is marked HERE."""
-    with pytest.raises(enigma.EnigmaError) as caught:
-        enigma.compile(kernel)
-    assert caught.value.filename == __file__
-    assert "# HERE" in str(caught.value).splitlines()[-1], str(caught.value)
-    return caught.value.message
 
 
 def test_page_example() -> None:

@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from test_jit import explicit_add, tiled_add
+from test_jit import explicit_add
+from tiled_add import tiled_add
 
 import enigma
 from enigma import Tensor, sym_int

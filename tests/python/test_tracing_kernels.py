@@ -341,6 +341,11 @@ def test_module_attribute_behaves() -> None:
     assert {"kernel", "f32", "fma", "barrier", "for_range"} <= set(names)
 
 
+def test_public_names(golden) -> None:
+    rows = {row.python for row in enigma._core.operations()}
+    golden("names.txt", "\n".join(sorted(set(dir(enigma)) - rows)) + "\n")
+
+
 def test_import_is_light() -> None:
     code = (
         "import sys, numpy; before = set(sys.modules); import enigma; "

@@ -1,8 +1,9 @@
 // Reading ahead. A threadgroup that goes over its part of a buffer more than once, as over a row
 // that it normalises, finds it in the caches but for the first time. Memory would be idle
 // meanwhile, so it is asked for what the next threadgroup reads at the same place. Where outputs go
-// past the caches, loads ask for the lines that follow soon: processors that do so by themselves
-// are late between such stores.
+// past the caches, there is room for one more threadgroup's, which is asked for one pass before,
+// and loads that are made once ask for the lines that follow soon: processors that do so by
+// themselves are late between such stores.
 #include <algorithm>
 #include <optional>
 
@@ -30,7 +31,12 @@ class Search {
     }
     std::vector<Ahead> found = std::move(soon_);
     for (const Use& use : uses_) {
-      if (use.load) found[use.load.index] = distance(m_[use.load].operands[1]).value_or(Ahead{});
+      if (!use.load) continue;
+      found[use.load.index] = distance(m_[use.load].operands[1]).value_or(Ahead{});
+      if (!streams_ || !use.before) continue;
+      Ahead& further = found[use.before.index];
+      further = distance(m_[use.before].operands[1]).value_or(Ahead{});
+      further.times *= 2;
     }
     return found;
   }
@@ -39,6 +45,7 @@ class Search {
   struct Use {
     uint32_t phase = UINT32_MAX;  // the last that accesses the memory
     InstId load;                  // the first in a loop there, if an earlier phase accessed it too
+    InstId before;                // the first in a loop of the phase before
   };
 
   void instruction(InstId id, uint32_t phase, bool in_loop) {
@@ -47,7 +54,13 @@ class Search {
     if ((shape == Shape::Load || shape == Shape::Store) && !m_.def(inst.operands[0])) {
       Use& use = uses_[inst.operands[0].index];
       if (use.phase == UINT32_MAX) use.phase = phase;
-      if (use.phase != phase && inst.op == Op::Load && in_loop) use = {phase, id};
+      if (inst.op == Op::Load && in_loop) {
+        if (use.phase != phase) {
+          use = {phase, id, use.load ? use.load : use.before};
+        } else if (!use.load && !use.before) {
+          use.before = id;
+        }
+      }
       constexpr int64_t kSoon = 384;  // bytes
       if (streams_ && inst.op == Op::Load && !in_loop) {
         soon_[id.index].times = kSoon / byte_size(m_.type(inst.operands[0]).dtype);

@@ -161,9 +161,10 @@ void Writer::threadgroup_arrays() {
     std::string name = names_.declare(m_.name_of(v).empty() ? "shared" : m_.name_of(v));
     std::string_view type = memory_name(dtype(v));
     at_ = InstId{static_cast<uint32_t>(i)};
-    // The greatest vector that Metal has for loads is 16 bytes.
-    line(concat(memory_use_[v.index] & kVectors ? "alignas(16) " : "", "threadgroup ",
-                is_atomic_only(v) ? "atomic_" : "", type, " ", name, "[", inst.attr, "];"));
+    std::string alignment;
+    if (memory_use_[v.index] & kVectors) alignment = concat("alignas(", kMaxVectorBytes, ") ");
+    line(concat(alignment, "threadgroup ", is_atomic_only(v) ? "atomic_" : "", type, " ", name, "[",
+                inst.attr, "];"));
     frags_[v.index].text = std::move(name);
   }
   at_ = InstId{};

@@ -27,8 +27,6 @@ using cpu_abi::Fault;
 using cpu_abi::FaultKind;
 using cpu_abi::param_word;
 
-constexpr uint32_t kMaxThreads = 1024;
-
 // What the prepared kernels of one runtime share.
 struct Device {
   CpuCompiler compiler;
@@ -189,7 +187,7 @@ void CpuPrepared::set_sizes(Dim3 grid, Dim3 threads) {
 
 // Whether an output would not stay in the caches anyway.
 bool CpuPrepared::streams() const {
-  constexpr size_t kCaches = size_t{32} << 20;  // systems say much of theirs, but nothing reliable
+  constexpr size_t kCaches = size_t{12} << 20;  // systems say much of theirs, but nothing reliable
   for (size_t k = 0; k < bindings_.size(); ++k) {
     const ParamInfo& p = artifact_->params[k];
     if (!p.is_scalar && p.written && !p.read && bindings_[k].bytes > kCaches) return true;
@@ -281,10 +279,10 @@ void CpuRuntime::dispatch_batch(std::span<const Launch> launches) {
 }  // namespace
 
 std::shared_ptr<Runtime> make_cpu_runtime(CpuCompiler compiler, uint32_t threads) {
-  if (threads > kMaxThreads) {
-    throw Error(concat("threads is ", threads, "; the CPU device takes at most ", kMaxThreads));
+  if (threads > kMaxCpuThreads) {
+    throw Error(concat("threads is ", threads, "; the CPU device takes at most ", kMaxCpuThreads));
   }
-  if (threads == 0) threads = std::clamp(std::thread::hardware_concurrency(), 1u, kMaxThreads);
+  if (threads == 0) threads = std::clamp(std::thread::hardware_concurrency(), 1u, kMaxCpuThreads);
   return std::make_shared<CpuRuntime>(std::move(compiler), threads);
 }
 

@@ -8,12 +8,12 @@ kernel void inner(device const float* A [[buffer(0)]],
                   constant uint& N [[buffer(4)]],
                   uint3 thread_position_in_grid [[thread_position_in_grid]],
                   uint3 threadgroup_position_in_grid [[threadgroup_position_in_grid]]) {
-    const uint shifted = (M + 15u) >> 4u;  // test_jit.py:33
-    const uint thread_idx = thread_position_in_grid.x;  // test_jit.py:27
-    // test_jit.py:28
+    const uint shifted = (M + 15u) >> 4u;  // tiled_add.py:27
+    const uint thread_idx = thread_position_in_grid.x;  // tiled_add.py:21
+    // tiled_add.py:22
     const uint sum = threadgroup_position_in_grid.x / shifted * 256u + (thread_idx & 63u) * 4u;
     const uint sum_1 = threadgroup_position_in_grid.x % shifted * 16u + ((thread_idx >> 6u) & 3u) * 4u;
-    const bool test = sum < N;  // test_jit.py:31
+    const bool test = sum < N;  // tiled_add.py:25
     const bool test_1 = sum_1 < M && test;
     const uint sum_2 = sum_1 * N + sum;
     const bool test_2 = sum_1 + 1u < M && test;
