@@ -79,7 +79,7 @@ class Body {
  private:
   // ---- group.cpp: once per threadgroup ----
   void steps(RegionId r);
-  void phase(Phase& p);
+  void phase(const Phase& p);
   void import(ValueId v);
   void export_value(ValueId v);
   void construct(InstId id);
@@ -98,6 +98,36 @@ class Body {
   V agreed_value(InstId id);
   std::vector<V> group_values(std::span<const ValueId> values, std::span<const ValueId> as);
   void set_group(std::span<const ValueId> values, std::span<const V> xs);
+
+  // ---- overlap.cpp: copies of the next turn ----
+  struct Overlap {
+    const Phase *copying = nullptr, *computing = nullptr;
+    const Instruction* within = nullptr;  // the loop that computes
+    int64_t turns = 0, panels = 0;        // of it; the first panels that take part
+    // What copies: a loop's turns, or, without a loop, all of it for one SIMD-group. One such item
+    // is in each piece, or in one of several.
+    struct Share {
+      const Instruction* loop;
+      int64_t every;
+    };
+    std::vector<Share> shares;
+    struct Tile {
+      ValueId memory;
+      uint32_t second;  // offset in scratch of the other one
+      V other;          // which is being filled
+    };
+    std::vector<Tile> tiles;
+    // While it is written: the loop's index, what it is in the next turn, if there is one, and the
+    // panel of the loop that computes.
+    ValueId index;
+    V after, more;
+    int64_t panel = 0;
+  };
+  std::optional<int64_t> known_turns(const Instruction& loop) const;
+  std::optional<Overlap> find_overlap(InstId id) const;
+  void copy_first(Overlap& o, ValueId index, const V& first);
+  void overlapping_turn(Overlap& o, const V& now, const V& after, const V& more, const V& flipped);
+  void copy_ahead(const V& turn);
 
   // ---- jam.cpp: several SIMD-groups in step ----
   /// How many go together in this phase; 1 where that does not pay.
@@ -234,6 +264,7 @@ class Body {
   void load(InstId id, const Mask& mask);
   V load_from(const Place& p, DType dtype, const Mask& mask);
   void remember_source(ValueId v, ValueId memory, const Place& p);
+  void read_ahead_in_turns(ValueId index, int64_t step, std::span<const InstId> insts);
   void read_ahead(InstId load, DType dtype, const Place& place, const Mask& mask);
   void store(InstId id, const Mask& mask);
   struct Runs {
@@ -267,6 +298,7 @@ class Body {
   V lane_of(const V& x, const V& lane);
 
   // ---- load_if.cpp ----
+  V holds_for_all(ValueId cond);
   void load_if(InstId id, const Mask& mask);
   V load_part(InstId id, const Mask& mask);
   V load_active(InstId id, const Mask& mask);
@@ -291,6 +323,8 @@ class Body {
   using Panel = std::vector<InstId>;  // products of one left factor, side by side
   void multiply_pending();
   Panel take_panel(std::vector<InstId>& products) const;
+  std::vector<InstId> products_of(const Instruction& loop) const;
+  int64_t number_of_panels(const Instruction& loop) const;
   Factor factor(ValueId v);
   std::vector<V> sums_of(const Panel& panel);
   std::vector<V> add_products(const Panel& panel, const std::vector<V>& sums);
@@ -322,7 +356,7 @@ class Body {
   const std::vector<bool> streamed_;  // by value: memory that is written past the caches
   const Homes homes_;
   Plan plan_;
-  const std::vector<Ahead> ahead_;
+  std::vector<Ahead> ahead_;
   const LocationTable locations_;
   Text out_{2};
   Text entry_{2};
@@ -347,6 +381,7 @@ class Body {
   };
   std::vector<Check> checks_;
   std::vector<uint32_t> last_check_;  // by value: 1 + the last check that has this index; 0: none
+  size_t hidden_checks_ = 0;          // so many, the first ones, do not count at the moment
 
   std::vector<Value> values_;
   std::vector<bool> used_;                  // by value: some instruction takes it
@@ -357,7 +392,10 @@ class Body {
   size_t one_ = 0;                          // which of them code is written for
   bool all_ = false;                        // instructions are written for all of them
   bool shared_ = false;                     // what is being written serves all of them
-  size_t written_ = 0;                      // rises with regions and with what writes memory
+  Overlap* overlap_ = nullptr;              // whose turn is being written
+  // By value: threadgroup memory that is not where it was laid out.
+  std::unordered_map<uint32_t, V> tile_at_;
+  size_t written_ = 0;  // rises with regions and with what writes memory
   int stacks_ = 0;
   int copies_ = 0;  // how often the code being written is a second copy
   // By instruction: the turn of a loop whose index differs by thread.

@@ -218,6 +218,7 @@ void Body::turns(const Instruction& inst, const V& count, std::vector<V>& state,
   e_.begin_block(head);
   std::vector<V> now = phis(start, before, next, latch);
   V step = raw(inst.operands[2]);
+  if (overlap_ && overlap_->within == &inst) copy_ahead(count - now.back());
   size_t indices = set_index(inst, now);
   std::vector<V> values = turn({now.begin() + static_cast<ptrdiff_t>(indices), now.end() - 1});
   jump(latch);

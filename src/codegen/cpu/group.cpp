@@ -161,7 +161,7 @@ void Body::export_value(ValueId v) {
   for_copies(v, [&] { store_slot(v, v, slot); });
 }
 
-void Body::phase(Phase& p) {
+void Body::phase(const Phase& p) {
   for (InstId i : p.scalars) instruction(i, Mask{});
   if (p.insts.empty() && p.copies.empty() && !p.agree) return;
   const int width = in_step(p);
@@ -347,24 +347,37 @@ void Body::group_for(InstId id) {
   }
   std::vector<V> start = group_values(inits, args);
   start.insert(start.begin(), {trips, lo});
+  std::optional<Overlap> overlap = find_overlap(id);
+  if (overlap) start.push_back(e_.boolean(false));  // whether the tiles have changed places
   std::vector<V> next = promise(start);
   std::string head = e_.new_label("for"), latch = e_.new_label("next"), end = e_.new_label("done"),
-              before = e_.block();
-  jump_if(e_.cmp("eq", trips, 0), end, head);
+              first = e_.new_label("first"), before = e_.block(), entered = before;
+  jump_if(e_.cmp("eq", trips, 0), end, overlap ? first : head);
+  if (overlap) {
+    e_.begin_block(first);
+    copy_first(*overlap, index, lo);
+    entered = e_.block();
+    jump(head);
+  }
   e_.begin_block(head);
-  std::vector<V> now = phis(start, before, next, latch);
+  std::vector<V> now = phis(start, entered, next, latch);
   if (indexed) {
     set(index, now[1]);
   } else {
     turn_of_[id.index] = now[1];
   }
   set_group(args, std::span(now).subspan(2));
-  steps(body);
+  if (overlap) {
+    overlapping_turn(*overlap, now[1], now[1] + step, e_.cmp("ne", now[0], 1), now.back());
+  } else {
+    steps(body);
+  }
   std::vector<V> values = group_values(m_[m_[body].insts.back()].operands, args);
   jump(latch);
   e_.begin_block(latch);
   V left = now[0] - 1;
   values.insert(values.begin(), {left, now[1] + step});
+  if (overlap) values.push_back(now.back() ^ e_.boolean(true));
   keep(next, values);
   jump_if(e_.cmp("ne", left, 0), head, end);
   e_.begin_block(end);

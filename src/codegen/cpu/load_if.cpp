@@ -4,6 +4,29 @@
 
 namespace enigma::cpu {
 
+// Whether a condition holds for all lanes, by scalars where that can be: of indices that rise from
+// lane to lane, the first and the last tell.
+V Body::holds_for_all(ValueId cond) {
+  if (uniform(cond)) return raw(cond);
+  const Instruction* def = plan_.slots[cond.index].kind ? nullptr : m_.def(cond);
+  if (def && def->op == Op::AndB) {
+    return holds_for_all(def->operands[0]) & holds_for_all(def->operands[1]);
+  }
+  if (def && (def->op == Op::CmpLtI || def->op == Op::CmpLeI || def->op == Op::CmpUlt)) {
+    ValueId index = def->operands[0], end = def->operands[1];
+    const LaneForm f = form(index);
+    DType type = m_.type(index).dtype;
+    if (f.kind == LaneForm::Linear && f.stride > 0 && uniform(end) && info(type).bits >= 32) {
+      const bool with_sign = def->op != Op::CmpUlt && is_signed(type);
+      const std::string sign = with_sign ? "s" : "u";
+      V first = raw(index), last = first + static_cast<double>(f.stride * (kLanes - 1));
+      V rises = e_.cmp(sign + "lt", first, last);
+      return rises & e_.cmp(sign + (def->op == Op::CmpLeI ? "le" : "lt"), last, raw(end));
+    }
+  }
+  return e_.cmp("eq", make_mask(lanes(cond)).bits, -1);
+}
+
 void Body::load_if(InstId id, const Mask& mask) {
   ValueId cond = m_[id].operands[2], otherwise = m_[id].operands[3], result = m_[id].results[0];
   auto for_groups = [&](const std::function<void()>& write) { all_ ? each(write) : write(); };
@@ -13,8 +36,8 @@ void Body::load_if(InstId id, const Mask& mask) {
   V all;
   std::vector<V> xs;
   for_groups([&] {
-    V bits = e_.cmp("eq", make_mask(lanes(cond)).bits, -1);
-    all = all ? all & bits : bits;
+    V holds = holds_for_all(cond);
+    all = all ? all & holds : holds;
     xs.push_back(formed(otherwise, result, 0));
   });
   auto loads = [&](const std::function<V()>& one) {
@@ -49,7 +72,9 @@ V Body::load_part(InstId id, const Mask& mask) {
 V Body::load_active(InstId id, const Mask& mask) {
   ValueId memory = m_[id].operands[0], index = m_[id].operands[1];
   size_t checks = checks_.size();
-  V x = load_from(place(memory, index, mask, id), m_.type(memory).dtype, mask);
+  const Place p = place(memory, index, mask, id);
+  read_ahead(id, m_.type(memory).dtype, p, mask);
+  V x = load_from(p, m_.type(memory).dtype, mask);
   forget_checks(checks);
   return form(m_[id].results[0]).kind == LaneForm::Vector ? e_.splat(x, kLanes) : x;
 }

@@ -205,6 +205,21 @@ bool Body::accumulates(const Instruction& loop) const {
   return products > 0 && products == args.size() - 1;
 }
 
+std::vector<InstId> Body::products_of(const Instruction& loop) const {
+  std::vector<InstId> products;
+  for (InstId i : m_[loop.regions[0]].insts) {
+    if (m_[i].op == Op::SimdMatrixMultiply) products.push_back(i);
+  }
+  return products;
+}
+
+int64_t Body::number_of_panels(const Instruction& loop) const {
+  std::vector<InstId> products = products_of(loop);
+  int64_t panels = 0;
+  for (; !products.empty(); ++panels) take_panel(products);
+  return panels;
+}
+
 // By instruction of the body: whether the panel's factors come from it.
 std::vector<bool> Body::needed_by(const Panel& panel, RegionId body) const {
   std::vector<bool> wanted(m_.values.size()), needed;
@@ -233,11 +248,9 @@ void Body::loop_accumulating(InstId id) {
   hand_on(inits.subspan(3), args.subspan(1));
   V count = trip_count(inst, false);
   const std::vector<V> first = first_index(inst);
-  std::vector<InstId> products;
-  for (InstId i : m_[body].insts) {
-    if (m_[i].op == Op::SimdMatrixMultiply) products.push_back(i);
-  }
-  while (!products.empty()) {
+  std::vector<InstId> products = products_of(inst);
+  for (int64_t number = 0; !products.empty(); ++number) {
+    if (overlap_) overlap_->panel = number;
     const Panel panel = take_panel(products);
     const std::vector<bool> needed = needed_by(panel, body);
     std::vector<V> state = sums_of(panel);

@@ -42,6 +42,7 @@ ScratchLayout lay_out_scratch(const Module& m) {
 }
 
 V Body::memory_pointer(ValueId memory) {
+  if (auto at = tile_at_.find(memory.index); at != tile_at_.end()) return at->second;
   std::string name;
   if (m_.def(memory)) {
     name = concat("%shared", scratch_.numbers[memory.index]);
@@ -221,7 +222,7 @@ Body::Place Body::place(ValueId memory, ValueId index, const Mask& mask, InstId 
 // are some of these.
 bool Body::first_use(ValueId memory, ValueId index) {
   uint32_t& last = last_check_[index.index];
-  for (uint32_t k = last; k != 0; k = checks_[k - 1].before) {
+  for (size_t k = last; k > hidden_checks_; k = checks_[k - 1].before) {
     if (checks_[k - 1].memory == memory && checks_[k - 1].group == one_) return false;
   }
   checks_.push_back({memory, index, one_, last});
