@@ -47,8 +47,8 @@ std::shared_ptr<const Artifact> compile(Module module, const CompileOptions& opt
   artifact->ir = print(m);
   for (const Param& p : m.params) {
     const auto position = static_cast<uint32_t>(artifact->params.size());
-    artifact->params.push_back(
-        {p.name, p.index.value_or(position), p.dtype, p.is_scalar, p.read, p.written, p.elements});
+    artifact->params.push_back({p.name, p.index.value_or(position), p.dtype, p.is_scalar, p.read,
+                                p.written, p.elements, p.multiple});
   }
   for (const FunctionConstant& c : function_constants(m)) {
     artifact->constants.push_back({c.index, c.dtype, m.name_of(c.values[0])});

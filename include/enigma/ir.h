@@ -20,9 +20,7 @@
 
 #include <compare>
 #include <cstdint>
-#include <functional>
 #include <optional>
-#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -127,6 +125,11 @@ struct Module {
   const Instruction* def(ValueId v) const {
     InstId d = values[v.index].def;
     return d ? &insts[d.index] : nullptr;
+  }
+  /// The bits of a value that is a constant; nothing for others.
+  std::optional<uint64_t> constant(ValueId v) const {
+    const Instruction* d = def(v);
+    return d && d->op == Op::Constant ? std::optional(d->attr) : std::nullopt;
   }
   /// The Python name of a value, "" when it has none.
   const std::string& name_of(ValueId v) const { return names[value_names[v.index]]; }

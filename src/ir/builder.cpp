@@ -153,12 +153,6 @@ void Builder::State::check_value(ValueId v) const {
        "[i]");
 }
 
-std::optional<uint64_t> Builder::State::constant_bits(ValueId v) const {
-  const Instruction* def = m.def(v);
-  if (def && def->op == Op::Constant) return def->attr;
-  return std::nullopt;
-}
-
 // ---- the public frame ----
 
 Builder::Builder(std::string kernel_name)
@@ -322,9 +316,9 @@ Builder::Sum Builder::apart(ValueId v) const {
   const Module& m = state_->m;
   const Instruction* def = m.def(v);
   if (!def || def->op != Op::AddI || info(m.type(v).dtype).bits < 32) return {v};
-  const Instruction* last = m.def(def->operands[1]);
-  if (!last || last->op != Op::Constant || last->attr > INT32_MAX) return {v};
-  return {def->operands[0], static_cast<int64_t>(last->attr)};
+  const auto last = m.constant(def->operands[1]);
+  if (!last || *last > INT32_MAX) return {v};
+  return {def->operands[0], static_cast<int64_t>(*last)};
 }
 
 void Builder::set_launch(std::array<uint32_t, 3> grid, std::array<uint32_t, 3> threads) {

@@ -1,7 +1,6 @@
 // Typing of operations: which row of a name takes the operands, and what they are converted to.
 
 #include <algorithm>
-#include <limits>
 #include <tuple>
 
 #include "enigma/builder.h"
@@ -303,7 +302,7 @@ void Builder::State::warn_if_constant(Op op, DType t, std::span<const ValueId> o
   }
   const bool as_unsigned = is_unsigned(t) || (op != Op::CmpLtI && op != Op::CmpLeI &&
                                               op != Op::CmpGtI && op != Op::CmpGeI);
-  std::optional<uint64_t> left = constant_bits(operands[0]), right = constant_bits(operands[1]);
+  std::optional<uint64_t> left = m.constant(operands[0]), right = m.constant(operands[1]);
   if (left.has_value() == right.has_value()) return;
   if (left) {  // c < x is x > c
     right = left;

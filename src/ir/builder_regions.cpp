@@ -164,7 +164,7 @@ Builder::Loop Builder::begin_for(Operand lo, Operand hi, Operand step, DType ind
   }
   ValueIds operands{s.loop_bound(lo, "start", index_type), s.loop_bound(hi, "end", index_type),
                     s.loop_bound(step, "step", index_type)};
-  if (s.constant_bits(operands[2]) == uint64_t{0}) {
+  if (s.m.constant(operands[2]) == uint64_t{0}) {
     s.fail("the step of a loop is 0, so that it would never end; give a step other than 0");
   }
   auto literals = s.add_inits(inits, operands);

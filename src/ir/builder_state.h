@@ -87,7 +87,6 @@ struct Builder::State {
   void check_visible(ValueId v) const;
   /// The same, and v is no memory.
   void check_value(ValueId v) const;
-  std::optional<uint64_t> constant_bits(ValueId v) const;
 
   // ---- typing ----
   /// The type in which operands meet: typed ones promoted, literals as those beside them.

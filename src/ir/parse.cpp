@@ -1,6 +1,5 @@
 // The parser of the IR's text form (print.cpp shows it): by Shape, as the printer.
 
-#include <optional>
 #include <unordered_map>
 
 #include "enigma/ir.h"
@@ -540,7 +539,7 @@ class Parser {
     lex_.expect(":");
     const uint64_t line = lex_.number("a line");
     lex_.expect(")");
-    if (line == 0 || line > std::numeric_limits<uint32_t>::max()) lex_.fail("expected a line");
+    if (line == 0 || line > UINT32_MAX) lex_.fail("expected a line");
     m_.locs[i.index] = {file_, static_cast<uint32_t>(line)};
   }
 

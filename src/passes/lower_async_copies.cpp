@@ -81,8 +81,7 @@ class Lowering {
     const Type type = Type::scalar(wide ? DType::U64 : DType::U32);
     std::vector<ValueId> at(x.size());
     for (size_t k : {1, 2, 4, 5, 6, 7}) at[k] = cast(out, x[k], type);
-    const Instruction* rows = m_.def(x[7]);
-    const bool is_line = rows && rows->op == Op::Constant && rows->attr == 1;
+    const bool is_line = m_.constant(x[7]) == uint64_t{1};
     const ValueId count = is_line ? at[6] : apply(out, Op::MulI, at[6], at[7]);
     const ValueId first = cast(out, query(out, Op::ThreadIndexInSimdgroup), type);
     const ValueId step = cast(out, lanes(out), type);

@@ -48,12 +48,6 @@ class Simplifier {
     }
   }
 
-  std::optional<uint64_t> bits(ValueId v) const {
-    const Instruction* def = m_.def(v);
-    if (def && def->op == Op::Constant) return def->attr;
-    return std::nullopt;
-  }
-
   ValueIds yielded(RegionId r) {
     ValueIds values = m_[m_[r].insts.back()].operands;
     for (ValueId& v : values) v = rewrites_(v);
@@ -63,7 +57,7 @@ class Simplifier {
   void if_(InstId i, std::vector<InstId>& out) {
     const auto arms = m_[i].regions;
     const auto results = m_[i].results;
-    if (auto condition = bits(m_[i].operands[0])) {
+    if (auto condition = m_.constant(m_[i].operands[0])) {
       into(arms[*condition ? 0 : 1], out);
       const auto values = m_[out.back()].operands;
       out.pop_back();
@@ -115,7 +109,8 @@ class Simplifier {
 
   // Whether a loop with these bounds makes no turn.
   bool is_empty(const Instruction& loop) const {
-    auto lo = bits(loop.operands[0]), hi = bits(loop.operands[1]), step = bits(loop.operands[2]);
+    auto lo = m_.constant(loop.operands[0]), hi = m_.constant(loop.operands[1]),
+         step = m_.constant(loop.operands[2]);
     if (loop.operands[0] == loop.operands[1] || (step && *step == 0)) return true;
     if (!lo || !hi || !step) return false;
     const DType t = m_.type(loop.operands[0]).dtype;

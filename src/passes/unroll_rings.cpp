@@ -1,11 +1,11 @@
 // Loops of a known number of turns that carry the slot of a ring: unrolled until each slot is a
 // constant, so that no instruction is left that counts it.
 
-#include <algorithm>
 #include <numeric>
 #include <optional>
 #include <unordered_map>
 
+#include "ir/signature.h"
 #include "passes/evaluate.h"
 #include "passes/passes.h"
 #include "passes/rewrite.h"
@@ -106,12 +106,10 @@ class Unroller {
   std::optional<uint64_t> turns(const Instruction& loop) const {
     const ValueId ends[] = {now(loop.operands[0]), now(loop.operands[1]), now(loop.operands[2])};
     int64_t at[3];
-    const DType t = m_.type(ends[0]).dtype;
     for (int k = 0; k < 3; ++k) {
-      const Instruction* def = m_.def(ends[k]);
-      if (!def || def->op != Op::Constant) return std::nullopt;
-      at[k] = is_signed(t) ? sign_extend(t, def->attr) : static_cast<int64_t>(def->attr);
-      if (at[k] > kFar || at[k] < -kFar) return std::nullopt;
+      const auto known = known_integer(m_, ends[k]);
+      if (!known || *known > kFar || *known < -kFar) return std::nullopt;
+      at[k] = *known;
     }
     const auto [lo, hi, step] = at;
     if (step == 0 || (step > 0 ? lo >= hi : lo <= hi)) return 0;

@@ -30,9 +30,7 @@ struct Fixture {
     b.set_location("k.py", 7);
   }
   Operand operator[](DType t) const { return scalars[static_cast<size_t>(t)]; }
-  ValueId apply(const char* name, std::initializer_list<Operand> xs) {
-    return b.apply(name, std::span(xs.begin(), xs.size()));
-  }
+  ValueId apply(const char* name, std::initializer_list<Operand> xs) { return b.apply(name, xs); }
   Op op(ValueId v) const { return b.module().def(v)->op; }
   std::string text(ValueId v) const { return to_string(b.type(v)); }
 };

@@ -37,7 +37,6 @@ class Writer {
   const Ranges& ranges() const { return ranges_; }
   Type type(ValueId v) const { return m_.type(v); }
   DType dtype(ValueId v) const { return m_.type(v).dtype; }
-  const Instruction* constant(ValueId v) const;  ///< its definition when it is a number
   /// The text of a value. Each call stands for one use of it.
   Frag exact(ValueId v);                ///< of the value's own type
   Frag bits(ValueId v);                 ///< of the unsigned type of its width
