@@ -13,8 +13,9 @@ using namespace enigma;
 namespace {
 
 std::vector<std::string> locations(const Module& m) {
+  const LocationTable table(m);
   std::vector<std::string> out;
-  for (const Location& l : LocationTable(m).list()) {
+  for (const Location& l : table.list()) {
     out.push_back(l.file + ":" + std::to_string(l.line));
   }
   return out;
