@@ -110,6 +110,12 @@ std::string Builder::State::describe(const Operand& x) const {
   return name.empty() ? type_text : concat(name, " (", type_text, ")");
 }
 
+std::string Builder::State::describe(std::span<const Operand> list) const {
+  std::string out;
+  for (const Operand& x : list) out += concat(out.empty() ? "" : " and ", describe(x));
+  return out.empty() ? "nothing" : out;
+}
+
 std::string Builder::State::describe_region(RegionId r) const {
   InstId parent = m[r].parent;
   const char* what = m[parent].op == Op::If ? "if_" : m[parent].op == Op::For ? "loop" : "while_";

@@ -101,6 +101,7 @@ ValueId Builder::State::carry(const Operand& x, Type to, ValueId arg,
       for (int k = 1; k < next.rows; ++k) typed += concat(", ", to_string(*init));
       typed += ")";
     }
+    if (next.is_matrix()) typed = "make_matrix(...), which takes the columns,";
     fail(name.empty() ? "a carried value" : name, " starts as the ", python_type(*init),
          " literal ", to_string(*init), " (", to_string(to), ") but becomes ", to_string(next),
          " in the loop; write enigma.", typed, " before the loop");

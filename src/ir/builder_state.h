@@ -79,6 +79,8 @@ struct Builder::State {
   Type type(ValueId v) const { return m.type(v); }
   /// "x (i32)", "i32": a value as a message speaks of it; "the literal 300".
   std::string describe(const Operand& x) const;
+  /// All of them, joined by "and"; "nothing" where there are none.
+  std::string describe(std::span<const Operand> list) const;
   std::string describe_region(RegionId r) const;
   /// Error unless v is a value of this module.
   void check_known(ValueId v) const;

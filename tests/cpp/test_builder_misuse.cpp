@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "caught.h"
 #include "enigma/builder.h"
 #include "enigma/compile.h"
 #include "ir/verify.h"
@@ -36,14 +37,10 @@ struct Kernel {
 
 template <class F>
 std::string error_of(F f) {
-  try {
-    f();
-  } catch (const Error& e) {
-    CHECK(e.where().file == "k.cpp");
-    CHECK(e.where().line == 7);
-    return e.what();
-  }
-  return "no error";
+  const Error e = caught(f);
+  CHECK(e.where().file == "k.cpp");
+  CHECK(e.where().line == 7);
+  return e.what();
 }
 
 const char* kForeign =

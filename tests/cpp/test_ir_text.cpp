@@ -4,6 +4,7 @@
 
 #include <random>
 
+#include "caught.h"
 #include "ir/locations.h"
 #include "ir/verify.h"
 #include "ir_samples.h"
@@ -38,13 +39,9 @@ void check_round_trip(const Module& m) {
 }
 
 std::string parse_error(std::string_view text) {
-  try {
-    parse(text);
-  } catch (const Error& e) {
-    CHECK(e.where().line > 0);
-    return e.what();
-  }
-  return "no error";
+  const Error e = caught([&] { parse(text); });
+  CHECK(e.where().line > 0);
+  return e.what();
 }
 
 }  // namespace
