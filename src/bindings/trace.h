@@ -1,5 +1,5 @@
-// A kernel while it is traced, and the two handles that Python code holds of it: IRValue and
-// TracingTensor.
+// A kernel while it is traced, the handles that Python code holds of it (IRValue, TracingTensor,
+// Tensor, Fragment), and how the binding files take and make them.
 #pragma once
 
 #include <functional>

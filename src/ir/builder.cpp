@@ -42,7 +42,7 @@ void Builder::State::warn(std::string message) {
 
 // ---- appending ----
 
-InstId Builder::State::append(Op op, std::vector<ValueId> operands, uint64_t attr) {
+InstId Builder::State::append(Op op, ValueIds operands, uint64_t attr) {
   InstId id{static_cast<uint32_t>(m.insts.size())};
   m.insts.push_back({op, attr, std::move(operands), {}, {}});
   m.locs.push_back(loc);
@@ -108,6 +108,12 @@ std::string Builder::State::describe(const Operand& x) const {
   const std::string& name = m.name_of(v);
   std::string type_text = to_string(type(v));
   return name.empty() ? type_text : concat(name, " (", type_text, ")");
+}
+
+std::string Builder::State::describe(std::span<const Operand> list) const {
+  std::string out;
+  for (const Operand& x : list) out += concat(out.empty() ? "" : " and ", describe(x));
+  return out.empty() ? "nothing" : out;
 }
 
 std::string Builder::State::describe_region(RegionId r) const {
