@@ -105,8 +105,9 @@ struct Artifact {
   /// Where the kernel works on SIMD-group matrices, which needs SIMD-groups of 32 threads: an index
   /// into `locations`.
   std::optional<uint32_t> simd_matrices;
-  /// Emits a variant for the CPU device; deterministic, callable from any thread.
-  std::function<CpuCode(const CpuVariant&)> cpu;
+  /// Emits a variant for the CPU device, from `ir`, which is all that is kept of the kernel until
+  /// one is wanted; deterministic, callable from any thread.
+  std::function<CpuCode(const std::string& ir, const CpuVariant& variant)> cpu;
 };
 
 }  // namespace enigma

@@ -28,6 +28,7 @@
 
 #include "enigma/error.h"
 #include "enigma/ops.h"
+#include "enigma/short_list.h"
 #include "enigma/types.h"
 
 namespace enigma {
@@ -66,12 +67,15 @@ struct Value {
   uint32_t index;   ///< which result, argument or parameter
 };
 
+/// Operands: up to three for most instructions.
+using ValueIds = ShortList<ValueId, 3>;
+
 struct Instruction {
   Op op;
   uint64_t attr = 0;  ///< meaning by Shape (ops.h)
-  std::vector<ValueId> operands;
-  std::vector<ValueId> results;
-  std::vector<RegionId> regions;
+  ValueIds operands;
+  ShortList<ValueId, 1> results;
+  ShortList<RegionId, 2> regions;
 };
 
 struct Region {

@@ -81,7 +81,8 @@ nb::dict solve(const Compiled& c, nb::sequence arguments, nb::handle scalars) {
 }
 
 nb::tuple cpu_code(const Compiled& c, nb::handle threads, bool edges) {
-  CpuCode code = c.artifact->cpu({dim3(threads, "threads"), edges});
+  const Artifact& a = *c.artifact;
+  CpuCode code = a.cpu(a.ir, {dim3(threads, "threads"), edges});
   return nb::make_tuple(code.llvm_ir, code.symbol, code.scratch_bytes);
 }
 

@@ -42,7 +42,7 @@ void Builder::State::warn(std::string message) {
 
 // ---- appending ----
 
-InstId Builder::State::append(Op op, std::vector<ValueId> operands, uint64_t attr) {
+InstId Builder::State::append(Op op, ValueIds operands, uint64_t attr) {
   InstId id{static_cast<uint32_t>(m.insts.size())};
   m.insts.push_back({op, attr, std::move(operands), {}, {}});
   m.locs.push_back(loc);

@@ -349,8 +349,7 @@ ValueId Builder::State::apply(std::span<const Op> rows, std::span<const Operand>
   if (class_of(first)) std::tie(op, shape) = choose(rows, operands);
   const OpInfo& row = info(op);
 
-  std::vector<ValueId> values;
-  values.reserve(operands.size());
+  ValueIds values;
   ValueId mem;
   for (size_t k = 0; k < operands.size(); ++k) {
     const Operand& x = operands[k];

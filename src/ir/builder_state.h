@@ -60,9 +60,9 @@ struct Builder::State {
   void warn(std::string message);
 
   // ---- appending ----
-  InstId append(Op op, std::vector<ValueId> operands, uint64_t attr = 0);
+  InstId append(Op op, ValueIds operands, uint64_t attr = 0);
   ValueId result(InstId inst, Type type);
-  ValueId emit(Op op, std::vector<ValueId> operands, Type type, uint64_t attr = 0) {
+  ValueId emit(Op op, ValueIds operands, Type type, uint64_t attr = 0) {
     return result(append(op, std::move(operands), attr), type);
   }
   RegionId region(InstId parent);
@@ -129,13 +129,12 @@ struct Builder::State {
 
   // ---- regions ----
   /// Appends an instruction with a region, and opens that.
-  InstId begin(Op op, std::vector<ValueId> operands, Open::Kind kind);
+  InstId begin(Op op, ValueIds operands, Open::Kind kind);
   void begin_second(Open::Kind kind);
   void leave();
   Open& innermost(Open::Kind kind, const char* caller);
   /// Appends a loop's initial values to its operands; tells which were literals.
-  std::vector<std::optional<Literal>> add_inits(std::span<const Operand> inits,
-                                                std::vector<ValueId>& operands);
+  std::vector<std::optional<Literal>> add_inits(std::span<const Operand> inits, ValueIds& operands);
   ValueId loop_bound(const Operand& x, const char* what, DType index_type);
   ValueId carry(const Operand& x, Type to, ValueId arg, const std::optional<Literal>& init);
   std::vector<ValueId> end_loop(std::span<const ValueId> args, std::span<const Operand> next);

@@ -8,7 +8,7 @@
 namespace enigma {
 
 ValueId Builder::State::make(Op op, std::span<const Operand> parts, Type part) {
-  std::vector<ValueId> values;
+  ValueIds values;
   for (const Operand& x : parts) {
     const Literal* l = std::get_if<Literal>(&x);
     values.push_back(cast(l ? literal(part.dtype, *l, false) : std::get<ValueId>(x), part));
@@ -39,7 +39,7 @@ ValueId Builder::State::gather(std::span<const Operand> parts, Type type, std::s
          " was given");
   }
   if (one) return convert(parts[0], type);
-  std::vector<ValueId> components;
+  ValueIds components;
   for (const Operand& x : parts) components.push_back(convert(x, part));
   return emit(Op::MakeVec, std::move(components), type);
 }

@@ -36,7 +36,7 @@ class Lowering {
         out.push_back(make_.inst(Op::SimdBarrier, {}, kMemDevice | kMemThreadgroup));
         continue;
       }
-      const std::vector<RegionId> inner = m_[i].regions;
+      const auto inner = m_[i].regions;
       for (RegionId each : inner) region(each);
       out.push_back(i);
     }
@@ -74,7 +74,7 @@ class Lowering {
   }
 
   // for (i = lane; i < columns * rows; i += lanes) target[...] = source[...]
-  void copy(const std::vector<ValueId> x, Insts& out) {  // by value: instructions are added
+  void copy(const ValueIds x, Insts& out) {  // by value: instructions are added
     const bool wide = std::any_of(x.begin(), x.end(), [&](ValueId v) {
       return m_.type(v).is_scalar() && info(m_.type(v).dtype).bits == 64;
     });

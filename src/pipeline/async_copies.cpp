@@ -366,7 +366,7 @@ class Checker {
     std::optional<int64_t> begin, pitch, columns, rows;
   };
 
-  Rows rows_of(const std::vector<ValueId>& x, size_t side) const {
+  Rows rows_of(std::span<const ValueId> x, size_t side) const {
     return {x[side],
             x[side + 1],
             known_integer(m_, x[side + 1]),

@@ -421,7 +421,8 @@ TEST_CASE("a module that was damaged is refused, or compiles") {
         m.locs[below(insts)].file = any(1);
     }
     try {
-      compile(m)->cpu({{64, 1, 1}, true});
+      auto artifact = compile(m);
+      artifact->cpu(artifact->ir, {{64, 1, 1}, true});
     } catch (const Error&) {
       ++refused;
     } catch (const InternalError& e) {

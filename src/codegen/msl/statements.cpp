@@ -143,7 +143,7 @@ void Writer::assign(std::vector<Assignment> work) {
 }
 
 // What a region hands over at its end, into the variables of `targets`.
-void Writer::yield(RegionId r, const std::vector<ValueId>& targets, size_t first) {
+void Writer::yield(RegionId r, std::span<const ValueId> targets, size_t first) {
   const Instruction& last = m_[m_[r].insts.back()];
   std::vector<Assignment> work;
   for (size_t k = 0; k + first < targets.size() && k < last.operands.size(); ++k) {

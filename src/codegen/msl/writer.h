@@ -103,7 +103,7 @@ class Writer {
   void before_region_op(InstId id);
   Frag repeated(ValueId v, const std::set<uint32_t>& assigned);
   void declare_carried(InstId id, size_t first_init, RegionId body, size_t first_arg);
-  void yield(RegionId r, const std::vector<ValueId>& targets, size_t first_operand);
+  void yield(RegionId r, std::span<const ValueId> targets, size_t first_operand);
   void assign(std::vector<Assignment> work);
   std::string body_text(const std::function<void()>& write);
   std::set<uint32_t> assigned_in(InstId id) const;
