@@ -59,7 +59,7 @@ std::shared_ptr<const Artifact> compile(Module module, const CompileOptions& opt
     artifact->threadgroup_names.push_back(m.name_of(m[i].results[0]));
   }
   artifact->fast_math = options.fast_math;
-  for (const auto& [message, where] : m.warnings) artifact->warnings.push_back({message, where});
+  artifact->warnings = m.warnings;
   const LocationTable locations(m);
   artifact->locations = locations.list();
   if (InstId first = first_simd_matrix(m, m.body)) artifact->simd_matrices = locations[first];

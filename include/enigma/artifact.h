@@ -62,11 +62,6 @@ struct CpuCode {
   size_t scratch_bytes = 0;  ///< per worker, 64-byte aligned
 };
 
-struct Warning {
-  std::string message;
-  Location where;
-};
-
 /// A sum of products that bounds an index: what a launch can check before anything runs.
 struct IndexTerm {
   /// Factors of a term: positions of the thread in the grid, sizes of the grid, scalar parameters,

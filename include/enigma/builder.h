@@ -102,8 +102,11 @@ class Builder {
   void set_name(ValueId v, std::string_view name);
   const Module& module() const;
   Type type(ValueId v) const;
-  /// Comparisons that the types make constant and the like; finish() hands them to the module.
-  const std::vector<std::pair<std::string, Location>>& warnings() const;
+  /// Comparisons that the types make constant and the like, and what warn() added; finish() hands
+  /// them to the module.
+  const std::vector<Warning>& warnings() const;
+  /// Adds a warning about the location last set, unless it has the same already.
+  void warn(std::string message);
 
   // ---- parameters; at most 31, each with a name of its own ----
   /// Device memory of any number of elements, which the launch gives. Read or written, or both:

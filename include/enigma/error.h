@@ -1,4 +1,5 @@
 // Errors: `Error` is the user's mistake and carries where it was made; `InternalError` is our bug.
+// A `Warning` stops nothing.
 #pragma once
 
 #include <cstdint>
@@ -12,6 +13,7 @@ namespace enigma {
 struct Location {
   std::string file;
   uint32_t line = 0;
+  friend bool operator==(const Location&, const Location&) = default;
 };
 
 /// A mistake of the user's: what was expected, what was given, what to write instead.
@@ -23,6 +25,13 @@ class Error : public std::runtime_error {
 
  private:
   Location where_;
+};
+
+/// What was found suspicious, though it may be meant.
+struct Warning {
+  std::string message;
+  Location where;
+  friend bool operator==(const Warning&, const Warning&) = default;
 };
 
 /// A fault of Enigma itself. Never caught inside the library; the message asks for a report.

@@ -112,7 +112,7 @@ struct Module {
   std::vector<uint32_t> value_names;   ///< parallel to values: index into names, 0 for none
   std::vector<std::string> names{""};  ///< Python names
   /// What the builder found suspicious, with its place; not part of the text form.
-  std::vector<std::pair<std::string, Location>> warnings;
+  std::vector<Warning> warnings;
 
   const Value& operator[](ValueId v) const { return values[v.index]; }
   const Instruction& operator[](InstId i) const { return insts[i.index]; }

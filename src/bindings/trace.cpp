@@ -343,7 +343,7 @@ void bind_trace(nb::module_& m) {
           "warn",
           [](Trace& t, std::string message) {
             open(t, "warn");
-            t.warnings.push_back({std::move(message), t.builder.location()});
+            t.builder.warn(std::move(message));
           },
           nb::arg("message"), "Notes a warning about the line that runs.")
       .def(
@@ -351,9 +351,6 @@ void bind_trace(nb::module_& m) {
           [](Trace& t) {
             open(t, "finish");
             Module module = t.builder.finish();
-            for (Warning& w : t.warnings) {
-              module.warnings.emplace_back(std::move(w.message), std::move(w.where));
-            }
             t.close();
             return module;
           },

@@ -32,14 +32,13 @@ struct Storage {
 };
 
 /// The builder of one kernel, with what tracing adds to it: the stack of traces of this thread, the
-/// place in the user's source, and warnings.
+/// place in the user's source, and the buffers of tensors.
 class Trace : public std::enable_shared_from_this<Trace> {
  public:
   explicit Trace(std::string name) : builder(name), kernel(std::move(name)) {}
 
   Builder builder;
   const std::string kernel;
-  std::vector<Warning> warnings;
   bool ended = false;  ///< finish() has given the module away
 
   /// The memory behind a tensor; a buffer is declared when it is first used.

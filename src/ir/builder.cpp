@@ -34,10 +34,10 @@ Builder::State::State(std::string kernel_name) : stamp(next_stamp()) {
 
 void Builder::State::warn(std::string message) {
   // A Python loop unrolls to the same line again and again: it is one finding.
-  for (const auto& [text, place] : m.warnings) {
-    if (text == message && place.file == where.file && place.line == where.line) return;
+  Warning w{std::move(message), where};
+  if (std::find(m.warnings.begin(), m.warnings.end(), w) == m.warnings.end()) {
+    m.warnings.push_back(std::move(w));
   }
-  m.warnings.emplace_back(std::move(message), where);
 }
 
 // ---- appending ----
@@ -187,9 +187,8 @@ Type Builder::type(ValueId v) const {
   return state_->type(v);
 }
 
-const std::vector<std::pair<std::string, Location>>& Builder::warnings() const {
-  return state_->m.warnings;
-}
+const std::vector<Warning>& Builder::warnings() const { return state_->m.warnings; }
+void Builder::warn(std::string message) { state_->warn(std::move(message)); }
 
 namespace {
 

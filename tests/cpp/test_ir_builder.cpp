@@ -248,12 +248,12 @@ TEST_CASE("comparisons that the types make constant warn once") {
   f.apply("cmp_le", {f[U32], lit(0)});
   f.apply("cmp_ult", {f[I32], lit(0)});
   REQUIRE(f.b.warnings().size() == 4);
-  CHECK(f.b.warnings()[0].first ==
+  CHECK(f.b.warnings()[0].message ==
         "this comparison is always false: u32 (u32) is unsigned and never below 0");
-  CHECK(f.b.warnings()[0].second.line == 7);
-  CHECK(f.b.warnings()[1].first ==
+  CHECK(f.b.warnings()[0].where.line == 7);
+  CHECK(f.b.warnings()[1].message ==
         "this comparison is always true: u8 (u8) is unsigned and never below 0");
-  CHECK(f.b.warnings()[2].first ==
+  CHECK(f.b.warnings()[2].message ==
         "this comparison is always false: i8 (i8) cannot be greater than the constant");
 }
 
@@ -262,7 +262,7 @@ TEST_CASE("a bound wider than the index warns") {
   f.b.begin_for(lit(0), f[DType::I64], lit(1), DType::I32, {});
   f.b.end_for({});
   REQUIRE(f.b.warnings().size() == 1);
-  CHECK(f.b.warnings()[0].first ==
+  CHECK(f.b.warnings()[0].message ==
         "the end of the loop, i64 (i64), is cut to the 32 bits of the loop's index; give for_range "
         "dtype=\"long\"");
 }

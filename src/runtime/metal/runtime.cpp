@@ -220,8 +220,8 @@ metal::Dispatch MetalPrepared::checked(Dim3 grid, Dim3 threads) {
     check_launch(*artifact_, shared_->device.capabilities, grid, threads, elements_);
     check_overlap(*artifact_, bindings_);
     if (threads.total() > bound_->pipeline->max_threads) {
-      throw Error(concat(artifact_->kernel_name, ": threads (", threads.x, ", ", threads.y, ", ",
-                         threads.z, ") are ", threads.total(), " threads per threadgroup, but ",
+      throw Error(concat(artifact_->kernel_name, ": threads ", str(threads), " are ",
+                         threads.total(), " threads per threadgroup, but ",
                          "this kernel uses so many registers that ",
                          shared_->device.capabilities.name, " takes at most ",
                          bound_->pipeline->max_threads, " of it"));
