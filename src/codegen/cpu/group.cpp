@@ -24,7 +24,8 @@ Body::Body(const Verified& kernel, const GroupShape& shape, const CpuVariant& va
       locations_(m_),
       e_(out_, variant.scalef),
       is_pending_(m_.values.size()),
-      home_at_(m_.values.size()),
+      home_number_(m_.values.size()),
+      stack_home_(m_.values.size()),
       in_place_(m_.values.size()),
       values_(m_.values.size()),
       used_(m_.values.size()),
@@ -40,7 +41,7 @@ Body::Body(const Verified& kernel, const GroupShape& shape, const CpuVariant& va
   }
   for (uint32_t v = 0; v < m_.values.size(); ++v) {
     const Slot& slot = plan_.slots[v];
-    if (slot.kind == Slot::Home) home_at_[homes_.of[v].index] = slot.offset;
+    if (slot.kind == Slot::Home) home_number_[homes_.of[v].index] = slot.offset;
   }
 }
 
