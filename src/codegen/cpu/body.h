@@ -4,7 +4,6 @@
 // lanes when a Vector. Lanes that are not active compute along, but touch no memory.
 #pragma once
 
-#include <array>
 #include <functional>
 #include <optional>
 #include <set>
@@ -372,7 +371,7 @@ class Body {
   std::vector<Factor> in_place_;  // by value: see Homes
 
   std::vector<Value> values_;
-  std::vector<bool> used_;      // by value: some instruction takes it
+  std::vector<uint32_t> uses_;  // by value: how often instructions take it
   std::vector<V> agreed_;       // by instruction: what all threads agree on
   V simd_;                      // number of the SIMD-group; empty outside a phase
   V own_homes_;                 // where the homes of its matrices begin

@@ -28,7 +28,7 @@ Body::Body(const Verified& kernel, const GroupShape& shape, const CpuVariant& va
       stack_home_(m_.values.size()),
       in_place_(m_.values.size()),
       values_(m_.values.size()),
-      used_(m_.values.size()),
+      uses_(m_.values.size()),
       agreed_(m_.insts.size()),
       tile_at_(m_.values.size()),
       turn_of_(m_.insts.size()) {
@@ -36,7 +36,7 @@ Body::Body(const Verified& kernel, const GroupShape& shape, const CpuVariant& va
   entry_.indent();
   for (const Region& r : m_.regions) {
     for (InstId i : r.insts) {
-      for (ValueId v : m_[i].operands) used_[v.index] = true;
+      for (ValueId v : m_[i].operands) ++uses_[v.index];
     }
   }
   for (uint32_t v = 0; v < m_.values.size(); ++v) {

@@ -1,4 +1,4 @@
-// Where a kernel's SIMD-group matrices are: each has a home of 64 floats, row after row, or stays
+// Where a kernel's SIMD-group matrices are: each has a home of 64 floats, or stays
 // in the memory that it was loaded from.
 #pragma once
 

@@ -1,7 +1,6 @@
-// SIMD-group matrices: 64 floats in memory, row after row, that the whole SIMD-group has. Here they
-// are filled, loaded, stored and moved; matrix_product.cpp multiplies them.
+// SIMD-group matrices: 64 floats in memory, 8 rows, that the whole SIMD-group has. Here they are
+// filled, loaded, stored and moved; matrix_product.cpp multiplies them.
 #include <algorithm>
-#include <array>
 
 #include "codegen/cpu/body.h"
 
