@@ -3,6 +3,7 @@
 import gc
 import itertools
 import math
+import statistics
 import time
 from collections.abc import Callable
 
@@ -159,16 +160,19 @@ def seconds(kernel: enigma.KernelDef) -> tuple[float, float]:
     return to_msl, time.process_time() - start
 
 
+def medians(shape: Shape, size: int, runs: int) -> tuple[float, float]:
+    """Of `seconds`, after one run that is not counted."""
+    gc.collect()
+    times = [seconds(shape(size, next(_anew))) for _ in range(runs + 1)][1:]
+    msl, llvm = (statistics.median(own) for own in zip(*times, strict=True))
+    return msl, llvm
+
+
 def growth(shape: Shape, small: int, large: int) -> tuple[float, float]:
     """How many times as long the large kernel takes, on both ways; 1 is the growth of n log n."""
-    short = [seconds(shape(small, next(_anew))) for _ in range(9)]
-    gc.collect()
-    long = [seconds(shape(large, next(_anew))) for _ in range(3)]
     allowed = large * math.log(large) / (small * math.log(small))
-    msl, llvm = (
-        min(times[k] for times in long) / min(times[k] for times in short) / allowed for k in (0, 1)
-    )
-    return msl, llvm
+    short, long = medians(shape, small, 51), medians(shape, large, 5)
+    return long[0] / short[0] / allowed, long[1] / short[1] / allowed
 
 
 def run(table: Table) -> None:

@@ -30,18 +30,13 @@ def checked(candidates: dict[str, Run], out: np.ndarray, want: np.ndarray) -> di
 def report(
     table: Table,
     what: str,
-    times: dict[str, float],
+    times: dict[str, list[float]],
     goals: dict[str, float],
-    bytes_moved: dict[str, float] | None = None,
 ) -> None:
-    """Rows of ours against each other candidate; `bytes_moved` turns times into speeds."""
-    weight = bytes_moved or {}
-    for name, seconds in times.items():
-        if name == "enigma":
-            continue
-        ratio = seconds / times["enigma"] * weight.get("enigma", 1) / weight.get(name, 1)
-        unit = f"{name}'s bytes/s" if weight else name
-        table.ratio(what, times["enigma"], unit, ratio, goals.get(name))
+    """Rows of ours against each other candidate."""
+    for name, theirs in times.items():
+        if name != "enigma":
+            table.ratio(what, times["enigma"], name, theirs, goals.get(name))
 
 
 def vector_sum(table: Table, runtime: enigma.CpuRuntime) -> None:
@@ -57,9 +52,9 @@ def vector_sum(table: Table, runtime: enigma.CpuRuntime) -> None:
     }
     times = interleaved(checked(candidates, out, x + y), REPEATS)
     copy = times.pop("memcpy")
-    report(table, "vector add, 3 x 64 MiB", times, {"numpy": 1.0})
-    both = {"enigma": times["enigma"], "memcpy": copy}
-    report(table, "vector add, 3 x 64 MiB", both, {"memcpy": 1.25}, {"enigma": 3, "memcpy": 2})
+    what = "vector add, 3 x 64 MiB"
+    report(table, what, times, {"numpy": 1.0})
+    table.ratio(what, times["enigma"], "memcpy's bytes/s", copy, 1.25, weight=3 / 2)
 
 
 def scaled_sum(table: Table, runtime: enigma.CpuRuntime) -> None:
@@ -140,8 +135,8 @@ def products(table: Table, runtime: enigma.CpuRuntime) -> None:
         times = interleaved(checked(candidates, c, want), 15)
         for name, what in (("simdgroup", "SIMD-group matrices"), ("tiled", "tiles of 32 x 32")):
             for other in list(times)[2:]:
-                ratio, title = times[other] / times[name], f"matmul {n}, {what}"
-                table.ratio(title, times[name], other, ratio, goals.get((name, n)))
+                goal = goals.get((name, n))
+                table.ratio(f"matmul {n}, {what}", times[name], other, times[other], goal)
 
 
 def run(table: Table) -> None:

@@ -11,9 +11,11 @@ import enigma
 Run = Callable[[], object]
 
 
-def interleaved(candidates: dict[str, Run], repeats: int, rest: float = 0.0) -> dict[str, float]:
-    """Median seconds of each. The one that begins changes from round to round; `rest` comes before
-    each run, for machines that give a burst of full speed and then less."""
+def interleaved(
+    candidates: dict[str, Run], repeats: int, rest: float = 0.0
+) -> dict[str, list[float]]:
+    """Seconds of each, round by round. The one that begins changes from round to round; `rest`
+    comes before each run, for machines that give a burst of full speed and then less."""
     names = list(candidates)
     times: dict[str, list[float]] = {name: [] for name in names}
     for run in candidates.values():
@@ -32,7 +34,7 @@ def interleaved(candidates: dict[str, Run], repeats: int, rest: float = 0.0) -> 
                 times[name].append(time.perf_counter() - start)
     finally:
         gc.enable()
-    return {name: statistics.median(own) for name, own in times.items()}
+    return times
 
 
 def repeated(run: Run, repeats: int, inner: int = 1) -> float:

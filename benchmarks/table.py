@@ -1,5 +1,6 @@
 """The rows of a benchmark run: printed as they come, kept as a table and as a picture."""
 
+import statistics
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -29,7 +30,7 @@ class Table:
         row = Row(what, value, against, goal, reached)
         list(self.sections.values())[-1].append(row)
         mark = "" if reached is None else ("  ok" if reached >= 1 else "  --")
-        print(f"  {what:<48} {value:>11}  {against:<28} {goal:<12}{mark}", flush=True)
+        print(f"  {what:<48} {value:>11}  {against:<46} {goal:<12}{mark}", flush=True)
 
     def at_most(self, what: str, value: float, unit: str, goal: float | None = None) -> None:
         """A time or size that should be small, where nothing can be compared with."""
@@ -39,12 +40,26 @@ class Table:
         return self.add(what, text, "", f"<= {goal:g} {unit}", goal / value if value > 0 else 9.0)
 
     def ratio(
-        self, what: str, seconds: float, name: str, times: float, goal: float | None = None
+        self,
+        what: str,
+        ours: list[float],
+        name: str,
+        theirs: list[float],
+        goal: float | None = None,
+        weight: float = 1.0,
+        calls: int = 1,
     ) -> None:
-        """A time, and how many times as fast as the reference it is."""
+        """Our median time for one of the `calls` in a run, and how many times as fast as the
+        reference that is, with the quartiles of that over the rounds. A run of ours does `weight`
+        times as much."""
+        seconds = statistics.median(ours)
+        times = weight * statistics.median(theirs) / seconds
+        rounds = [weight * b / a for a, b in zip(ours, theirs, strict=True)]
+        low, _, high = statistics.quantiles(rounds, n=4)
         wanted = "" if goal is None else f">= {goal:g} x"
         reached = None if goal is None else times / goal
-        self.add(what, spoken(seconds), f"{times:.2f} x {name}", wanted, reached)
+        against = f"{times:.2f} x {name} ({low:.2f} to {high:.2f})"
+        self.add(what, spoken(seconds / calls), against, wanted, reached)
 
     def write(self, folder: Path, title: str) -> None:
         folder.mkdir(parents=True, exist_ok=True)

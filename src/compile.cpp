@@ -15,6 +15,16 @@
 #include "pipeline/async_copies.h"
 
 namespace enigma {
+namespace {
+
+CpuCode emit_variant(const std::string& ir, const CpuVariant& variant) {
+  Module m = parse(ir);
+  // The lanes of the CPU device are its vectors: to it a vector access is one for each element.
+  if (has_vector_accesses(m)) split_vectors(m);
+  return emit_cpu(verify(std::move(m)), variant);
+}
+
+}  // namespace
 
 std::shared_ptr<const Artifact> compile(Module module, const CompileOptions& options) {
   check_sound(module);  // it may come from anywhere, and the passes follow its ids
@@ -37,8 +47,8 @@ std::shared_ptr<const Artifact> compile(Module module, const CompileOptions& opt
   artifact->ir = print(m);
   for (const Param& p : m.params) {
     const auto position = static_cast<uint32_t>(artifact->params.size());
-    artifact->params.push_back(
-        {p.name, p.index.value_or(position), p.dtype, p.is_scalar, p.read, p.written, p.elements});
+    artifact->params.push_back({p.name, p.index.value_or(position), p.dtype, p.is_scalar, p.read,
+                                p.written, p.elements, p.multiple});
   }
   for (const FunctionConstant& c : function_constants(m)) {
     artifact->constants.push_back({c.index, c.dtype, m.name_of(c.values[0])});
@@ -54,14 +64,7 @@ std::shared_ptr<const Artifact> compile(Module module, const CompileOptions& opt
   artifact->locations = locations.list();
   if (InstId first = first_simd_matrix(m, m.body)) artifact->simd_matrices = locations[first];
   artifact->bounds = index_bounds(m);
-  // The lanes of the CPU device are its vectors: to it a vector access is one for each element.
-  auto for_cpu = [&m] {
-    Module split = m;
-    split_vectors(split);
-    return verify(std::move(split));
-  };
-  const Verified cpu = has_vector_accesses(m) ? for_cpu() : verified;
-  artifact->cpu = [cpu](const CpuVariant& variant) { return emit_cpu(cpu, variant); };
+  artifact->cpu = emit_variant;
   if (air) {
     auto variant = [&](bool escaped) {
       auto same = std::make_shared<Artifact>(*artifact);

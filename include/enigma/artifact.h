@@ -1,7 +1,6 @@
 // A compiled kernel: all that a runtime needs to run it, and nothing of the IR.
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -21,6 +20,10 @@ struct Dim3 {
   constexpr uint64_t total() const { return uint64_t{x} * y * z; }
   friend constexpr bool operator==(Dim3, Dim3) = default;
 };
+/// "(64, 1, 1)"
+inline std::string str(Dim3 d) {
+  return "(" + std::to_string(d.x) + ", " + std::to_string(d.y) + ", " + std::to_string(d.z) + ")";
+}
 
 struct ParamInfo {
   std::string name;
@@ -30,6 +33,7 @@ struct ParamInfo {
   bool read;
   bool written;
   uint64_t elements = 0;  ///< the least number that a buffer must have
+  uint32_t multiple = 0;  ///< of a size, from 1 to kMaxSize: what divides it. 0: any number
 };
 
 /// A function constant: a number that is given when the kernel is prepared.
@@ -101,8 +105,9 @@ struct Artifact {
   /// Where the kernel works on SIMD-group matrices, which needs SIMD-groups of 32 threads: an index
   /// into `locations`.
   std::optional<uint32_t> simd_matrices;
-  /// Emits a variant for the CPU device; deterministic, callable from any thread.
-  std::function<CpuCode(const CpuVariant&)> cpu;
+  /// Emits a variant for the CPU device, from `ir`, which is all that is kept of the kernel until
+  /// one is wanted; deterministic, callable from any thread.
+  std::function<CpuCode(const std::string& ir, const CpuVariant& variant)> cpu;
 };
 
 }  // namespace enigma

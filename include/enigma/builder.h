@@ -112,8 +112,8 @@ class Builder {
   ValueId buffer(std::string_view name, DType dtype, std::optional<uint32_t> index = {});
   /// A number that each launch gives.
   ValueId scalar(std::string_view name, DType dtype, std::optional<uint32_t> index = {});
-  /// The same of a u32 that is a size: who launches sees to it that it is from 1 to kMaxSize
-  /// (limits.h), and a multiple of `multiple`.
+  /// The same of a u32 that is a size: a launch refuses what is not from 1 to kMaxSize (limits.h),
+  /// and a multiple of `multiple`.
   ValueId size(std::string_view name, uint32_t multiple = 1, std::optional<uint32_t> index = {});
   /// A launch refuses memory of fewer elements for this buffer. The most that was told counts.
   void set_elements(ValueId buffer, uint64_t elements);

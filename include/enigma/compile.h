@@ -1,13 +1,10 @@
 // From a traced module to something that runs: passes, verification, and MSL text.
 #pragma once
 
-#include <array>
 #include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
-#include <utility>
-#include <vector>
 
 #include "enigma/artifact.h"
 #include "enigma/ir.h"

@@ -20,9 +20,7 @@
 
 #include <compare>
 #include <cstdint>
-#include <functional>
 #include <optional>
-#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -30,6 +28,7 @@
 
 #include "enigma/error.h"
 #include "enigma/ops.h"
+#include "enigma/short_list.h"
 #include "enigma/types.h"
 
 namespace enigma {
@@ -68,12 +67,15 @@ struct Value {
   uint32_t index;   ///< which result, argument or parameter
 };
 
+/// Operands: up to three for most instructions.
+using ValueIds = ShortList<ValueId, 3>;
+
 struct Instruction {
   Op op;
   uint64_t attr = 0;  ///< meaning by Shape (ops.h)
-  std::vector<ValueId> operands;
-  std::vector<ValueId> results;
-  std::vector<RegionId> regions;
+  ValueIds operands;
+  ShortList<ValueId, 1> results;
+  ShortList<RegionId, 2> regions;
 };
 
 struct Region {
@@ -123,6 +125,11 @@ struct Module {
   const Instruction* def(ValueId v) const {
     InstId d = values[v.index].def;
     return d ? &insts[d.index] : nullptr;
+  }
+  /// The bits of a value that is a constant; nothing for others.
+  std::optional<uint64_t> constant(ValueId v) const {
+    const Instruction* d = def(v);
+    return d && d->op == Op::Constant ? std::optional(d->attr) : std::nullopt;
   }
   /// The Python name of a value, "" when it has none.
   const std::string& name_of(ValueId v) const { return names[value_names[v.index]]; }

@@ -6,9 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <optional>
 #include <string>
-#include <string_view>
 #include <vector>
 
 namespace enigma {
@@ -39,7 +37,8 @@ class Size {
   int64_t multiple() const;
   /// What it is not below, whatever the run; INT64_MIN where nothing is known.
   int64_t least() const;
-  /// Its value, given those of the symbols. Error where it does not fit into 64 bits.
+  /// Its value, given those of the symbols. Error where it does not fit into 64 bits, and for a
+  /// symbol's that is below 1 or above kMaxSize.
   int64_t at(const std::function<int64_t(const Symbol&)>& value) const;
 
   friend Size operator+(const Size& a, const Size& b);

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterator
 from itertools import chain, repeat
 from types import BuiltinFunctionType, FunctionType, ModuleType
@@ -213,11 +214,20 @@ class Carry(Cells):
         self._hold(list(values))
 
     def __getitem__(self, index: int) -> Any:
-        return self._values[index]
+        return self._values[self._at(index)]
 
     def __setitem__(self, index: int, value: Any) -> None:
         self._check(value)
-        self._values[index] = value
+        self._values[self._at(index)] = value
+
+    def _at(self, index: int) -> int:
+        count = len(self._values)
+        if not hasattr(index, "__index__") or not -count <= operator.index(index) < count:
+            raise error(
+                f"a Carry of {count} values is indexed by an int from 0 to {count - 1}, not "
+                f"{index!r}"
+            )
+        return operator.index(index)
 
     @staticmethod
     def _check(value: Any) -> None:

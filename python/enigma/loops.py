@@ -152,7 +152,7 @@ class for_range(Loop):
             raise error(f"{self.kind}: the step is 0, so the loop would never end")
         self.lo, self.hi, self.step = lo, hi, step
         self.dtype = _core.dtype(dtype)
-        if init is not None and is_value(init):
+        if init is not None and (is_value(init) or not hasattr(init, "__iter__")):
             raise error(f"{self.kind}: init takes a list of values: init=[...]")
         self.init = None if init is None else list(init)
         for value in self.init or ():
@@ -325,4 +325,7 @@ def range_constexpr(*args: int) -> range:
                 "range_constexpr is unrolled while tracing, so it takes ints, not a traced value; "
                 "use enigma.for_range or enigma.range"
             )
-    return range(*args)
+    try:
+        return range(*args)
+    except (TypeError, ValueError) as why:
+        raise error(f"range_constexpr takes 1 to 3 ints, as Python's range: {why}") from None

@@ -47,11 +47,10 @@ Compiled join(std::string name, nb::list arguments, nb::list launches, nb::list 
   std::vector<Sizes::Sized> sized;
   for (nb::handle item : tensors) {
     const auto& t = nb::cast<const Tensor&>(item);
+    if (t.view.axes.empty()) continue;
     auto mine = [&](const ParamInfo& p) { return p.name == t.storage->name; };
     auto found = std::find_if(params.begin(), params.end(), mine);
-    if (!t.view.axes.empty()) {
-      sized.push_back({static_cast<uint32_t>(found - params.begin()), t.view});
-    }
+    sized.push_back({static_cast<uint32_t>(found - params.begin()), t.view});
   }
   out.program.sizes = Sizes(name, params, std::move(sized));
   out.artifact = face_of(std::move(name), std::move(params), out.program.parts);
@@ -82,7 +81,8 @@ nb::dict solve(const Compiled& c, nb::sequence arguments, nb::handle scalars) {
 }
 
 nb::tuple cpu_code(const Compiled& c, nb::handle threads, bool edges) {
-  CpuCode code = c.artifact->cpu({dim3(threads, "threads"), edges});
+  const Artifact& a = *c.artifact;
+  CpuCode code = a.cpu(a.ir, {dim3(threads, "threads"), edges});
   return nb::make_tuple(code.llvm_ir, code.symbol, code.scratch_bytes);
 }
 

@@ -9,13 +9,6 @@
 namespace enigma {
 namespace {
 
-void check_kernel(Trace& trace, const Fragment& f, const char* what) {
-  if (f.trace.get() == &trace) return;
-  throw Error(std::string(what) + ": a fragment of kernel '" + f.trace->kernel +
-                  "' is used in kernel '" + trace.kernel + "'",
-              trace.builder.location());
-}
-
 nb::object binary(nb::handle self, nb::handle other, const BinaryOperator& op, bool swapped) {
   Trace& trace = Trace::here(op.symbol);
   nb::handle x[] = {swapped ? other : self, swapped ? self : other};
@@ -108,6 +101,13 @@ std::string signature(const char* method, const char* other) {
 }
 
 }  // namespace
+
+void check_kernel(Trace& trace, const Fragment& f, const char* what) {
+  if (f.trace.get() == &trace) return;
+  throw Error(std::string(what) + ": a fragment of kernel '" + f.trace->kernel +
+                  "' is used in kernel '" + trace.kernel + "'",
+              trace.builder.location());
+}
 
 bool agree(IntTuple a, IntTuple b) {
   for (IntTuple* t : {&a, &b}) {

@@ -7,11 +7,11 @@ namespace enigma {
 namespace {
 
 // A function of two kinds of layout has two signatures in the stub, which imports what is named
-// behind the first parenthesis.
-#define ENIGMA_BOTH(name, rest)                 \
-  "@overload\ndef " name "(layout: Layout" rest \
-  ") -> Layout: ...\n"                          \
-  "@typing.overload\ndef " name "(layout: SwizzledLayout" rest ") -> SwizzledLayout"
+// behind the first parenthesis. Messages show the last.
+#define ENIGMA_BOTH(name, rest)                         \
+  "@overload\ndef " name "(layout: SwizzledLayout" rest \
+  ") -> SwizzledLayout: ...\n"                          \
+  "@typing.overload\ndef " name "(layout: Layout" rest ") -> Layout"
 #define ENIGMA_MODE "mode: int | typing.Sequence[int] | None = None"
 
 /// Defines a divide or a product: (layout, tiler), where the layout may be swizzled.
@@ -144,7 +144,7 @@ Tiled and sliced it tells where in the whole an element lies.
                                          layout_in(values, "make_layout_tv: the values"));
         return nb::make_tuple(to_python(tile), tv);
       },
-      nb::arg("thr"), nb::arg("val"),
+      nb::arg("thr").none(), nb::arg("val").none(),
       nb::sig("def make_layout_tv(thr: Layout, val: Layout) -> tuple[tuple[int, ...], Layout]"),
       R"(The tile that threads with their values cover, and the layout of (thread, value) in it.
 

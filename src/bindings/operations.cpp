@@ -78,7 +78,7 @@ void bind_query(nb::module_& m, const OpInfo& row) {
           Trace& trace = Trace::here(row.python);
           return value_object(trace, trace.builder.query(row.op, dimension(trace, dim)));
         },
-        nb::arg("dim") = "x", nb::sig(sig.c_str()), docstring(row).c_str());
+        nb::arg("dim").none() = "x", nb::sig(sig.c_str()), docstring(row).c_str());
   } else {
     std::string sig = std::string("def ") + row.python + "() -> IRValue";
     m.def(
@@ -241,7 +241,7 @@ void bind_operations(nb::module_& m) {
         throw InternalError(std::string("no binding for the shape of ") + row.name);
     }
   }
-  m.def("query", &query, nb::arg("name"), nb::arg("dim") = 0,
+  m.def("query", &query, nb::arg("name"), nb::arg("dim").none() = 0,
         nb::sig("def query(name: str, dim: " DIM " = 0) -> IRValue"),
         "A grid query by its name; `dim` is its component, where it has three.");
 }

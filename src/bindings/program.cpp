@@ -9,10 +9,6 @@
 namespace enigma {
 namespace {
 
-std::string shape(Dim3 d) {
-  return "(" + std::to_string(d.x) + ", " + std::to_string(d.y) + ", " + std::to_string(d.z) + ")";
-}
-
 /// A size that is bound: a u32.
 int64_t number(const Binding& memory) {
   uint32_t n = 0;
@@ -76,9 +72,9 @@ class PreparedProgram final : public Prepared {
     const Dim3 own = grid_of(last);
     if ((grid == kOwnGrid || grid == own) && threads == last.threads) return;
     throw Error("jit function '" + name_ +
-                "' launches its kernels itself, the last over the grid " + shape(own) +
-                " in threadgroups of " + shape(last.threads) + ", but the grid " + shape(grid) +
-                " in threadgroups of " + shape(threads) + " is given; leave both out");
+                "' launches its kernels itself, the last over the grid " + str(own) +
+                " in threadgroups of " + str(last.threads) + ", but the grid " + str(grid) +
+                " in threadgroups of " + str(threads) + " is given; leave both out");
   }
 
   Dim3 grid_of(const Part& part) const {

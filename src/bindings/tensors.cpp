@@ -1,5 +1,4 @@
 // TracingTensor: elements of buffers and of threadgroup memory, by index.
-#include <algorithm>
 
 #include "trace.h"
 

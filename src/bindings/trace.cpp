@@ -226,8 +226,8 @@ void bind_trace(nb::module_& m) {
           nb::sig("def scalar(self, name: str, dtype: " ENIGMA_DTYPE
                   ", index: int | None = None) -> IRValue"),
           "Declares the next parameter, a number that each dispatch gives.")
-      .def("begin_for", &begin_for, nb::arg("lo"), nb::arg("hi"), nb::arg("step"), nb::arg("dtype"),
-           nb::arg("inits"),
+      .def("begin_for", &begin_for, nb::arg("lo").none(), nb::arg("hi").none(),
+           nb::arg("step").none(), nb::arg("dtype"), nb::arg("inits"),
            nb::sig("def begin_for(self, lo: " ENIGMA_VALUE ", hi: " ENIGMA_VALUE
                    ", step: " ENIGMA_VALUE ", dtype: " ENIGMA_DTYPE ", inits: " VALUES
                    ") -> tuple[IRValue, list[IRValue]]"),

@@ -1,5 +1,5 @@
-// A kernel while it is traced, and the two handles that Python code holds of it: IRValue and
-// TracingTensor.
+// A kernel while it is traced, the handles that Python code holds of it (IRValue, TracingTensor,
+// Tensor, Fragment), and how the binding files take and make them.
 #pragma once
 
 #include <functional>
@@ -201,6 +201,8 @@ Place place_in(Trace& trace, const Tensor& t, nb::handle index);
 std::string no_value(const Tensor& t);
 nb::object threadgroup_tensor(Trace& trace, DType dtype, const AnyLayout& layout);
 
+/// Error unless a fragment is of this trace.
+void check_kernel(Trace& trace, const Fragment& f, const char* what);
 /// Whether one of two shapes has the sizes of the other, perhaps with modes of modes; ((4,8)) and
 /// (4,(8)) are (4,8).
 bool agree(IntTuple a, IntTuple b);

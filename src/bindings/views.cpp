@@ -121,10 +121,7 @@ void store_fragment(const Tensor& t, nb::handle x) {
                       "', whose view has shape " + str(shape),
                   trace.builder.location());
     }
-    if (f.trace.get() != &trace) {
-      throw Error("store(): the fragment belongs to kernel '" + f.trace->kernel + "'",
-                  trace.builder.location());
-    }
+    check_kernel(trace, f, "store()");
   }
   trace.use(t);
   ValueId memory = trace.memory(s);

@@ -42,7 +42,7 @@ void Builder::State::warn(std::string message) {
 
 // ---- appending ----
 
-InstId Builder::State::append(Op op, std::vector<ValueId> operands, uint64_t attr) {
+InstId Builder::State::append(Op op, ValueIds operands, uint64_t attr) {
   InstId id{static_cast<uint32_t>(m.insts.size())};
   m.insts.push_back({op, attr, std::move(operands), {}, {}});
   m.locs.push_back(loc);
@@ -110,6 +110,12 @@ std::string Builder::State::describe(const Operand& x) const {
   return name.empty() ? type_text : concat(name, " (", type_text, ")");
 }
 
+std::string Builder::State::describe(std::span<const Operand> list) const {
+  std::string out;
+  for (const Operand& x : list) out += concat(out.empty() ? "" : " and ", describe(x));
+  return out.empty() ? "nothing" : out;
+}
+
 std::string Builder::State::describe_region(RegionId r) const {
   InstId parent = m[r].parent;
   const char* what = m[parent].op == Op::If ? "if_" : m[parent].op == Op::For ? "loop" : "while_";
@@ -151,12 +157,6 @@ void Builder::State::check_value(ValueId v) const {
   const std::string what = name.empty() ? "this memory" : name;
   fail(what, " is a buffer, not a value; read an element of it: ", name.empty() ? "buffer" : name,
        "[i]");
-}
-
-std::optional<uint64_t> Builder::State::constant_bits(ValueId v) const {
-  const Instruction* def = m.def(v);
-  if (def && def->op == Op::Constant) return def->attr;
-  return std::nullopt;
 }
 
 // ---- the public frame ----
@@ -322,9 +322,9 @@ Builder::Sum Builder::apart(ValueId v) const {
   const Module& m = state_->m;
   const Instruction* def = m.def(v);
   if (!def || def->op != Op::AddI || info(m.type(v).dtype).bits < 32) return {v};
-  const Instruction* last = m.def(def->operands[1]);
-  if (!last || last->op != Op::Constant || last->attr > INT32_MAX) return {v};
-  return {def->operands[0], static_cast<int64_t>(last->attr)};
+  const auto last = m.constant(def->operands[1]);
+  if (!last || *last > INT32_MAX) return {v};
+  return {def->operands[0], static_cast<int64_t>(*last)};
 }
 
 void Builder::set_launch(std::array<uint32_t, 3> grid, std::array<uint32_t, 3> threads) {

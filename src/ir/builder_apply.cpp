@@ -1,7 +1,6 @@
 // Typing of operations: which row of a name takes the operands, and what they are converted to.
 
 #include <algorithm>
-#include <limits>
 #include <tuple>
 
 #include "enigma/builder.h"
@@ -210,7 +209,6 @@ std::optional<Type> Builder::State::shared(const OpInfo& row,
   return in_class(letter, shape) ? std::optional(shape) : std::nullopt;
 }
 
-// What would make the operands fit.
 bool Builder::State::any_matrix(std::span<const Operand> operands) const {
   return std::any_of(operands.begin(), operands.end(), [&](const Operand& x) {
     const ValueId* v = std::get_if<ValueId>(&x);
@@ -218,6 +216,7 @@ bool Builder::State::any_matrix(std::span<const Operand> operands) const {
   });
 }
 
+// What would make the operands fit.
 const char* Builder::State::advice(std::span<const Op> rows,
                                    std::span<const Operand> operands) const {
   bool any_number = false, any_part = false, all_float = true;
@@ -263,7 +262,7 @@ std::pair<Op, Type> Builder::State::choose(std::span<const Op> rows,
   }
   const OpInfo& first = info(rows.front());
   const bool matrices = any_matrix(operands);
-  Text accepted, signatures, given;
+  Text accepted, signatures;
   for (Op op : rows) {
     const char c = class_of(info(op));
     if (is_matrix_class(c) && !matrices && op != rows.front()) continue;
@@ -274,9 +273,8 @@ std::pair<Op, Type> Builder::State::choose(std::span<const Op> rows,
     }
     signatures.add(op == rows.front() ? "" : ", ", signature_text(info(op)));
   }
-  for (const Operand& x : operands) given.add(&x == &operands.front() ? "" : " and ", describe(x));
-  fail(user_name(first), " takes ", accepted.str(), ", not ", given.str(), ": ", signatures.str(),
-       "; write ", advice(rows, operands));
+  fail(user_name(first), " takes ", accepted.str(), ", not ", describe(operands), ": ",
+       signatures.str(), "; write ", advice(rows, operands));
 }
 
 void Builder::State::warn_if_constant(Op op, DType t, std::span<const ValueId> operands) {
@@ -303,7 +301,7 @@ void Builder::State::warn_if_constant(Op op, DType t, std::span<const ValueId> o
   }
   const bool as_unsigned = is_unsigned(t) || (op != Op::CmpLtI && op != Op::CmpLeI &&
                                               op != Op::CmpGtI && op != Op::CmpGeI);
-  std::optional<uint64_t> left = constant_bits(operands[0]), right = constant_bits(operands[1]);
+  std::optional<uint64_t> left = m.constant(operands[0]), right = m.constant(operands[1]);
   if (left.has_value() == right.has_value()) return;
   if (left) {  // c < x is x > c
     right = left;
@@ -351,8 +349,7 @@ ValueId Builder::State::apply(std::span<const Op> rows, std::span<const Operand>
   if (class_of(first)) std::tie(op, shape) = choose(rows, operands);
   const OpInfo& row = info(op);
 
-  std::vector<ValueId> values;
-  values.reserve(operands.size());
+  ValueIds values;
   ValueId mem;
   for (size_t k = 0; k < operands.size(); ++k) {
     const Operand& x = operands[k];

@@ -141,11 +141,11 @@ ValueId Builder::async_copy(const Tile& to, const Tile& from, Operand columns, O
       bits = literal_bits(t, *l);
     } else {
       const ValueId v = std::get<ValueId>(x);
-      bits = s.constant_bits(v);
+      bits = s.m.constant(v);
       t = s.type(v).dtype;
     }
     if (!bits || !is_integer(t)) return std::nullopt;
-    return is_signed(t) ? sign_extend(t, *bits) : static_cast<int64_t>(*bits);
+    return to_integer(t, *bits);
   };
   const auto wide = known(columns), high = known(rows);
   for (const auto& [size, what] : {std::pair(wide, "columns"), std::pair(high, "rows")}) {

@@ -20,7 +20,7 @@ bool keeps_value(DType from, DType to) {
 
 }  // namespace
 
-InstId Builder::State::begin(Op op, std::vector<ValueId> operands, Open::Kind kind) {
+InstId Builder::State::begin(Op op, ValueIds operands, Open::Kind kind) {
   if (open.size() + 2 > kMaxDepth) {  // with the body and the one that begins here
     fail("control flow is nested more than ", kMaxDepth - 1,
          " deep; move a part of it out of the loops and conditions around it");
@@ -68,7 +68,7 @@ Builder::State::Open& Builder::State::innermost(Open::Kind kind, const char* cal
 // ---- carried values ----
 
 std::vector<std::optional<Literal>> Builder::State::add_inits(std::span<const Operand> inits,
-                                                              std::vector<ValueId>& operands) {
+                                                              ValueIds& operands) {
   std::vector<std::optional<Literal>> literals;
   for (const Operand& x : inits) {
     if (const Literal* l = std::get_if<Literal>(&x)) {
@@ -101,6 +101,7 @@ ValueId Builder::State::carry(const Operand& x, Type to, ValueId arg,
       for (int k = 1; k < next.rows; ++k) typed += concat(", ", to_string(*init));
       typed += ")";
     }
+    if (next.is_matrix()) typed = "make_matrix(...), which takes the columns,";
     fail(name.empty() ? "a carried value" : name, " starts as the ", python_type(*init),
          " literal ", to_string(*init), " (", to_string(to), ") but becomes ", to_string(next),
          " in the loop; write enigma.", typed, " before the loop");
@@ -115,7 +116,7 @@ std::vector<ValueId> Builder::State::end_loop(std::span<const ValueId> args,
          ", and ", open.back().closer(), "() is given ", next.size());
   }
   const InstId inst = open.back().inst;
-  std::vector<ValueId> yielded;
+  ValueIds yielded;
   for (size_t k = 0; k < args.size(); ++k) {
     yielded.push_back(carry(next[k], type(args[k]), args[k], open.back().literal_inits[k]));
   }
@@ -162,10 +163,9 @@ Builder::Loop Builder::begin_for(Operand lo, Operand hi, Operand step, DType ind
   if (!is_integer(index_type)) {
     s.fail("the index of a loop is an integer, dtype ", info(index_type).mnemonic, " was given");
   }
-  std::vector<ValueId> operands{s.loop_bound(lo, "start", index_type),
-                                s.loop_bound(hi, "end", index_type),
-                                s.loop_bound(step, "step", index_type)};
-  if (s.constant_bits(operands[2]) == uint64_t{0}) {
+  ValueIds operands{s.loop_bound(lo, "start", index_type), s.loop_bound(hi, "end", index_type),
+                    s.loop_bound(step, "step", index_type)};
+  if (s.m.constant(operands[2]) == uint64_t{0}) {
     s.fail("the step of a loop is 0, so that it would never end; give a step other than 0");
   }
   auto literals = s.add_inits(inits, operands);
@@ -189,7 +189,7 @@ std::vector<ValueId> Builder::end_for(Operands next) {
 
 Builder::Loop Builder::begin_while(Operands inits) {
   State& s = *state_;
-  std::vector<ValueId> operands;
+  ValueIds operands;
   auto literals = s.add_inits(inits, operands);
   s.begin(Op::While, operands, State::Open::Kind::Condition);
   s.open.back().literal_inits = std::move(literals);
@@ -243,7 +243,7 @@ std::vector<ValueId> Builder::end_if(Operands then, Operands otherwise) {
            otherwise.size(), " values; each result has one of either arm");
   }
   const InstId inst = s.open.back().inst;
-  const std::vector<RegionId> arms = s.m[inst].regions;
+  const auto arms = s.m[inst].regions;
   const std::span<const Operand> given[] = {then, otherwise};
   // Instructions may still be added to either arm: each is opened in turn.
   auto reopen = [&](int arm) {
@@ -269,7 +269,7 @@ std::vector<ValueId> Builder::end_if(Operands then, Operands otherwise) {
   }
   for (int arm : {0, 1}) {
     reopen(arm);
-    std::vector<ValueId> yielded;
+    ValueIds yielded;
     for (size_t k = 0; k < types.size(); ++k) {
       const Operand& x = given[arm][k];
       const Literal* l = std::get_if<Literal>(&x);

@@ -22,7 +22,7 @@ std::array<ValueId, 3> Builder::State::matrix_place(Op op, ValueId memory, const
     fail(user, " works on float, half and bfloat, ", describe(mem), " was given");
   }
   ValueId i = this->index(index), n = this->index(row);
-  auto first = constant_bits(i), length = constant_bits(n);
+  auto first = m.constant(i), length = m.constant(n);
   const uint64_t least = op == Op::SimdMatrixStore ? kSide : 1;
   if (length && *length < least) {
     fail(user, ": elements_per_row is ", *length,
@@ -30,12 +30,13 @@ std::array<ValueId, 3> Builder::State::matrix_place(Op op, ValueId memory, const
          least > 1 ? ", and rows that are written have 8 of their own" : "");
   }
   const Instruction* alloc = m.def(mem);
-  if (first && length && alloc && *first < alloc->attr && *length < alloc->attr) {
-    const uint64_t last = *first + (kSide - 1) * *length + kSide - 1;
+  if (first && length && alloc) {
+    const auto last = static_cast<unsigned __int128>(*length) * (kSide - 1) + *first + kSide - 1;
     if (last >= alloc->attr) {
       const std::string& name = m.name_of(mem);
       fail(user, ": 8 rows from offset ", *first, " on with ", *length,
-           " elements from one to the next reach index ", last, " of ",
+           " elements from one to the next reach index ",
+           static_cast<uint64_t>(std::min<unsigned __int128>(last, UINT64_MAX)), " of ",
            name.empty() ? "threadgroup memory" : name, ", which has ", alloc->attr, " elements");
     }
   }

@@ -60,9 +60,9 @@ struct Builder::State {
   void warn(std::string message);
 
   // ---- appending ----
-  InstId append(Op op, std::vector<ValueId> operands, uint64_t attr = 0);
+  InstId append(Op op, ValueIds operands, uint64_t attr = 0);
   ValueId result(InstId inst, Type type);
-  ValueId emit(Op op, std::vector<ValueId> operands, Type type, uint64_t attr = 0) {
+  ValueId emit(Op op, ValueIds operands, Type type, uint64_t attr = 0) {
     return result(append(op, std::move(operands), attr), type);
   }
   RegionId region(InstId parent);
@@ -79,6 +79,8 @@ struct Builder::State {
   Type type(ValueId v) const { return m.type(v); }
   /// "x (i32)", "i32": a value as a message speaks of it; "the literal 300".
   std::string describe(const Operand& x) const;
+  /// All of them, joined by "and"; "nothing" where there are none.
+  std::string describe(std::span<const Operand> list) const;
   std::string describe_region(RegionId r) const;
   /// Error unless v is a value of this module.
   void check_known(ValueId v) const;
@@ -87,7 +89,6 @@ struct Builder::State {
   void check_visible(ValueId v) const;
   /// The same, and v is no memory.
   void check_value(ValueId v) const;
-  std::optional<uint64_t> constant_bits(ValueId v) const;
 
   // ---- typing ----
   /// The type in which operands meet: typed ones promoted, literals as those beside them.
@@ -128,13 +129,12 @@ struct Builder::State {
 
   // ---- regions ----
   /// Appends an instruction with a region, and opens that.
-  InstId begin(Op op, std::vector<ValueId> operands, Open::Kind kind);
+  InstId begin(Op op, ValueIds operands, Open::Kind kind);
   void begin_second(Open::Kind kind);
   void leave();
   Open& innermost(Open::Kind kind, const char* caller);
   /// Appends a loop's initial values to its operands; tells which were literals.
-  std::vector<std::optional<Literal>> add_inits(std::span<const Operand> inits,
-                                                std::vector<ValueId>& operands);
+  std::vector<std::optional<Literal>> add_inits(std::span<const Operand> inits, ValueIds& operands);
   ValueId loop_bound(const Operand& x, const char* what, DType index_type);
   ValueId carry(const Operand& x, Type to, ValueId arg, const std::optional<Literal>& init);
   std::vector<ValueId> end_loop(std::span<const ValueId> args, std::span<const Operand> next);

@@ -8,7 +8,7 @@
 namespace enigma {
 
 ValueId Builder::State::make(Op op, std::span<const Operand> parts, Type part) {
-  std::vector<ValueId> values;
+  ValueIds values;
   for (const Operand& x : parts) {
     const Literal* l = std::get_if<Literal>(&x);
     values.push_back(cast(l ? literal(part.dtype, *l, false) : std::get<ValueId>(x), part));
@@ -35,13 +35,11 @@ ValueId Builder::State::gather(std::span<const Operand> parts, Type type, std::s
   const Type part = Type::scalar(type.dtype);
   const bool one = parts.size() == 1 && count > 1;
   if (!good || count != type.rows || (parts.size() != type.rows && !one)) {
-    Text given;
-    for (const Operand& x : parts) given.add(&x == &parts.front() ? "" : " and ", describe(x));
-    fail(user, " takes ", to_string(type), " or ", int{type.rows}, " numbers, ",
-         parts.empty() ? "nothing" : given.str(), " was given");
+    fail(user, " takes ", to_string(type), " or ", int{type.rows}, " numbers, ", describe(parts),
+         " was given");
   }
   if (one) return convert(parts[0], type);
-  std::vector<ValueId> components;
+  ValueIds components;
   for (const Operand& x : parts) components.push_back(convert(x, part));
   return emit(Op::MakeVec, std::move(components), type);
 }
@@ -124,13 +122,8 @@ ValueId Builder::make_matrix(Operands columns) {
   }
   const DType t = good ? s.meet(all) : DType::F32;
   if (!good || !exists(Type::matrix(t, 2, 2))) {
-    Text given;
-    for (const Operand& x : columns) {
-      given.add(&x == &columns.front() ? "" : " and ", s.describe(x));
-    }
     s.fail("make_matrix takes 2 to 4 columns, which are float or half vectors of one size, ",
-           columns.empty() ? "nothing" : given.str(), columns.size() < 2 ? " was" : " were",
-           " given");
+           s.describe(columns), columns.size() < 2 ? " was" : " were", " given");
   }
   return s.make(Op::MakeMatrix, columns, Type::vector(t, first.rows));
 }

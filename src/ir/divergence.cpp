@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <cstdlib>
 #include <optional>
 
@@ -162,7 +161,7 @@ class Proofs {
     // Turns are (hi - lo) / step: with a step as small as the distance between neighbours, each
     // thread has its own number of them; with a greater one all may have the same.
     auto lo = affine(inst.operands[0]), hi = affine(inst.operands[1]);
-    auto step = constant(inst.operands[2]);
+    auto step = known_integer(m_, inst.operands[2]);
     if (!lo || !hi || !step) return {};
     Affine distance = combine(*hi, *lo, -1);
     auto basis = distance.single();
@@ -173,17 +172,10 @@ class Proofs {
   static Divergence over(Basis b) { return {true, b != kSimdgroup}; }
   Divergence of(ValueId condition) const { return divergent_[condition.index]; }
 
-  std::optional<int64_t> constant(ValueId v) const {
-    const Instruction* def = m_.def(v);
-    if (!def || def->op != Op::Constant || !is_integer(m_.type(v).dtype)) return std::nullopt;
-    const DType t = m_.type(v).dtype;
-    return is_signed(t) ? sign_extend(t, def->attr) : static_cast<int64_t>(def->attr);
-  }
-
   std::optional<Affine> affine(ValueId v) const {
     if (u_[v] <= Level::Group) {
       Affine a;
-      a.zero_offset = constant(v) == 0;
+      a.zero_offset = known_integer(m_, v) == 0;
       return a;
     }
     return affine_[v.index];
@@ -242,14 +234,14 @@ class Proofs {
         return combine(*a, *b, inst.op == Op::AddI ? 1 : -1);
       }
       case Op::MulI: {
-        const bool left = constant(x[0]).has_value();
-        auto factor = constant(x[left ? 0 : 1]);
+        const bool left = known_integer(m_, x[0]).has_value();
+        auto factor = known_integer(m_, x[left ? 0 : 1]);
         auto a = affine(x[left ? 1 : 0]);
         if (!factor || !a) return std::nullopt;
         return combine(Affine{{}, true}, *a, *factor);
       }
       case Op::Shl: {
-        auto count = constant(x[1]);
+        auto count = known_integer(m_, x[1]);
         auto a = affine(x[0]);
         if (!count || !a || *count < 0 || *count > 15) return std::nullopt;
         return combine(Affine{{}, true}, *a, int64_t{1} << *count);
@@ -293,8 +285,8 @@ class Proofs {
 
   // lane < 32 and the like: a position itself against a constant that none of its values crosses.
   bool always_same(const Instruction& inst, const Affine& a, const Affine& b, Basis basis) const {
-    const bool left = constant(inst.operands[0]).has_value();
-    auto limit = constant(inst.operands[left ? 0 : 1]);
+    const bool left = known_integer(m_, inst.operands[0]).has_value();
+    auto limit = known_integer(m_, inst.operands[left ? 0 : 1]);
     const Affine& position = left ? b : a;
     if (!limit || !position.zero_offset || position.coefficient[basis] != 1) return false;
     const int64_t greatest = kGreatest[basis];
@@ -340,10 +332,9 @@ void check_loops(const Module& m) {
       for (RegionId inner : inst.regions) self(self, inner);
       if (inst.op != Op::While) continue;
       const ValueId condition = m[m[inst.regions[0]].insts.back()].operands[0];
-      const Instruction* def = m.def(condition);
-      const bool number = def && def->op == Op::Constant;
+      const auto number = m.constant(condition);
       for (RegionId inner : inst.regions) forget(forget, inner, true);
-      const bool endless = number ? def->attr != 0 : known[condition.index];
+      const bool endless = number ? *number != 0 : known[condition.index];
       for (RegionId inner : inst.regions) forget(forget, inner, false);
       if (!endless) continue;
       throw Error(

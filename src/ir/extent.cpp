@@ -10,6 +10,7 @@
 
 #include "ir/locations.h"
 #include "ir/signature.h"
+#include "support/floats.h"
 
 namespace enigma {
 namespace {
@@ -64,14 +65,8 @@ class Formulas {
 
   std::optional<Polynomial> formula(const Instruction& inst, Type type) const {
     switch (inst.op) {
-      case Op::Constant: {
-        auto bits = static_cast<int64_t>(inst.attr);
-        if (info(type.dtype).bits == 32) {
-          bits = is_signed(type.dtype) ? int64_t{static_cast<int32_t>(inst.attr)}
-                                       : int64_t{static_cast<uint32_t>(inst.attr)};
-        }
-        return Polynomial{{{}, bits}};
-      }
+      case Op::Constant:
+        return Polynomial{{{}, to_integer(type.dtype, inst.attr)}};
       case Op::ThreadPositionInGrid:
         return Polynomial{{{IndexTerm::kPositionX + static_cast<uint32_t>(inst.attr)}, 1}};
       case Op::ThreadsPerGrid:

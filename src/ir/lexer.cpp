@@ -49,7 +49,7 @@ std::string Lexer::found() const {
 }
 
 bool Lexer::mark_here(std::string_view mark) const {
-  return text_.substr(at_, mark.size()) == mark;
+  return at_ < text_.size() && text_[at_] == mark[0] && text_.substr(at_).starts_with(mark);
 }
 
 bool Lexer::at(std::string_view mark) {
@@ -84,15 +84,15 @@ void Lexer::expect_end() {
   if (at_ < text_.size()) fail("expected the end of the text, found ", found());
 }
 
-std::string Lexer::take(const char* what, bool (*is_part)(char)) {
+std::string_view Lexer::take(const char* what, bool (*is_part)(char)) {
   skip();
   const size_t begin = at_;
   while (at_ < text_.size() && is_part(text_[at_])) ++at_;
   if (at_ == begin) fail("expected ", what, ", found ", found());
-  return std::string(text_.substr(begin, at_ - begin));
+  return text_.substr(begin, at_ - begin);
 }
 
-std::string Lexer::name(const char* what) {
+std::string_view Lexer::name(const char* what) {
   // A name follows its % or @ at once.
   if (at_ >= text_.size() || !is_name_char(text_[at_])) {
     start_ = at_;
@@ -101,40 +101,47 @@ std::string Lexer::name(const char* what) {
   return take(what, is_name);
 }
 
-std::string Lexer::word(const char* what) { return take(what, is_name); }
-std::string Lexer::dotted_word(const char* what) { return take(what, is_dotted); }
-std::string Lexer::literal(const char* what) { return take(what, is_literal); }
+std::string_view Lexer::word(const char* what) { return take(what, is_name); }
+std::string_view Lexer::dotted_word(const char* what) { return take(what, is_dotted); }
+std::string_view Lexer::literal(const char* what) { return take(what, is_literal); }
 
 uint64_t Lexer::number(const char* what) {
-  const std::string digits = take(what, is_digit);
+  const std::string_view digits = take(what, is_digit);
   uint64_t n = 0;
   auto r = std::from_chars(digits.data(), digits.data() + digits.size(), n);
   if (r.ec != std::errc{}) fail("expected ", what, ", found ", digits);
   return n;
 }
 
-std::string Lexer::quoted(const char* what) {
+std::string_view Lexer::quoted(const char* what) {
   expect("\"");
-  std::string out;
+  const size_t begin = at_;
   while (at_ < text_.size() && text_[at_] != '"') {
-    char c = text_[at_++];
-    if (c == '\n') fail("expected ", what, " that ends on its line");
-    if (c == '\\') {
-      const char next = at_ < text_.size() ? text_[at_] : '\0';
-      const char after = at_ + 1 < text_.size() ? text_[at_ + 1] : '\0';
-      if (next == '"' || next == '\\') {
-        c = next;
-        ++at_;
-      } else if (hex_digit(next) >= 0 && hex_digit(after) >= 0) {
-        c = static_cast<char>(hex_digit(next) * 16 + hex_digit(after));
-        at_ += 2;
-      } else {
-        fail("expected \\\", \\\\ or two hexadecimal digits after a backslash");
-      }
-    }
-    out += c;
+    if (text_[at_] == '\n') fail("expected ", what, " that ends on its line");
+    at_ += text_[at_] == '\\' ? 2 : 1;
   }
+  const std::string_view inside = text_.substr(begin, at_ - begin);
+  at_ = std::min(at_, text_.size());
   expect("\"");
+  return inside;
+}
+
+std::string Lexer::unescaped(std::string_view quoted) const {
+  std::string out;
+  for (size_t k = 0; k < quoted.size(); ++k) {
+    out += quoted[k];
+    if (quoted[k] != '\\') continue;
+    const std::string_view code = quoted.substr(k + 1, 2);
+    if (!code.empty() && (code[0] == '"' || code[0] == '\\')) {
+      out.back() = code[0];
+      k += 1;
+    } else if (code.size() == 2 && hex_digit(code[0]) >= 0 && hex_digit(code[1]) >= 0) {
+      out.back() = static_cast<char>(hex_digit(code[0]) * 16 + hex_digit(code[1]));
+      k += 2;
+    } else {
+      fail("expected \\\", \\\\ or two hexadecimal digits after a backslash");
+    }
+  }
   return out;
 }
 

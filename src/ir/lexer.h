@@ -12,7 +12,7 @@
 
 namespace enigma {
 
-/// Reads a text piece by piece; white space between pieces is skipped.
+/// Reads a text piece by piece; white space between pieces is skipped. Words are parts of the text.
 class Lexer {
  public:
   explicit Lexer(std::string_view text) : text_(text) {}
@@ -30,17 +30,18 @@ class Lexer {
   void expect_word(std::string_view word);
   void expect_end();
 
-  std::string name(const char* what);         ///< letters, digits, _, UTF-8
-  std::string word(const char* what);         ///< the same, and not empty
-  std::string dotted_word(const char* what);  ///< words joined by dots
-  std::string literal(const char* what);      ///< a number as it is written, true or false
-  std::string quoted(const char* what);
+  std::string_view name(const char* what);         ///< letters, digits, _, UTF-8
+  std::string_view word(const char* what);         ///< the same, and not empty
+  std::string_view dotted_word(const char* what);  ///< words joined by dots
+  std::string_view literal(const char* what);      ///< a number as it is written, true or false
+  std::string_view quoted(const char* what);       ///< what stands in quotes, as it is written
+  std::string unescaped(std::string_view quoted) const;
   uint64_t number(const char* what);
 
  private:
   void skip();
   bool mark_here(std::string_view mark) const;
-  std::string take(const char* what, bool (*is_part)(char));
+  std::string_view take(const char* what, bool (*is_part)(char));
   [[noreturn]] void fail_at(size_t at, const std::string& message) const;
   /// What stands at the position, for messages.
   std::string found() const;

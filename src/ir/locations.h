@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <unordered_map>
 #include <vector>
 
 #include "enigma/ir.h"
@@ -9,7 +10,8 @@
 namespace enigma {
 
 /// The distinct locations of a module, numbered in the order of the first instruction that has
-/// each. Passes never renumber instructions, so the numbers hold for a module's whole life.
+/// each, so that they are the same for the module that is read from its text. Yields, of which the
+/// text leaves some out, have no number.
 class LocationTable {
  public:
   explicit LocationTable(const Module& m);
@@ -19,7 +21,10 @@ class LocationTable {
   const std::vector<Location>& list() const { return list_; }
 
  private:
+  void visit(const Module& m, RegionId r);
+
   std::vector<uint32_t> index_;  // parallel to Module::insts
+  std::unordered_map<uint64_t, uint32_t> numbers_;
   std::vector<Location> list_;
 };
 

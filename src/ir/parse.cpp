@@ -1,6 +1,5 @@
 // The parser of the IR's text form (print.cpp shows it): by Shape, as the printer.
 
-#include <optional>
 #include <unordered_map>
 
 #include "enigma/ir.h"
@@ -15,6 +14,8 @@
 
 namespace enigma {
 namespace {
+
+using Names = ShortList<std::string_view, 2>;
 
 class Parser {
  public:
@@ -44,20 +45,20 @@ class Parser {
   // ---- values ----
 
   // The name after a '%'; digits alone are the printer's numbers, not a name.
-  std::string defined_name() {
+  std::string_view defined_name() {
     lex_.expect("%");
-    std::string name = lex_.name("a value's name");
+    const std::string_view name = lex_.name("a value's name");
     if (values_.count(name)) lex_.fail("expected a new name: %", name, " is defined already");
     return name;
   }
 
-  ValueId value(const std::string& name, Type type, InstId def, RegionId region, size_t index) {
+  ValueId value(std::string_view name, Type type, InstId def, RegionId region, size_t index) {
     ValueId v{static_cast<uint32_t>(m_.values.size())};
     m_.values.push_back({type, def, region, static_cast<uint32_t>(index)});
     m_.value_names.push_back(0);
     if (name[0] < '0' || name[0] > '9') {
       m_.value_names.back() = static_cast<uint32_t>(m_.names.size());
-      m_.names.push_back(name);
+      m_.names.emplace_back(name);
     }
     if (!values_.emplace(name, v).second) {
       lex_.fail("expected a new name: %", name, " is defined already");
@@ -67,27 +68,27 @@ class Parser {
 
   ValueId use() {
     lex_.expect("%");
-    const std::string name = lex_.name("a value's name");
+    const std::string_view name = lex_.name("a value's name");
     auto found = values_.find(name);
     if (found == values_.end()) lex_.fail("expected a value that is defined: %", name, " is not");
     return found->second;
   }
 
-  std::vector<ValueId> uses() {
-    std::vector<ValueId> out{use()};
+  ValueIds uses() {
+    ValueIds out{use()};
     while (lex_.accept(",")) out.push_back(use());
     return out;
   }
 
   void parameter() {
-    const std::string name = defined_name();
+    const std::string_view name = defined_name();
     lex_.expect(":");
     const Type t = type();
     if (!t.is_scalar() && !(t.is_memory() && t.space() == AddressSpace::Device)) {
       lex_.fail("expected a scalar type or memref<..., device> for a parameter");
     }
     ValueId v = value(name, t, {}, {}, m_.params.size());
-    m_.params.push_back({name, t.dtype, t.is_scalar(), false, false, v});
+    m_.params.push_back({std::string(name), t.dtype, t.is_scalar(), false, false, v});
     Param& p = m_.params.back();
     if (lex_.accept_word("buffer")) {
       p.index = static_cast<uint32_t>(in_parentheses("an index", 0, kMaxParams - 1));
@@ -129,7 +130,7 @@ class Parser {
     }
   }
 
-  void expect_types(const std::vector<ValueId>& vs) {
+  void expect_types(std::span<const ValueId> vs) {
     for (size_t k = 0; k < vs.size(); ++k) {
       if (k) lex_.expect(",");
       expect_type(vs[k]);
@@ -138,7 +139,7 @@ class Parser {
 
   // ---- instructions ----
 
-  InstId append(RegionId r, Op op, std::vector<ValueId> operands = {}, uint64_t attr = 0) {
+  InstId append(RegionId r, Op op, ValueIds operands = {}, uint64_t attr = 0) {
     InstId i{static_cast<uint32_t>(m_.insts.size())};
     m_.insts.push_back({op, attr, std::move(operands), {}, {}});
     m_.locs.emplace_back();
@@ -153,7 +154,7 @@ class Parser {
     return r;
   }
 
-  void argument(RegionId r, const std::string& name, Type t) {
+  void argument(RegionId r, std::string_view name, Type t) {
     ValueId v = value(name, t, {}, r, m_[r].args.size());
     m_[r].args.push_back(v);
   }
@@ -171,14 +172,14 @@ class Parser {
   }
 
   void instruction(RegionId r) {
-    std::vector<std::string> names;
+    Names names;
     if (lex_.at("%")) {
       do {
         names.push_back(defined_name());
       } while (lex_.accept(","));
       lex_.expect("=");
     }
-    const std::string mnemonic = lex_.dotted_word("an instruction");
+    const std::string_view mnemonic = lex_.dotted_word("an instruction");
     const OpInfo* row = find_mnemonic(mnemonic);
     if (!row || row->shape == Shape::Composed)
       lex_.fail("expected an instruction, found \"", mnemonic, "\"");
@@ -213,7 +214,7 @@ class Parser {
       }
       case Shape::Map:
       case Shape::Lane: {
-        std::vector<ValueId> x = uses();
+        ValueIds x = uses();
         count(x, row);
         m_[i].operands = std::move(x);
         lex_.expect(":");
@@ -225,7 +226,7 @@ class Parser {
         return result(row, m_[i]);
       }
       case Shape::Whole: {
-        std::vector<ValueId> x = uses();
+        ValueIds x = uses();
         count(x, row);
         lex_.expect(":");
         expect_types(x);
@@ -250,7 +251,7 @@ class Parser {
         return {part_type(m_.type(whole))};
       }
       case Shape::Cast: {
-        std::vector<ValueId> x{use()};
+        ValueIds x{use()};
         lex_.expect(":");
         expect_type(x[0]);
         m_[i].operands = std::move(x);
@@ -265,7 +266,7 @@ class Parser {
       case Shape::Store: {
         ValueId stored = use();
         lex_.expect(",");
-        std::vector<ValueId> x = element();
+        ValueIds x = element();
         vector_access(i);
         x.push_back(stored);
         return memory_operands(i, row, std::move(x));
@@ -274,13 +275,13 @@ class Parser {
         m_[i].attr = memory_order();
         [[fallthrough]];
       case Shape::Load: {
-        std::vector<ValueId> x = element();
+        ValueIds x = element();
         if (row.shape == Shape::Load) vector_access(i);
         while (lex_.accept(",")) x.push_back(use());
         return memory_operands(i, row, std::move(x));
       }
       case Shape::Async: {
-        std::vector<ValueId> x = uses();
+        ValueIds x = uses();
         count(x, row);
         m_[i].operands = std::move(x);
         return result(row, m_[i]);
@@ -297,7 +298,7 @@ class Parser {
           m_[i].operands = {v};
           lex_.expect(")");
         } else {
-          std::vector<ValueId> x = uses();
+          ValueIds x = uses();
           lex_.expect(":");
           expect_types(x);
           m_[i].operands = std::move(x);
@@ -312,7 +313,7 @@ class Parser {
     lex_.fail("expected an instruction");
   }
 
-  void count(const std::vector<ValueId>& x, const OpInfo& row) {
+  void count(const ValueIds& x, const OpInfo& row) {
     if (x.size() != row.operands.size()) {
       lex_.fail("expected ", row.operands.size(), " operands of ", row.mnemonic, ", found ",
                 x.size());
@@ -324,8 +325,8 @@ class Parser {
     return {result_type(row, operand_types(m_, inst), inst.attr)};
   }
 
-  std::vector<ValueId> element() {
-    std::vector<ValueId> x{use()};
+  ValueIds element() {
+    ValueIds x{use()};
     lex_.expect("[");
     x.push_back(use());
     lex_.expect("]");
@@ -336,7 +337,7 @@ class Parser {
     if (lex_.accept_word("lanes")) m_[i].attr = in_parentheses("a number of lanes", 2, 4);
   }
 
-  std::vector<Type> memory_operands(InstId i, const OpInfo& row, std::vector<ValueId> x) {
+  std::vector<Type> memory_operands(InstId i, const OpInfo& row, ValueIds x) {
     count(x, row);
     lex_.expect(":");
     expect_type(x[0]);
@@ -354,18 +355,18 @@ class Parser {
   std::vector<Type> simd_matrix(InstId i, const OpInfo& row) {
     if (row.operands[0] == 'm') {
       if (lex_.accept_word("transposed")) m_[i].attr = 1;
-      std::vector<ValueId> stored;
+      ValueIds stored;
       if (row.result == '-') {
         stored.push_back(use());
         lex_.expect(",");
       }
-      std::vector<ValueId> x = element();
+      ValueIds x = element();
       lex_.expect(",");
       x.push_back(use());
-      x.insert(x.end(), stored.begin(), stored.end());
+      x.append(stored.begin(), stored.end());
       return memory_operands(i, row, std::move(x));
     }
-    std::vector<ValueId> x = uses();
+    ValueIds x = uses();
     count(x, row);
     lex_.expect(":");
     expect_types(x);
@@ -374,15 +375,14 @@ class Parser {
   }
 
   uint64_t dimension() {
-    const std::string word = lex_.word("x, y or z");
-    if (word == "x") return 0;
-    if (word == "y") return 1;
-    if (word == "z") return 2;
+    const std::string_view word = lex_.word("x, y or z");
+    const size_t found = word.size() == 1 ? std::string_view("xyz").find(word) : 3;
+    if (found < 3) return found;
     lex_.fail("expected x, y or z, found \"", word, "\"");
   }
 
   uint64_t memory_order() {
-    const std::string word = lex_.word("a memory order");
+    const std::string_view word = lex_.word("a memory order");
     for (size_t k = 0; k < kMemoryOrders.size(); ++k) {
       if (word == kMemoryOrders[k]) return k;
     }
@@ -392,7 +392,7 @@ class Parser {
   uint64_t mem_flags() {
     uint64_t flags = 0;
     do {
-      const std::string word = lex_.word("memory flags");
+      const std::string_view word = lex_.word("memory flags");
       if (word == "mem_none") continue;
       uint64_t bit = 0;
       for (const MemFlagName& f : kMemFlagNames) {
@@ -405,7 +405,7 @@ class Parser {
   }
 
   std::vector<Type> constant(InstId i) {
-    const std::string text = lex_.literal("a number");
+    const std::string_view text = lex_.literal("a number");
     lex_.expect(":");
     const Type t = type();
     if (!t.is_value()) lex_.fail("expected the type of a number, found ", to_string(t));
@@ -442,14 +442,14 @@ class Parser {
   }
 
   std::vector<Type> for_(InstId i) {
-    const std::string index = defined_name();
+    const std::string_view index = defined_name();
     lex_.expect("=");
-    std::vector<ValueId> x{use()};
+    ValueIds x{use()};
     lex_.expect_word("to");
     x.push_back(use());
     lex_.expect_word("step");
     x.push_back(use());
-    std::vector<std::string> names;
+    Names names;
     std::vector<Type> carried;
     if (lex_.accept_word("iter_args")) {
       lex_.expect("(");
@@ -470,7 +470,7 @@ class Parser {
     return carried;
   }
 
-  void inits(std::vector<std::string>& names, std::vector<ValueId>& operands) {
+  void inits(Names& names, ValueIds& operands) {
     do {
       names.push_back(defined_name());
       lex_.expect("=");
@@ -489,8 +489,8 @@ class Parser {
   }
 
   std::vector<Type> while_(InstId i) {
-    std::vector<std::string> names;
-    std::vector<ValueId> x;
+    Names names;
+    ValueIds x;
     std::vector<Type> carried;
     lex_.expect("(");
     if (!lex_.at(")")) inits(names, x);
@@ -512,7 +512,7 @@ class Parser {
       lex_.expect_word("bb0");
       lex_.expect("(");
       do {
-        const std::string name = defined_name();
+        const std::string_view name = defined_name();
         lex_.expect(":");
         argument(body, name, type());
       } while (lex_.accept(","));
@@ -528,21 +528,28 @@ class Parser {
   void location(InstId i) {
     if (!lex_.accept_word("loc")) return;
     lex_.expect("(");
-    const std::string file = lex_.quoted("a file name");
+    // Most instructions are of the same file as the one before.
+    if (last_file_.empty() || !lex_.accept(last_file_)) {
+      const std::string_view file = lex_.quoted("a file name");
+      auto [it, is_new] = files_.try_emplace(file, static_cast<uint32_t>(m_.files.size()));
+      if (is_new) m_.files.push_back(lex_.unescaped(file));
+      last_file_ = {file.data() - 1, file.size() + 2};  // with its quotes
+      file_ = it->second;
+    }
     lex_.expect(":");
     const uint64_t line = lex_.number("a line");
     lex_.expect(")");
-    if (line == 0 || line > std::numeric_limits<uint32_t>::max()) lex_.fail("expected a line");
-    auto [it, is_new] = files_.try_emplace(file, static_cast<uint32_t>(m_.files.size()));
-    if (is_new) m_.files.push_back(file);
-    m_.locs[i.index] = {it->second, static_cast<uint32_t>(line)};
+    if (line == 0 || line > UINT32_MAX) lex_.fail("expected a line");
+    m_.locs[i.index] = {file_, static_cast<uint32_t>(line)};
   }
 
   Lexer lex_;
   Module m_;
   int depth_ = 0;
-  std::unordered_map<std::string, ValueId> values_;
-  std::unordered_map<std::string, uint32_t> files_;
+  std::unordered_map<std::string_view, ValueId> values_;
+  std::unordered_map<std::string_view, uint32_t> files_;
+  std::string_view last_file_;
+  uint32_t file_ = 0;
 };
 
 }  // namespace

@@ -9,7 +9,7 @@ namespace enigma {
 namespace {
 
 DType dtype(Lexer& lex) {
-  const std::string word = lex.word("a type");
+  const std::string_view word = lex.word("a type");
   for (const DTypeInfo& row : kDTypes) {
     if (word == row.mnemonic) return row.dtype;
   }
@@ -29,7 +29,7 @@ Type parse_type(Lexer& lex) {
     lex.expect("<");
     const DType t = dtype(lex);
     lex.expect(",");
-    const std::string space = lex.word("an address space");
+    const std::string_view space = lex.word("an address space");
     lex.expect(">");
     for (int s = 0; s < 4; ++s) {
       const Type memory = Type::memory(t, static_cast<AddressSpace>(s));

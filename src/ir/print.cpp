@@ -35,7 +35,9 @@ std::string plain(std::string_view name) {
 
 class Printer {
  public:
-  explicit Printer(const Module& m) : m_(m), names_(m.values.size()) {}
+  explicit Printer(const Module& m) : m_(m), names_(m.values.size()) {
+    for (const std::string& file : m.files) files_.push_back(escaped(file));
+  }
 
   std::string run() {
     out_.add("enigma.kernel @", plain(m_.name), "(");
@@ -66,16 +68,18 @@ class Printer {
   }
 
   // A value that nothing has defined yet is broken IR; it still has to print, for messages.
-  std::string use(ValueId v) const {
-    if (v.index >= names_.size()) return "%<none>";
-    return names_[v.index].empty() ? concat("%<undefined ", v.index, ">") : names_[v.index];
+  const std::string& use(ValueId v) {
+    if (v.index < names_.size() && !names_[v.index].empty()) return names_[v.index];
+    std::string& name = broken_[v.index];
+    name = v.index < names_.size() ? concat("%<undefined ", v.index, ">") : "%<none>";
+    return name;
   }
-  std::string uses(const std::vector<ValueId>& vs, size_t from = 0) const {
+  std::string uses(std::span<const ValueId> vs, size_t from = 0) {
     Text t;
     for (size_t k = from; k < vs.size(); ++k) t.add(k > from ? ", " : "", use(vs[k]));
     return t.str();
   }
-  std::string types(const std::vector<ValueId>& vs, size_t from = 0) const {
+  std::string types(std::span<const ValueId> vs, size_t from = 0) const {
     Text t;
     for (size_t k = from; k < vs.size(); ++k) {
       t.add(k > from ? ", " : "", to_string(m_.type(vs[k])));
@@ -87,20 +91,23 @@ class Printer {
   }
 
   void location(InstId i) {
-    Location l = m_.location(i);
-    if (!l.line) return;
-    out_.add(" loc(\"");
-    for (char c : l.file) {
+    const Loc l = m_.locs[i.index];
+    if (l.line) out_.add(" loc(\"", files_[l.file], "\":", l.line, ")");
+  }
+
+  static std::string escaped(std::string_view file) {
+    Text t;
+    for (char c : file) {
       if (c == '"' || c == '\\') {
-        out_.add('\\', c);
+        t.add('\\', c);
       } else if (static_cast<unsigned char>(c) < 0x20) {
         constexpr char kHex[] = "0123456789ABCDEF";
-        out_.add('\\', kHex[c >> 4 & 15], kHex[c & 15]);
+        t.add('\\', kHex[c >> 4 & 15], kHex[c & 15]);
       } else {
-        out_.add(c);
+        t.add(c);
       }
     }
-    out_.add("\":", l.line, ")");
+    return t.str();
   }
 
   void insts(RegionId r) {
@@ -281,13 +288,15 @@ class Printer {
     return text.find_first_of(".e") == std::string::npos ? text + ".0" : text;
   }
 
-  void indent() { out_.add(std::string(static_cast<size_t>(depth_) * 2, ' ')); }
+  void indent() { out_.str().append(static_cast<size_t>(depth_) * 2, ' '); }
 
   const Module& m_;
   Text out_;
   int depth_ = 0;
   uint32_t unnamed_ = 0;
   std::vector<std::string> names_;  // parallel to values, with the %
+  std::vector<std::string> files_;  // as they are written
+  std::unordered_map<uint32_t, std::string> broken_;
   std::unordered_set<std::string> taken_;
   std::unordered_map<std::string, uint32_t> suffix_;
 };

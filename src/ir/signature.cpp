@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "support/floats.h"
 #include "support/text.h"
 
 namespace enigma {
@@ -69,6 +70,12 @@ Type product(Type a, Type b) {
 }
 
 }  // namespace
+
+std::optional<int64_t> known_integer(const Module& m, ValueId v) {
+  const auto bits = m.constant(v);
+  const DType t = m.type(v).dtype;
+  return bits && is_integer(t) ? std::optional(to_integer(t, *bits)) : std::nullopt;
+}
 
 Type accessed(const OpInfo& row, Type memory, uint64_t attr) {
   const bool vector = (row.shape == Shape::Load || row.shape == Shape::Store) && attr > 1;

@@ -29,6 +29,8 @@ bool can_multiply(DType a, DType b, DType c);
 /// The type of the result of a row whose signature fixes it, by those of the operands; none for '-'
 /// and '?', and for factors that have no product.
 Type result_type(const OpInfo& row, std::span<const Type> operands, uint64_t attr = 0);
+/// The number that an integer is, where it is a constant.
+std::optional<int64_t> known_integer(const Module& m, ValueId v);
 /// What a row reads or writes of memory: an element, or the vector of as many as the attribute of a
 /// load or store says.
 Type accessed(const OpInfo& row, Type memory, uint64_t attr);

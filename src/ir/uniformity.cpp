@@ -49,12 +49,12 @@ class Analysis {
   }
   void raise(ValueId v, Level to) { raise(u_.levels[v.index], to); }
   Level of(ValueId v) const { return u_.levels[v.index]; }
-  Level of(const std::vector<ValueId>& vs, size_t from = 0) const {
+  Level of(std::span<const ValueId> vs, size_t from = 0) const {
     Level l = Level::Grid;
     for (size_t k = from; k < vs.size(); ++k) l = std::max(l, of(vs[k]));
     return l;
   }
-  const std::vector<ValueId>& yielded(RegionId r) const { return m_[m_[r].insts.back()].operands; }
+  const ValueIds& yielded(RegionId r) const { return m_[m_[r].insts.back()].operands; }
 
   void region(RegionId r, Level control) {
     for (InstId i : m_[r].insts) {

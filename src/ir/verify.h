@@ -20,7 +20,7 @@ class Verified {
   friend Verified verify(Module m);
   Verified(std::shared_ptr<const Module> m, Uniformity u)
       : module_(std::move(m)), uniformity_(std::move(u)) {}
-  std::shared_ptr<const Module> module_;  // shared: emitters keep it for later variants
+  std::shared_ptr<const Module> module_;
   Uniformity uniformity_;
 };
 

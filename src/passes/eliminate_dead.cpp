@@ -27,9 +27,7 @@ class Liveness {
     work_.push_back(v);
   }
 
-  const std::vector<ValueId>& end_operands(RegionId r) const {
-    return m_[m_[r].insts.back()].operands;
-  }
+  const ValueIds& end_operands(RegionId r) const { return m_[m_[r].insts.back()].operands; }
 
   // A region instruction that stays needs what decides its way.
   void keep(InstId i) {

@@ -229,9 +229,7 @@ Bits floating(Op op, DType t, std::span<const uint64_t> x) {
   return std::nullopt;
 }
 
-uint64_t extend(DType t, uint64_t bits) {
-  return is_signed(t) ? static_cast<uint64_t>(sign_extend(t, bits)) : bits;
-}
+uint64_t extend(DType t, uint64_t bits) { return static_cast<uint64_t>(to_integer(t, bits)); }
 
 }  // namespace
 

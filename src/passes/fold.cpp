@@ -58,19 +58,15 @@ class Folder {
       case Shape::Extract:
         return extract(inst);
       case Shape::Load:
-        if (inst.op == Op::LoadIf && bits(inst.operands[2]) == uint64_t{0}) return inst.operands[3];
+        if (inst.op == Op::LoadIf && m_.constant(inst.operands[2]) == uint64_t{0})
+          return inst.operands[3];
         return std::nullopt;
       default:
         return std::nullopt;
     }
   }
 
-  std::optional<uint64_t> bits(ValueId v) const {
-    const Instruction* def = m_.def(v);
-    if (def && def->op == Op::Constant) return def->attr;
-    return std::nullopt;
-  }
-  bool is_constant(ValueId v, uint64_t value) const { return bits(v) == value; }
+  bool is_constant(ValueId v, uint64_t value) const { return m_.constant(v) == value; }
 
   void become(Instruction& inst, uint64_t value) {
     inst.op = Op::Constant;
@@ -81,7 +77,7 @@ class Folder {
   bool constant_operands(Instruction& inst) {
     std::vector<uint64_t> known;
     for (ValueId v : inst.operands) {
-      auto b = bits(v);
+      auto b = m_.constant(v);
       if (!b) return false;
       known.push_back(*b);
     }
@@ -94,7 +90,7 @@ class Folder {
     const Type to = m_.type(inst.results[0]);
     ValueId x = inst.operands[0];
     if (m_.type(x) == to) return x;
-    if (auto b = bits(x)) {
+    if (auto b = m_.constant(x)) {
       // A vector constant has one attribute for all lanes, so that this broadcasts as well.
       become(inst, inst.op == Op::AsType ? *b : evaluate_cast(m_.type(x).dtype, to.dtype, *b));
       return std::nullopt;
@@ -191,7 +187,7 @@ class Folder {
         return one_of(0);
       case Op::Shl:
       case Op::Shr: {
-        auto count = bits(b);
+        auto count = m_.constant(b);
         const uint64_t width = info(t).bits;
         return count && *count % width == 0 ? std::optional(a) : std::nullopt;
       }
@@ -215,7 +211,7 @@ class Folder {
         return is_constant(b, 0) ? std::optional(a) : std::nullopt;
       case Op::Select:
         if (a == b) return a;
-        if (auto c = bits(x[2])) return *c ? b : a;
+        if (auto c = m_.constant(x[2])) return *c ? b : a;
         return std::nullopt;
       case Op::CmpEqI:
       case Op::CmpLeI:

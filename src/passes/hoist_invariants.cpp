@@ -58,8 +58,6 @@ class Hoister {
     }
   }
 
-  bool is_constant(ValueId v) const { return m_.def(v) && m_.def(v)->op == Op::Constant; }
-
   // Makes (turn + a) + b, of which a and b are invariant, turn + (a + b), which takes one addition
   // less where nothing else wants turn + a, and never one more in the loop. Unsigned numbers only,
   // whose sums wrap without a cast in MSL.
@@ -74,7 +72,7 @@ class Hoister {
         const ValueId turn = sum->operands[j], a = sum->operands[1 - j];
         if (depth_of_[turn.index] < depth || depth_of_[a.index] >= depth) continue;
         // Constants beside a sum that others share are better left to the access.
-        if (uses_[inner.index] > 1 && (is_constant(a) || is_constant(b))) return;
+        if (uses_[inner.index] > 1 && (m_.constant(a) || m_.constant(b))) return;
         append_.where = m_.locs[i.index];
         const ValueId before = append_.emit(outside, Op::AddI, {a, b}, type);
         depth_of_.push_back(depth - 1);

@@ -36,7 +36,7 @@ class Lowering {
         out.push_back(make_.inst(Op::SimdBarrier, {}, kMemDevice | kMemThreadgroup));
         continue;
       }
-      const std::vector<RegionId> inner = m_[i].regions;
+      const auto inner = m_[i].regions;
       for (RegionId each : inner) region(each);
       out.push_back(i);
     }
@@ -74,15 +74,14 @@ class Lowering {
   }
 
   // for (i = lane; i < columns * rows; i += lanes) target[...] = source[...]
-  void copy(const std::vector<ValueId> x, Insts& out) {  // by value: instructions are added
+  void copy(const ValueIds x, Insts& out) {  // by value: instructions are added
     const bool wide = std::any_of(x.begin(), x.end(), [&](ValueId v) {
       return m_.type(v).is_scalar() && info(m_.type(v).dtype).bits == 64;
     });
     const Type type = Type::scalar(wide ? DType::U64 : DType::U32);
     std::vector<ValueId> at(x.size());
     for (size_t k : {1, 2, 4, 5, 6, 7}) at[k] = cast(out, x[k], type);
-    const Instruction* rows = m_.def(x[7]);
-    const bool is_line = rows && rows->op == Op::Constant && rows->attr == 1;
+    const bool is_line = m_.constant(x[7]) == uint64_t{1};
     const ValueId count = is_line ? at[6] : apply(out, Op::MulI, at[6], at[7]);
     const ValueId first = cast(out, query(out, Op::ThreadIndexInSimdgroup), type);
     const ValueId step = cast(out, lanes(out), type);

@@ -34,7 +34,7 @@ void Rewrites::apply(RegionId r) {
   }
 }
 
-InstId Appender::inst(Op op, std::vector<ValueId> operands, uint64_t attr) {
+InstId Appender::inst(Op op, ValueIds operands, uint64_t attr) {
   m_.insts.push_back({op, attr, std::move(operands), {}, {}});
   m_.locs.push_back(where);
   return InstId{static_cast<uint32_t>(m_.insts.size() - 1)};
@@ -68,15 +68,16 @@ ValueId Appender::argument(RegionId r, Type type, uint32_t name) {
 namespace {
 
 // Drops the entries [first + k] of a list for which keep[k] is false.
-void filter(std::vector<ValueId>& list, size_t first, const std::vector<bool>& keep) {
+template <class List>
+void filter(List& list, size_t first, const std::vector<bool>& keep) {
   size_t out = first;
   for (size_t k = 0; k < keep.size(); ++k) {
     if (keep[k]) list[out++] = list[first + k];
   }
-  list.resize(out);
+  while (list.size() > out) list.pop_back();
 }
 
-void renumber(Module& m, const std::vector<ValueId>& list) {
+void renumber(Module& m, std::span<const ValueId> list) {
   for (size_t k = 0; k < list.size(); ++k) m.values[list[k].index].index = static_cast<uint32_t>(k);
 }
 

@@ -38,12 +38,11 @@ class Appender {
 
   Loc where;  ///< of the instructions that are made
 
-  InstId inst(Op op, std::vector<ValueId> operands, uint64_t attr = 0);
+  InstId inst(Op op, ValueIds operands, uint64_t attr = 0);
   /// The next result of an instruction; `name` as in Module::value_names.
   ValueId result(InstId i, Type type, uint32_t name = 0);
   /// An instruction with a result, at the end of `insts`.
-  ValueId emit(std::vector<InstId>& insts, Op op, std::vector<ValueId> operands, Type type,
-               uint64_t attr = 0) {
+  ValueId emit(std::vector<InstId>& insts, Op op, ValueIds operands, Type type, uint64_t attr = 0) {
     insts.push_back(inst(op, std::move(operands), attr));
     return result(insts.back(), type);
   }

@@ -48,30 +48,24 @@ class Simplifier {
     }
   }
 
-  std::optional<uint64_t> bits(ValueId v) const {
-    const Instruction* def = m_.def(v);
-    if (def && def->op == Op::Constant) return def->attr;
-    return std::nullopt;
-  }
-
-  std::vector<ValueId> yielded(RegionId r) {
-    std::vector<ValueId> values = m_[m_[r].insts.back()].operands;
+  ValueIds yielded(RegionId r) {
+    ValueIds values = m_[m_[r].insts.back()].operands;
     for (ValueId& v : values) v = rewrites_(v);
     return values;
   }
 
   void if_(InstId i, std::vector<InstId>& out) {
-    const std::vector<RegionId> arms = m_[i].regions;
-    const std::vector<ValueId> results = m_[i].results;
-    if (auto condition = bits(m_[i].operands[0])) {
+    const auto arms = m_[i].regions;
+    const auto results = m_[i].results;
+    if (auto condition = m_.constant(m_[i].operands[0])) {
       into(arms[*condition ? 0 : 1], out);
-      const std::vector<ValueId> values = m_[out.back()].operands;
+      const auto values = m_[out.back()].operands;
       out.pop_back();
       for (size_t k = 0; k < results.size(); ++k) rewrites_.replace(results[k], values[k]);
       return;
     }
     for (RegionId arm : arms) region(arm);
-    const std::vector<ValueId> then = yielded(arms[0]), otherwise = yielded(arms[1]);
+    const ValueIds then = yielded(arms[0]), otherwise = yielded(arms[1]);
     const bool only_chooses = holds_constants(arms[0]) && holds_constants(arms[1]);
     if (only_chooses && !results.empty()) {
       for (RegionId arm : arms) {
@@ -115,7 +109,8 @@ class Simplifier {
 
   // Whether a loop with these bounds makes no turn.
   bool is_empty(const Instruction& loop) const {
-    auto lo = bits(loop.operands[0]), hi = bits(loop.operands[1]), step = bits(loop.operands[2]);
+    auto lo = m_.constant(loop.operands[0]), hi = m_.constant(loop.operands[1]),
+         step = m_.constant(loop.operands[2]);
     if (loop.operands[0] == loop.operands[1] || (step && *step == 0)) return true;
     if (!lo || !hi || !step) return false;
     const DType t = m_.type(loop.operands[0]).dtype;
@@ -125,8 +120,8 @@ class Simplifier {
   }
 
   void for_(InstId i, std::vector<InstId>& out) {
-    const std::vector<ValueId> results = m_[i].results;
-    const std::vector<ValueId> inits(m_[i].operands.begin() + 3, m_[i].operands.end());
+    const auto results = m_[i].results;
+    const ValueIds inits(m_[i].operands.begin() + 3, m_[i].operands.end());
     if (is_empty(m_[i])) {
       for (size_t k = 0; k < results.size(); ++k) rewrites_.replace(results[k], inits[k]);
       return;
@@ -139,17 +134,17 @@ class Simplifier {
   }
 
   void while_(InstId i, std::vector<InstId>& out) {
-    const std::vector<ValueId> inits = m_[i].operands;
-    const std::vector<RegionId> regions = m_[i].regions;
+    const auto inits = m_[i].operands;
+    const auto regions = m_[i].regions;
     for (RegionId r : regions) region(r);
     drop_unchanged(i, inits, m_[regions[0]].args, m_[regions[1]].args, yielded(regions[1]));
     out.push_back(i);
   }
 
   // Carried values that the next turn gets as they came. `args` by value: keep_results edits them.
-  void drop_unchanged(InstId i, const std::vector<ValueId>& inits, std::vector<ValueId> first,
-                      std::vector<ValueId> second, const std::vector<ValueId>& next) {
-    const std::vector<ValueId> results = m_[i].results;
+  void drop_unchanged(InstId i, const ValueIds& inits, std::vector<ValueId> first,
+                      std::vector<ValueId> second, const ValueIds& next) {
+    const auto results = m_[i].results;
     std::vector<bool> keep(results.size(), true);
     bool any_gone = false;
     for (size_t k = 0; k < results.size(); ++k) {

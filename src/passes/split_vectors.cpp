@@ -26,7 +26,7 @@ class Splitter {
       if (accesses_vector(m_[id])) {
         split(id, after);
       } else {
-        const std::vector<RegionId> inner = m_[id].regions;
+        const auto inner = m_[id].regions;
         for (RegionId each : inner) region(each);
         after.push_back(id);
       }
@@ -40,9 +40,9 @@ class Splitter {
     append_.where = m_.locs[id.index];
     const auto lanes = static_cast<uint32_t>(inst.attr);
     const bool store = inst.op == Op::Store;
-    std::vector<ValueId> parts;
+    ValueIds parts;
     for (uint32_t k = 0; k < lanes; ++k) {
-      std::vector<ValueId> operands = inst.operands;
+      ValueIds operands = inst.operands;
       operands[1] = index(inst.operands[1], k, out);
       const size_t whole = inst.op == Op::LoadIf ? 3 : store ? 2 : 0;
       const Type element = Type::scalar(m_.type(inst.operands[0]).dtype);

@@ -1,11 +1,11 @@
 // Loops of a known number of turns that carry the slot of a ring: unrolled until each slot is a
 // constant, so that no instruction is left that counts it.
 
-#include <algorithm>
 #include <numeric>
 #include <optional>
 #include <unordered_map>
 
+#include "ir/signature.h"
 #include "passes/evaluate.h"
 #include "passes/passes.h"
 #include "passes/rewrite.h"
@@ -53,7 +53,7 @@ class Unroller {
           continue;
         }
       }
-      const std::vector<RegionId> inner = m_[i].regions;
+      const auto inner = m_[i].regions;
       for (RegionId each : inner) region(each);
       out.push_back(i);
     }
@@ -106,12 +106,10 @@ class Unroller {
   std::optional<uint64_t> turns(const Instruction& loop) const {
     const ValueId ends[] = {now(loop.operands[0]), now(loop.operands[1]), now(loop.operands[2])};
     int64_t at[3];
-    const DType t = m_.type(ends[0]).dtype;
     for (int k = 0; k < 3; ++k) {
-      const Instruction* def = m_.def(ends[k]);
-      if (!def || def->op != Op::Constant) return std::nullopt;
-      at[k] = is_signed(t) ? sign_extend(t, def->attr) : static_cast<int64_t>(def->attr);
-      if (at[k] > kFar || at[k] < -kFar) return std::nullopt;
+      const auto known = known_integer(m_, ends[k]);
+      if (!known || *known > kFar || *known < -kFar) return std::nullopt;
+      at[k] = *known;
     }
     const auto [lo, hi, step] = at;
     if (step == 0 || (step > 0 ? lo >= hi : lo <= hi)) return 0;
@@ -187,12 +185,12 @@ class Unroller {
 
     make_.where = m_.locs[i.index];
     std::vector<InstId> out;
-    std::vector<ValueId> carried(loop.operands.begin() + 3, loop.operands.end());
+    ValueIds carried(loop.operands.begin() + 3, loop.operands.end());
     const Type type = m_.type(m_[body].args[0]);
     const uint64_t lo = m_.def(now(loop.operands[0]))->attr;
     const uint64_t step = m_.def(now(loop.operands[2]))->attr;
     auto index = [&](uint64_t turn) { return mask_to(type.dtype, lo + turn * step); };
-    auto fix = [&](std::vector<ValueId>& values, uint64_t turn, std::vector<InstId>& insts) {
+    auto fix = [&](ValueIds& values, uint64_t turn, std::vector<InstId>& insts) {
       for (const Ring& r : rings) {
         const uint64_t bits = r.cycle[turn % r.cycle.size()];
         values[r.position] = make_.constant(insts, m_.type(values[r.position]), bits);
@@ -205,10 +203,9 @@ class Unroller {
         return std::nullopt;  // a step over a round has no place in the index's type
       }
       // The end is the loop's own where nothing is left over: it cannot overflow.
-      std::vector<ValueId> operands{loop.operands[0], loop.operands[1],
-                                    make_.constant(out, type, by)};
+      ValueIds operands{loop.operands[0], loop.operands[1], make_.constant(out, type, by)};
       if (rest) operands[1] = make_.constant(out, type, index(rounds * period));
-      operands.insert(operands.end(), carried.begin(), carried.end());
+      operands.append(carried.begin(), carried.end());
       carried = round(i, std::move(operands), period, step, fix, out);
     }
     for (uint64_t turn = *count - rest; turn < *count; ++turn) {
@@ -241,15 +238,15 @@ class Unroller {
 
   // The loop over whole rounds of the ring, with a copy of the body for each turn of a round.
   template <class Fix>
-  std::vector<ValueId> round(InstId i, std::vector<ValueId> operands, uint64_t period,
-                             uint64_t step, const Fix& fix, std::vector<InstId>& out) {
+  ValueIds round(InstId i, ValueIds operands, uint64_t period, uint64_t step, const Fix& fix,
+                 std::vector<InstId>& out) {
     const RegionId body = m_[i].regions[0];
     const InstId loop = make_.inst(Op::For, std::move(operands));
     const RegionId r = make_.region(loop);
-    std::vector<ValueId> args;
+    ValueIds args;
     for (ValueId v : std::vector(m_[body].args)) args.push_back(argument(r, v));
     std::vector<InstId> insts;
-    std::vector<ValueId> carried(args.begin() + 1, args.end());
+    ValueIds carried(args.begin() + 1, args.end());
     const Type type = m_.type(args[0]);
     for (uint64_t turn = 0; turn < period; ++turn) {
       fix(carried, turn, insts);
@@ -264,8 +261,9 @@ class Unroller {
     fix(carried, period, insts);
     insts.push_back(make_.inst(Op::Yield, carried));
     m_[r].insts = std::move(insts);
-    std::vector<ValueId> results;
-    for (ValueId v : std::vector(m_[i].results)) {
+    ValueIds results;
+    const auto old = m_[i].results;  // by value: instructions are added
+    for (ValueId v : old) {
       results.push_back(make_.result(loop, m_.type(v), m_.value_names[v.index]));
     }
     out.push_back(loop);
@@ -273,10 +271,10 @@ class Unroller {
   }
 
   // One turn, appended to `out`; gives what it hands to the next.
-  std::vector<ValueId> copy_body(RegionId body, ValueId index, const std::vector<ValueId>& carried,
-                                 std::vector<InstId>& out) {
+  ValueIds copy_body(RegionId body, ValueId index, const ValueIds& carried,
+                     std::vector<InstId>& out) {
     Map map;
-    const std::vector<ValueId>& args = m_[body].args;
+    const auto& args = m_[body].args;
     map[args[0].index] = index;
     for (size_t k = 0; k < carried.size(); ++k) map[args[1 + k].index] = carried[k];
     copy_insts(body, map, out);
@@ -288,7 +286,7 @@ class Unroller {
   void copy_insts(RegionId from, Map& map, std::vector<InstId>& out) {
     for (InstId i : std::vector(m_[from].insts)) {
       const Instruction old = m_[i];
-      std::vector<ValueId> operands;
+      ValueIds operands;
       for (ValueId v : old.operands) operands.push_back(mapped(v, map));
       const Loc outer = make_.where;
       make_.where = m_.locs[i.index];

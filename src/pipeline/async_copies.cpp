@@ -11,8 +11,8 @@
 #include <span>
 
 #include "enigma/builder.h"
+#include "ir/signature.h"
 #include "ir/uniformity.h"
-#include "support/floats.h"
 #include "support/text.h"
 
 namespace enigma {
@@ -65,7 +65,7 @@ class Checker {
   // "async_copy_2d_d2t": what the user called.
   std::string name(InstId copy) const {
     const Instruction& inst = m_[copy];
-    const bool is_line = constant(inst.operands[7]) == 1;
+    const bool is_line = known_integer(m_, inst.operands[7]) == 1;
     const bool to_device = m_.type(inst.operands[0]).space() == AddressSpace::Device;
     return concat("async_copy_", is_line ? "1d" : "2d", to_device ? "_t2d" : "_d2t");
   }
@@ -78,13 +78,6 @@ class Checker {
   std::string line_of(InstId i) const {
     const Location where = m_.location(i);
     return where.line ? concat(" of line ", where.line) : "";
-  }
-
-  std::optional<int64_t> constant(ValueId v) const {
-    const Instruction* def = m_.def(v);
-    if (!def || def->op != Op::Constant) return std::nullopt;
-    const DType t = m_.type(v).dtype;
-    return is_signed(t) ? sign_extend(t, def->attr) : static_cast<int64_t>(def->attr);
   }
 
   // ---- what a look at all instructions shows ----
@@ -211,7 +204,7 @@ class Checker {
 
   Way wait(InstId i, Way way) {
     const ValueId v = m_[i].operands[0];
-    if (constant(v) == int64_t{Builder::kCopyDone}) {
+    if (known_integer(m_, v) == int64_t{Builder::kCopyDone}) {
       is_air_ = false;  // its wait would need an event
       return way;
     }
@@ -243,7 +236,7 @@ class Checker {
 
   // What a condition is on this way, where conditions that were met before tell.
   std::optional<bool> decided(ValueId v, const Way& way) const {
-    if (auto known = constant(v)) return *known != 0;
+    if (auto known = known_integer(m_, v)) return *known != 0;
     if (auto found = way.decided.find(v.index); found != way.decided.end()) return found->second;
     const Instruction* def = m_.def(v);
     if (!def || (def->op != Op::AndB && def->op != Op::OrB && def->op != Op::NotB)) return {};
@@ -256,7 +249,7 @@ class Checker {
   }
 
   void decide(ValueId v, bool holds, Way& way) const {
-    if (constant(v)) return;
+    if (known_integer(m_, v)) return;
     way.decided[v.index] = holds;
     const Instruction* def = m_.def(v);
     if (!def) return;
@@ -285,8 +278,8 @@ class Checker {
 
   // The turns of a loop with constant bounds.
   std::optional<uint64_t> turns(const Instruction& loop) const {
-    auto lo = constant(loop.operands[0]), hi = constant(loop.operands[1]),
-         step = constant(loop.operands[2]);
+    auto lo = known_integer(m_, loop.operands[0]), hi = known_integer(m_, loop.operands[1]),
+         step = known_integer(m_, loop.operands[2]);
     if (!lo || !hi || !step) return std::nullopt;
     if (*step == 0 || (*step > 0 ? *lo >= *hi : *lo <= *hi)) return 0;
     const double count = (static_cast<double>(*hi) - static_cast<double>(*lo)) / double(*step);
@@ -373,9 +366,13 @@ class Checker {
     std::optional<int64_t> begin, pitch, columns, rows;
   };
 
-  Rows rows_of(const std::vector<ValueId>& x, size_t side) const {
-    return {x[side],        x[side + 1],   constant(x[side + 1]), constant(x[side + 2]),
-            constant(x[6]), constant(x[7])};
+  Rows rows_of(std::span<const ValueId> x, size_t side) const {
+    return {x[side],
+            x[side + 1],
+            known_integer(m_, x[side + 1]),
+            known_integer(m_, x[side + 2]),
+            known_integer(m_, x[6]),
+            known_integer(m_, x[7])};
   }
 
   bool is_known(const Rows& r) const {
@@ -410,7 +407,7 @@ class Checker {
   bool covers(const Rows& r, ValueId index) const {
     if (index == r.offset) return true;
     if (!is_known(r)) return false;
-    if (auto at = constant(index)) return touches(r, *at, *at + 1);
+    if (auto at = known_integer(m_, index)) return touches(r, *at, *at + 1);
     const Instruction* alloc = m_.def(r.memory);
     const bool dense = *r.rows == 1 || r.pitch == r.columns;
     return alloc && dense && *r.begin == 0 &&

@@ -16,8 +16,6 @@ using Wide = __int128;  // products of sizes and positions cannot overflow it
 
 constexpr uint32_t component(Dim3 d, uint32_t i) { return i == 0 ? d.x : i == 1 ? d.y : d.z; }
 
-std::string shape(Dim3 d) { return concat('(', d.x, ", ", d.y, ", ", d.z, ')'); }
-
 // A term's extreme values over the grid; `position` is its position symbol or -1.
 struct Range {
   Wide low = 0, high = 0;
@@ -74,7 +72,7 @@ void check_bound(const Artifact& kernel, const IndexBound& bound, Dim3 grid,
   std::string advice = low < 0 ? "guard the access with enigma.if_ or load_if"
                                : concat("pass at least ", reached + 1,
                                         " elements, or a smaller grid, or guard the access");
-  throw Error(concat(kernel.kernel_name, ": the grid ", shape(grid), " makes ", param.name,
+  throw Error(concat(kernel.kernel_name, ": the grid ", str(grid), " makes ", param.name,
                      "[...] reach index ", reached, ", but ", param.name, " has ", size, " element",
                      size == 1 ? "" : "s", "; ", advice),
               kernel.locations[bound.location]);
@@ -89,8 +87,8 @@ void check_whole_simdgroups(const Artifact& kernel, Dim3 grid, Dim3 threads) {
   for (uint32_t edges = 0; edges < 8; ++edges) {
     const Dim3 group{size(0, edges & 1), size(1, edges & 2), size(2, edges & 4)};
     if (group.total() % kSimdWidth == 0) continue;
-    throw Error(concat(kernel.kernel_name, ": the grid ", shape(grid), " in threadgroups of ",
-                       shape(threads), " has one of ", shape(group), ", which are ", group.total(),
+    throw Error(concat(kernel.kernel_name, ": the grid ", str(grid), " in threadgroups of ",
+                       str(threads), " has one of ", str(group), ", which are ", group.total(),
                        " threads; SIMD-group matrices need a multiple of ", kSimdWidth,
                        " in every threadgroup, so make the grid a multiple of such threadgroups"),
                 kernel.locations[*kernel.simd_matrices]);
@@ -108,7 +106,7 @@ int64_t integer_value(DType dtype, const void* data) {
   if (is_float(dtype)) return 0;
   uint64_t bits = 0;
   std::memcpy(&bits, data, static_cast<size_t>(byte_size(dtype)));
-  return is_signed(dtype) ? sign_extend(dtype, bits) : static_cast<int64_t>(bits);
+  return to_integer(dtype, bits);
 }
 
 void check_argument_count(const Artifact& kernel, size_t arguments) {
@@ -141,7 +139,12 @@ int64_t check_binding(const Artifact& kernel, uint32_t index, const Binding& mem
   }
   if (param.is_scalar) {
     if (memory.bytes != size) fail("is a Scalar: pass 1 element, not ", memory.bytes / size);
-    return integer_value(param.dtype, memory.data);
+    const int64_t value = integer_value(param.dtype, memory.data);
+    if (param.multiple && (value < 1 || value > kMaxSize || value % param.multiple != 0)) {
+      fail("is a size, from 1 to ", kMaxSize, " and a multiple of ", param.multiple, ", but is ",
+           value);
+    }
+    return value;
   }
   if (reinterpret_cast<uintptr_t>(memory.data) % size != 0) {
     fail("begins at an address that is no multiple of ", size, "; pass a copy of the array");
@@ -197,16 +200,16 @@ std::vector<uint64_t> check_constants(const Artifact& kernel,
 void check_launch(const Artifact& kernel, const DeviceCapabilities& device, Dim3 grid, Dim3 threads,
                   std::span<const int64_t> elements) {
   if (!grid.x || !grid.y || !grid.z) {
-    throw Error(concat(kernel.kernel_name, ": grid is ", shape(grid),
+    throw Error(concat(kernel.kernel_name, ": grid is ", str(grid),
                        "; every dimension must be at least 1 thread"));
   }
   if (!threads.x || !threads.y || !threads.z) {
-    throw Error(concat(kernel.kernel_name, ": threads is ", shape(threads),
+    throw Error(concat(kernel.kernel_name, ": threads is ", str(threads),
                        "; every dimension must be at least 1 thread"));
   }
   Wide group = Wide{threads.x} * threads.y * threads.z;
   if (group > device.max_threads_per_threadgroup) {
-    throw Error(concat(kernel.kernel_name, ": threads ", shape(threads), " are ",
+    throw Error(concat(kernel.kernel_name, ": threads ", str(threads), " are ",
                        static_cast<uint64_t>(group), " threads per threadgroup, but ", device.name,
                        " takes at most ", device.max_threads_per_threadgroup));
   }

@@ -84,4 +84,9 @@ constexpr int64_t sign_extend(DType t, uint64_t bits) {
   return static_cast<int64_t>(bits << unused) >> unused;
 }
 
+/// The bits of an integer type, or of a bool, as a number; a u64 above INT64_MAX wraps.
+constexpr int64_t to_integer(DType t, uint64_t bits) {
+  return is_signed(t) ? sign_extend(t, bits) : static_cast<int64_t>(bits);
+}
+
 }  // namespace enigma

@@ -23,8 +23,8 @@ int64_t power_of(const Module& m, ValueId v, int depth);
 int64_t power_of(const Module& m, const Instruction& inst, int depth) {
   auto of = [&](size_t k) { return power_of(m, inst.operands[k], depth - 1); };
   auto count = [&] {  // of a shift; 31 where it is not known
-    const Instruction* by = m.def(inst.operands[1]);
-    return by && by->op == Op::Constant && by->attr <= 30 ? static_cast<int>(by->attr) : 31;
+    const auto by = m.constant(inst.operands[1]);
+    return by && *by <= 30 ? static_cast<int>(*by) : 31;
   };
   switch (inst.op) {
     case Op::Constant:

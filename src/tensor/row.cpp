@@ -10,9 +10,8 @@ namespace enigma {
 View make_row(const Builder& b, std::string name, ValueId first, int64_t count) {
   View out = make_view(std::move(name), Layout(IntTuple(count)));
   Origin& origin = out.steps.origins[0];
-  const Instruction* def = b.module().def(first);
-  if (def && def->op == Op::Constant) {
-    origin.known = static_cast<int64_t>(def->attr);
+  if (const auto known = b.module().constant(first)) {
+    origin.known = static_cast<int64_t>(*known);
   } else {
     origin = {0, first, power_in(b.module(), first)};
   }

@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "enigma/error.h"
+#include "enigma/limits.h"
 #include "layout/checked.h"
 #include "support/text.h"
 
@@ -93,7 +94,11 @@ int64_t Size::least() const {
 
 int64_t Size::at(const std::function<int64_t(const Symbol&)>& value) const {
   if (!term_) return known_;
-  if (term_->op == Op::Symbol) return value(term_->symbol);
+  if (const Symbol* s = symbol()) {
+    const int64_t n = value(*s);
+    if (n >= 1 && n <= kMaxSize) return n;
+    throw Error(concat("the size ", s->name, " is ", n, "; it must be from 1 to ", kMaxSize));
+  }
   const int64_t a = term_->left.at(value), b = term_->right.at(value);
   switch (term_->op) {
     case Op::Add:

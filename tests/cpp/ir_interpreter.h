@@ -28,9 +28,9 @@ class Interpreter {
  private:
   uint64_t get(ValueId v) const { return bits_[v.index]; }
   void set(ValueId v, uint64_t x) { bits_[v.index] = x; }
-  const std::vector<ValueId>& ended(RegionId r) const { return m_[m_[r].insts.back()].operands; }
+  const ValueIds& ended(RegionId r) const { return m_[m_[r].insts.back()].operands; }
 
-  std::vector<uint64_t> values(const std::vector<ValueId>& vs, size_t from = 0) const {
+  std::vector<uint64_t> values(std::span<const ValueId> vs, size_t from = 0) const {
     std::vector<uint64_t> out;
     for (size_t k = from; k < vs.size(); ++k) out.push_back(get(vs[k]));
     return out;

@@ -325,6 +325,26 @@ TEST_CASE("errors of a launch name the place in C++") {
   }
 }
 
+TEST_CASE("a size is checked where it is bound") {
+  Builder b("sized");
+  ValueId x = b.buffer("X", F32), n = b.size("n", 4);
+  b.store(x, 0, b.cast(n, F32));
+  Kernel kernel = compile(b.finish());
+  std::vector<float> memory(1);
+  for (const auto& device : devices()) {
+    CAPTURE(device->capabilities().name);
+    auto sized = [&](uint32_t size) {
+      device->prepare(kernel, {Binding::of(memory), Binding::of(size)})->dispatch({1}, {1});
+    };
+    sized(12);
+    CHECK(memory[0] == 12);
+    CHECK_THROWS_WITH(sized(6),
+                      "sized: n is a size, from 1 to 2147483647 and a multiple of 4, but is 6");
+    CHECK_THROWS_AS(sized(0), Error);
+    CHECK_THROWS_AS(sized(1u << 31), Error);
+  }
+}
+
 TEST_CASE("a compiler that fails says so, and the next dispatch asks it again") {
   int calls = 0;
   auto device = make_cpu_runtime([&](const std::string& ir) {

@@ -4,6 +4,7 @@
 
 #include <doctest/doctest.h>
 
+#include "caught.h"
 #include "enigma/compile.h"
 
 using namespace enigma;
@@ -18,12 +19,7 @@ struct Kernel {
   Gemm g{a, bt, 8, 24, 16, false, true};
 
   std::string error() {
-    try {
-      gemm(b, g, c);
-    } catch (const Error& e) {
-      return e.what();
-    }
-    return "";
+    return caught([&] { gemm(b, g, c); }).what();
   }
   std::string msl() { return compile(b.finish(), {})->msl; }
 };

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 
+#include "caught.h"
 #include "enigma/builder.h"
 #include "ir/literal.h"
 #include "ir/verify.h"
@@ -30,23 +31,17 @@ struct Fixture {
     b.set_location("k.py", 7);
   }
   Operand operator[](DType t) const { return scalars[static_cast<size_t>(t)]; }
-  ValueId apply(const char* name, std::initializer_list<Operand> xs) {
-    return b.apply(name, std::span(xs.begin(), xs.size()));
-  }
+  ValueId apply(const char* name, std::initializer_list<Operand> xs) { return b.apply(name, xs); }
   Op op(ValueId v) const { return b.module().def(v)->op; }
   std::string text(ValueId v) const { return to_string(b.type(v)); }
 };
 
 template <class F>
 std::string error_of(F f) {
-  try {
-    f();
-  } catch (const Error& e) {
-    CHECK(e.where().file == "k.py");
-    CHECK(e.where().line == 7);
-    return e.what();
-  }
-  return "no error";
+  const Error e = caught(f);
+  CHECK(e.where().file == "k.py");
+  CHECK(e.where().line == 7);
+  return e.what();
 }
 
 }  // namespace
@@ -321,6 +316,11 @@ TEST_CASE("carried values") {
   CHECK(error_of([&] { run(lit(0), lit(0.5)); }) ==
         std::string("acc starts as the int literal 0 (i32) but becomes f32") + kLine +
             "f32(0) before the loop");
+  f.b.abandon();
+  const ValueId column = f.b.make_vec({1.0, 2.0});
+  CHECK(error_of([&] { run(lit(0.0), f.b.make_matrix({column, column})); }) ==
+        std::string("acc starts as the float literal 0.0 (f32) but becomes matrix<2x2xf32>") +
+            kLine + "make_matrix(...), which takes the columns, before the loop");
   f.b.abandon();
   CHECK(f.b.depth() == 0);
   CHECK(broken_rules(f.b.module()).empty());

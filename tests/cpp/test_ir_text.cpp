@@ -4,12 +4,23 @@
 
 #include <random>
 
+#include "caught.h"
+#include "ir/locations.h"
 #include "ir/verify.h"
 #include "ir_samples.h"
 
 using namespace enigma;
 
 namespace {
+
+std::vector<std::string> locations(const Module& m) {
+  const LocationTable table(m);
+  std::vector<std::string> out;
+  for (const Location& l : table.list()) {
+    out.push_back(l.file + ":" + std::to_string(l.line));
+  }
+  return out;
+}
 
 void check_round_trip(const Module& m) {
   const std::string text = print(m);
@@ -18,6 +29,7 @@ void check_round_trip(const Module& m) {
   Module again = parse(text);
   CHECK(print(again) == text);
   CHECK(broken_rules(again) == std::vector<std::string>{});
+  CHECK(locations(again) == locations(m));
   REQUIRE(again.params.size() == m.params.size());
   for (size_t k = 0; k < m.params.size(); ++k) {
     CHECK(again.params[k].name == m.params[k].name);
@@ -27,13 +39,9 @@ void check_round_trip(const Module& m) {
 }
 
 std::string parse_error(std::string_view text) {
-  try {
-    parse(text);
-  } catch (const Error& e) {
-    CHECK(e.where().line > 0);
-    return e.what();
-  }
-  return "no error";
+  const Error e = caught([&] { parse(text); });
+  CHECK(e.where().line > 0);
+  return e.what();
 }
 
 }  // namespace

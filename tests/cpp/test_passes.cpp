@@ -14,10 +14,6 @@ using namespace enigma;
 
 namespace {
 
-ValueId apply(Builder& b, const char* name, std::initializer_list<Operand> xs) {
-  return b.apply(name, std::span(xs.begin(), xs.size()));
-}
-
 std::string passed(Builder& b) {
   Module m = b.finish();
   run_passes(m, {});
@@ -53,7 +49,7 @@ class Program {
     for (;;) {
       ValueId a = any();
       if (pick(8) == 0) return b_.constant(pick(2) == 0);
-      return apply(b_, kNames[pick(5)], {a, operand(a)});
+      return b_.apply(kNames[pick(5)], {a, operand(a)});
     }
   }
 
@@ -69,19 +65,19 @@ class Program {
         if (is_integer(b_.type(a).dtype)) {
           ValueId c = any();
           if (!is_integer(b_.type(c).dtype)) c = a;
-          scope_.push_back(apply(b_, kBits[pick(8)], {a, c}));
+          scope_.push_back(b_.apply(kBits[pick(8)], {a, c}));
           return;
         }
-        scope_.push_back(apply(b_, "neg", {a}));
+        scope_.push_back(b_.apply("neg", {a}));
         return;
       case 2:
-        scope_.push_back(apply(b_, "where", {a, operand(a), condition()}));
+        scope_.push_back(b_.apply("where", {a, operand(a), condition()}));
         return;
       case 3:
         scope_.push_back(b_.load(buffers_[pick(buffers_.size())], whole(int64_t(pick(3)))));
         return;
       default:
-        scope_.push_back(apply(b_, kNames[pick(9)], {a, operand(a)}));
+        scope_.push_back(b_.apply(kNames[pick(9)], {a, operand(a)}));
     }
   }
 
@@ -153,14 +149,14 @@ class Program {
     inits.push_back(b_.constant(DType::I32, whole(0)));
     auto loop = b_.begin_while(inits);
     add(loop.args);
-    ValueId more = apply(b_, "cmp_lt", {loop.args.back(), whole(int64_t(pick(4)))});
-    if (pick(2)) more = apply(b_, "&", {more, condition()});
+    ValueId more = b_.apply("cmp_lt", {loop.args.back(), whole(int64_t(pick(4)))});
+    if (pick(2)) more = b_.apply("&", {more, condition()});
     scope_.resize(outside);
     auto body = b_.while_body(more);
     add(body.args);
     block(depth - 1);
     auto next = carried(body.args.size());
-    next.back() = apply(b_, "+", {body.args.back(), whole(1)});
+    next.back() = b_.apply("+", {body.args.back(), whole(1)});
     scope_.resize(outside);
     add(b_.end_while(next));
   }
@@ -183,18 +179,18 @@ TEST_CASE("what the passes leave of a kernel") {
   b.set_name(loop.index, "i");
   b.set_name(loop.args[0], "acc");
   // Invariant, twice; the second carried value never changes, the third is not read.
-  ValueId scale = apply(b, "*", {apply(b, "+", {loop.args[1], Literal(1.0)}), Literal(2.0)});
+  ValueId scale = b.apply("*", {b.apply("+", {loop.args[1], Literal(1.0)}), Literal(2.0)});
   b.set_name(scale, "scale");
-  ValueId again = apply(b, "*", {apply(b, "+", {a, Literal(1.0)}), Literal(2.0)});
+  ValueId again = b.apply("*", {b.apply("+", {a, Literal(1.0)}), Literal(2.0)});
   ValueId load = b.load(x, loop.index);
   ValueId dead = b.load(x, whole(7));
   b.set_name(dead, "dead");
-  ValueId sum = apply(b, "+", {loop.args[0], apply(b, "*", {load, apply(b, "+", {scale, again})})});
-  Operand next[] = {sum, loop.args[1], apply(b, "+", {loop.args[2], whole(1)}), loop.args[3]};
+  ValueId sum = b.apply("+", {loop.args[0], b.apply("*", {load, b.apply("+", {scale, again})})});
+  Operand next[] = {sum, loop.args[1], b.apply("+", {loop.args[2], whole(1)}), loop.args[3]};
   auto results = b.end_for(next);
   b.set_name(results[0], "acc");
-  b.begin_if(apply(b, "cmp_lt", {apply(b, "*", {whole(2), whole(3)}), whole(7)}));
-  b.store(out, apply(b, "+", {tid, results[3]}), results[0]);
+  b.begin_if(b.apply("cmp_lt", {b.apply("*", {whole(2), whole(3)}), whole(7)}));
+  b.store(out, b.apply("+", {tid, results[3]}), results[0]);
   b.begin_else();
   b.store(out, tid, Literal(1.0));
   b.end_if({}, {});
@@ -229,17 +225,17 @@ TEST_CASE("identities hold, and only where they hold for every input") {
   ValueId pout = b.buffer("P", B1), hout = b.buffer("H", F16);
   int64_t at = 0;
   auto keep = [&](ValueId to, ValueId v) { b.store(to, whole(at++), v); };
-  keep(out, apply(b, "+", {f, Literal(0.0)}));  // stays: -0 + 0 is 0
-  keep(out, apply(b, "+", {f, Literal(-0.0)}));
-  keep(out, apply(b, "*", {f, Literal(1.0)}));
-  keep(out, apply(b, "*", {f, Literal(0.0)}));  // stays: NaN
-  keep(out, apply(b, "-", {f, f}));             // stays: infinity - infinity
-  keep(iout, apply(b, "-", {i, i}));
-  keep(iout, apply(b, "*", {i, whole(0)}));
-  keep(uout, apply(b, "<<", {u, whole(32)}));
-  keep(pout, apply(b, "cmp_eq", {f, f}));  // stays: NaN
-  keep(pout, apply(b, "cmp_ge", {u, whole(0)}));
-  keep(pout, apply(b, "~", {apply(b, "~", {p})}));
+  keep(out, b.apply("+", {f, Literal(0.0)}));  // stays: -0 + 0 is 0
+  keep(out, b.apply("+", {f, Literal(-0.0)}));
+  keep(out, b.apply("*", {f, Literal(1.0)}));
+  keep(out, b.apply("*", {f, Literal(0.0)}));  // stays: NaN
+  keep(out, b.apply("-", {f, f}));             // stays: infinity - infinity
+  keep(iout, b.apply("-", {i, i}));
+  keep(iout, b.apply("*", {i, whole(0)}));
+  keep(uout, b.apply("<<", {u, whole(32)}));
+  keep(pout, b.apply("cmp_eq", {f, f}));  // stays: NaN
+  keep(pout, b.apply("cmp_ge", {u, whole(0)}));
+  keep(pout, b.apply("~", {b.apply("~", {p})}));
   keep(hout, b.cast(b.cast(h, F32), F16));
   keep(iout, b.cast(b.cast(i, F32), I32));  // stays: rounds
   keep(iout, b.cast(b.cast(i, I64), I32));
@@ -309,16 +305,16 @@ TEST_CASE("loops and conditions that decide nothing") {
   ValueId n = b.scalar("n", DType::I32), p = b.scalar("p", DType::B1);
   Operand inits[] = {n};
   auto loop = b.begin_for(whole(5), whole(5), whole(1), DType::I32, inits);
-  Operand next[] = {apply(b, "+", {loop.args[0], whole(1)})};
+  Operand next[] = {b.apply("+", {loop.args[0], whole(1)})};
   auto none = b.end_for(next);
   b.begin_if(p);
   Operand one[] = {whole(1)}, two[] = {whole(2)};
   auto chosen = b.end_if(one, two);
   b.set_name(chosen[0], "chosen");
-  b.store(out, whole(0), apply(b, "+", {none[0], chosen[0]}));
+  b.store(out, whole(0), b.apply("+", {none[0], chosen[0]}));
   // A loop that computes nothing goes; a while that computes nothing may never end, and stays.
   auto idle = b.begin_for(whole(0), n, whole(1), DType::I32, {});
-  apply(b, "+", {idle.index, whole(1)});
+  b.apply("+", {idle.index, whole(1)});
   b.end_for({});
   auto forever = b.begin_while({});
   (void)forever;
@@ -345,10 +341,10 @@ TEST_CASE("sums in a loop are regrouped, so that one addition is left to each tu
   ValueId a = b.scalar("a", DType::U32), c = b.scalar("c", DType::U32);
   auto loop = b.begin_for(whole(0), n, whole(1), DType::U32, {});
   ValueId i = loop.index;
-  b.store(x, apply(b, "+", {apply(b, "+", {i, a}), c}), i);
+  b.store(x, b.apply("+", {b.apply("+", {i, a}), c}), i);
   // What is used twice stays, and so does a constant beside it.
-  ValueId shared = apply(b, "+", {i, n});
-  b.store(x, apply(b, "+", {shared, whole(3)}), shared);
+  ValueId shared = b.apply("+", {i, n});
+  b.store(x, b.apply("+", {shared, whole(3)}), shared);
   b.end_for();
   CHECK(passed(b) == R"(enigma.kernel @k(%X: memref<u32, device>, %n: u32, %a: u32, %c: u32) {
   %0 = arith.constant 0 : u32
@@ -404,7 +400,7 @@ TEST_CASE("a chain of 20 000 instructions passes through, and its text parses") 
   ValueId x = b.buffer("X", DType::F32);
   ValueId v = b.load(x, whole(0));
   for (int k = 0; k < 20000; ++k) {
-    v = apply(b, "+", {apply(b, "*", {v, Literal(double(k % 7 + 2))}), b.load(x, whole(k))});
+    v = b.apply("+", {b.apply("*", {v, Literal(double(k % 7 + 2))}), b.load(x, whole(k))});
     b.set_name(v, "v");
   }
   b.store(x, whole(0), v);

@@ -211,7 +211,7 @@ TEST_CASE("other faults") {
   artifact->kernel_name = "broken";
   artifact->locations = {{"kernels.py", 7}};
   artifact->params = {{"which", 0, DType::U32, true, true, false}};
-  artifact->cpu = [](const CpuVariant&) {
+  artifact->cpu = [](const std::string&, const CpuVariant&) {
     return CpuCode{testing::kKernelPrelude + R"(
 void broken(const u64* args, i64 begin, i64 end, void* scratch) {
   if (args[7] == 1) fail(args, 1, 0, 0x102, -1, 64, 5);
@@ -275,7 +275,9 @@ TEST_CASE("code is dropped with its artifact") {
   }
   // An artifact at the address of one that is gone has code of its own.
   auto other = make_saxpy();
-  other->cpu = [](const CpuVariant&) { return CpuCode{"int other;", "nothing", 0}; };
+  other->cpu = [](const std::string&, const CpuVariant&) {
+    return CpuCode{"int other;", "nothing", 0};
+  };
   std::vector<float> in(4), out(4);
   float a = 1;
   auto prepared =
@@ -345,7 +347,7 @@ TEST_CASE("integer scalars bound the launch checks") {
   artifact->params = {{"offset", 0, DType::I16, true, true, false},
                       {"Out", 1, DType::U8, false, false, true}};
   artifact->bounds = {{1, 0, {{1, {IndexTerm::kPositionX}}, {1, {IndexTerm::kScalar + 0u}}}}};
-  artifact->cpu = [](const CpuVariant&) {
+  artifact->cpu = [](const std::string&, const CpuVariant&) {
     return CpuCode{"void shift(const void* a, long long b, long long e, void* s) {}", "shift", 0};
   };
   auto runtime = make_runtime();

@@ -84,7 +84,7 @@ inline std::shared_ptr<Artifact> make_saxpy() {
                       {"Y", 2, DType::F32, false, true, false},
                       {"Out", 3, DType::F32, false, false, true}};
   artifact->locations = {{"kernels.py", 11}, {"kernels.py", 12}};
-  artifact->cpu = [](const CpuVariant& v) {
+  artifact->cpu = [](const std::string&, const CpuVariant& v) {
     return CpuCode{"#define THREADS " + std::to_string(v.threads.x) + "\n" + kSaxpy, "saxpy", 100};
   };
   return artifact;

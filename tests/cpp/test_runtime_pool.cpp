@@ -111,6 +111,23 @@ TEST_CASE("ten thousand dispatches of changing size") {
   CHECK(large.all(20));
 }
 
+TEST_CASE("small jobs one after the other have the workers take part") {
+  static std::thread::id caller;
+  static std::atomic<bool> helped;
+  caller = std::this_thread::get_id();
+  helped = false;
+  auto kernel = [](const uint64_t*, int64_t begin, int64_t end, void*) {
+    work_for(std::chrono::microseconds(end - begin));
+    if (std::this_thread::get_id() != caller) helped = true;
+  };
+  Pool pool(2);
+  Pace pace;
+  std::vector<uint64_t> args(cpu_abi::kFirstParam);
+  auto end = Clock::now() + std::chrono::seconds(20);
+  while (!helped && Clock::now() < end) pool.run(Job{kernel, args.data(), 50, 256, &pace});
+  CHECK(helped);
+}
+
 TEST_CASE("eight threads dispatch at once") {
   Pool pool(3);
   std::vector<std::thread> threads;

@@ -165,6 +165,8 @@ TEST_CASE("sizes are terms that are simplified as they are made") {
   CHECK(((n + 8) * m).least() == 20);
   auto value = [](const Symbol& s) { return s.name == "M" ? 33 : 24; };
   CHECK((ceil_div(m, 16) * n + -1).at(value) == 71);
+  CHECK_THROWS_WITH(floor_div(m, 4).at([](const Symbol&) { return -3; }),
+                    "the size M is -3; it must be from 1 to 2147483647");
   CHECK_THROWS_AS(floor_div(m + -5, 2), Error);
   CHECK_THROWS_AS(floor_div(m, 0), Error);
 }

@@ -2,6 +2,7 @@
 // and how Metal spells what it has no operator or function for.
 #include <doctest/doctest.h>
 
+#include "caught.h"
 #include "ir/verify.h"
 #include "passes/passes.h"
 #include "test_msl.h"
@@ -14,12 +15,7 @@ const std::string kHead =
     "enigma.kernel @k(%a: f32, %b: f32, %i: i32, %X: memref<f32, device>) {\n";
 
 std::string parse_error(const std::string& body) {
-  try {
-    parse(kHead + body + "}");
-  } catch (const Error& e) {
-    return e.what();
-  }
-  return "no error";
+  return caught([&] { parse(kHead + body + "}"); }).what();
 }
 
 // The one rule that the text breaks.

@@ -340,9 +340,9 @@ def cosize(layout: Layout | SwizzledLayout, mode: int | Sequence[int] | None = N
     """
 
 @overload
-def coalesce(layout: Layout, target_profile: int | tuple[Any, ...] | None = None) -> Layout: ...
+def coalesce(layout: SwizzledLayout, target_profile: int | tuple[Any, ...] | None = None) -> SwizzledLayout: ...
 @overload
-def coalesce(layout: SwizzledLayout, target_profile: int | tuple[Any, ...] | None = None) -> SwizzledLayout:
+def coalesce(layout: Layout, target_profile: int | tuple[Any, ...] | None = None) -> Layout:
     """
     The same function with as few modes as possible; with a profile, below its integers.
 
@@ -353,9 +353,9 @@ def coalesce(layout: SwizzledLayout, target_profile: int | tuple[Any, ...] | Non
     """
 
 @overload
-def filter(layout: Layout, target_profile: int | tuple[Any, ...] | None = None) -> Layout: ...
+def filter(layout: SwizzledLayout, target_profile: int | tuple[Any, ...] | None = None) -> SwizzledLayout: ...
 @overload
-def filter(layout: SwizzledLayout, target_profile: int | tuple[Any, ...] | None = None) -> SwizzledLayout:
+def filter(layout: Layout, target_profile: int | tuple[Any, ...] | None = None) -> Layout:
     """
     The layout without the modes that add no index: those of stride 0 and of size 1.
 
@@ -372,9 +372,9 @@ def complement(layout: Layout, cosize: int | tuple[Any, ...] | None = None) -> L
     """
 
 @overload
-def composition(layout: Layout, tiler: Layout | int | tuple[Any, ...] | None) -> Layout: ...
-@overload
 def composition(layout: SwizzledLayout, tiler: Layout | int | tuple[Any, ...] | None) -> SwizzledLayout: ...
+@overload
+def composition(layout: Layout, tiler: Layout | int | tuple[Any, ...] | None) -> Layout: ...
 @overload
 def composition(layout: Swizzle, tiler: Layout) -> Layout | SwizzledLayout:
     """
@@ -434,9 +434,9 @@ def slice_and_offset(layout: Layout, coord: Any) -> tuple[Layout, Any]:
     """
 
 @overload
-def logical_divide(layout: Layout, tiler: Layout | int | tuple[Any, ...] | None) -> Layout: ...
+def logical_divide(layout: SwizzledLayout, tiler: Layout | int | tuple[Any, ...] | None) -> SwizzledLayout: ...
 @overload
-def logical_divide(layout: SwizzledLayout, tiler: Layout | int | tuple[Any, ...] | None) -> SwizzledLayout:
+def logical_divide(layout: Layout, tiler: Layout | int | tuple[Any, ...] | None) -> Layout:
     """
     ((tile, rest), ...): each mode as what the tiler picks, and its repetitions.
 
@@ -445,9 +445,9 @@ def logical_divide(layout: SwizzledLayout, tiler: Layout | int | tuple[Any, ...]
     """
 
 @overload
-def zipped_divide(layout: Layout, tiler: Layout | int | tuple[Any, ...] | None) -> Layout: ...
+def zipped_divide(layout: SwizzledLayout, tiler: Layout | int | tuple[Any, ...] | None) -> SwizzledLayout: ...
 @overload
-def zipped_divide(layout: SwizzledLayout, tiler: Layout | int | tuple[Any, ...] | None) -> SwizzledLayout:
+def zipped_divide(layout: Layout, tiler: Layout | int | tuple[Any, ...] | None) -> Layout:
     """
     ((tiles), (rests)): the first mode is one tile, the second all of them.
 
@@ -456,9 +456,9 @@ def zipped_divide(layout: SwizzledLayout, tiler: Layout | int | tuple[Any, ...] 
     """
 
 @overload
-def tiled_divide(layout: Layout, tiler: Layout | int | tuple[Any, ...] | None) -> Layout: ...
+def tiled_divide(layout: SwizzledLayout, tiler: Layout | int | tuple[Any, ...] | None) -> SwizzledLayout: ...
 @overload
-def tiled_divide(layout: SwizzledLayout, tiler: Layout | int | tuple[Any, ...] | None) -> SwizzledLayout:
+def tiled_divide(layout: Layout, tiler: Layout | int | tuple[Any, ...] | None) -> Layout:
     """
     ((tiles), rest, rest, ...).
 
@@ -467,9 +467,9 @@ def tiled_divide(layout: SwizzledLayout, tiler: Layout | int | tuple[Any, ...] |
     """
 
 @overload
-def flat_divide(layout: Layout, tiler: Layout | int | tuple[Any, ...] | None) -> Layout: ...
+def flat_divide(layout: SwizzledLayout, tiler: Layout | int | tuple[Any, ...] | None) -> SwizzledLayout: ...
 @overload
-def flat_divide(layout: SwizzledLayout, tiler: Layout | int | tuple[Any, ...] | None) -> SwizzledLayout:
+def flat_divide(layout: Layout, tiler: Layout | int | tuple[Any, ...] | None) -> Layout:
     """
     (tile, tile, ..., rest, rest, ...).
 
@@ -478,9 +478,9 @@ def flat_divide(layout: SwizzledLayout, tiler: Layout | int | tuple[Any, ...] | 
     """
 
 @overload
-def logical_product(layout: Layout, tiler: Layout | int | tuple[Any, ...] | None) -> Layout: ...
+def logical_product(layout: SwizzledLayout, tiler: Layout | int | tuple[Any, ...] | None) -> SwizzledLayout: ...
 @overload
-def logical_product(layout: SwizzledLayout, tiler: Layout | int | tuple[Any, ...] | None) -> SwizzledLayout:
+def logical_product(layout: Layout, tiler: Layout | int | tuple[Any, ...] | None) -> Layout:
     """
     (block, copies): a block, and where the tiler puts its copies.
 
@@ -489,9 +489,9 @@ def logical_product(layout: SwizzledLayout, tiler: Layout | int | tuple[Any, ...
     """
 
 @overload
-def zipped_product(layout: Layout, tiler: Layout | int | tuple[Any, ...] | None) -> Layout: ...
+def zipped_product(layout: SwizzledLayout, tiler: Layout | int | tuple[Any, ...] | None) -> SwizzledLayout: ...
 @overload
-def zipped_product(layout: SwizzledLayout, tiler: Layout | int | tuple[Any, ...] | None) -> SwizzledLayout:
+def zipped_product(layout: Layout, tiler: Layout | int | tuple[Any, ...] | None) -> Layout:
     """
     ((blocks), (copies)).
 
@@ -500,9 +500,9 @@ def zipped_product(layout: SwizzledLayout, tiler: Layout | int | tuple[Any, ...]
     """
 
 @overload
-def tiled_product(layout: Layout, tiler: Layout | int | tuple[Any, ...] | None) -> Layout: ...
+def tiled_product(layout: SwizzledLayout, tiler: Layout | int | tuple[Any, ...] | None) -> SwizzledLayout: ...
 @overload
-def tiled_product(layout: SwizzledLayout, tiler: Layout | int | tuple[Any, ...] | None) -> SwizzledLayout:
+def tiled_product(layout: Layout, tiler: Layout | int | tuple[Any, ...] | None) -> Layout:
     """
     ((blocks), copy, copy, ...).
 
@@ -511,9 +511,9 @@ def tiled_product(layout: SwizzledLayout, tiler: Layout | int | tuple[Any, ...] 
     """
 
 @overload
-def flat_product(layout: Layout, tiler: Layout | int | tuple[Any, ...] | None) -> Layout: ...
+def flat_product(layout: SwizzledLayout, tiler: Layout | int | tuple[Any, ...] | None) -> SwizzledLayout: ...
 @overload
-def flat_product(layout: SwizzledLayout, tiler: Layout | int | tuple[Any, ...] | None) -> SwizzledLayout:
+def flat_product(layout: Layout, tiler: Layout | int | tuple[Any, ...] | None) -> Layout:
     """
     (block, block, ..., copy, copy, ...).
 
@@ -522,9 +522,9 @@ def flat_product(layout: SwizzledLayout, tiler: Layout | int | tuple[Any, ...] |
     """
 
 @overload
-def blocked_product(layout: Layout, tiler: Layout) -> Layout: ...
+def blocked_product(layout: SwizzledLayout, tiler: Layout) -> SwizzledLayout: ...
 @overload
-def blocked_product(layout: SwizzledLayout, tiler: Layout) -> SwizzledLayout:
+def blocked_product(layout: Layout, tiler: Layout) -> Layout:
     """
     Copies of a block side by side: each mode holds that of the block, then the tiler's.
 
@@ -533,9 +533,9 @@ def blocked_product(layout: SwizzledLayout, tiler: Layout) -> SwizzledLayout:
     """
 
 @overload
-def raked_product(layout: Layout, tiler: Layout) -> Layout: ...
+def raked_product(layout: SwizzledLayout, tiler: Layout) -> SwizzledLayout: ...
 @overload
-def raked_product(layout: SwizzledLayout, tiler: Layout) -> SwizzledLayout:
+def raked_product(layout: Layout, tiler: Layout) -> Layout:
     """
     Copies of a block interleaved: each mode holds that of the tiler, then the block's.
 

@@ -14,9 +14,10 @@ from pathlib import Path
 
 from .lab import BUILD, ROOT
 
-VERSION = "0.32.4"
+# What the build takes metal-cpp from, so that there is one download.
+PINNED = (ROOT / "cmake" / "MetalCpp.cmake").read_text()
+VERSION, SHA256 = re.findall(r"set\(metal_cpp_wheel_(?:version|hash) (\S+)\)", PINNED)
 WHEEL = f"mlx_metal-{VERSION}-py3-none-macosx_14_0_arm64.whl"
-SHA256 = "8019b2db622599267d66cc168b2f0dbf5af929790a6c3b3913e00eabc42a7947"
 DOWNLOADS = ROOT / "build" / "metal-cpp"  # where cmake/MetalCpp.cmake keeps the same wheel
 KERNELS = "mlx/backend/metal/kernels"
 

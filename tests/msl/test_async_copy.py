@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -20,17 +19,6 @@ PROBE = HEAD + DECLARATIONS + "\n" + (ROOT / "src/runtime/metal/probe.metal").re
 
 def escaped(text: str) -> str:
     return text.replace('__asm("air.', '__asm("\\01air.')
-
-
-@pytest.fixture(scope="module")
-def lab() -> Iterator[msl.Lab]:
-    with msl.Lab() as opened:
-        yield opened
-
-
-@pytest.fixture(params=msl.SCHEDULES)
-def schedule(request: pytest.FixtureRequest) -> str:
-    return request.param
 
 
 @pytest.fixture(params=[False, True], ids=["plain", "escaped"])

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import NormalDist
 
@@ -28,12 +28,6 @@ def headers() -> None:
         foreign.headers()
     except foreign.Unavailable as error:
         (pytest.fail if os.environ.get("CI") else pytest.skip)(str(error))
-
-
-@pytest.fixture(scope="module")
-def lab() -> Iterator[msl.Lab]:
-    with msl.Lab() as opened:
-        yield opened
 
 
 def softmax(x: np.ndarray) -> np.ndarray:

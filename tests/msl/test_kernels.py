@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -24,12 +23,6 @@ def load(name: str) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
-
-
-@pytest.fixture(scope="module")
-def lab() -> Iterator[msl.Lab]:
-    with msl.Lab() as opened:
-        yield opened
 
 
 NAMES = sorted(p.stem for p in EXAMPLES.glob("*.py") if p.stem != "demo")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -17,17 +16,6 @@ GOLDEN = HERE.parent / "golden" / "msl"
 BAD = sorted((HERE / "bad").glob("*.metal"))
 GOOD = sorted((HERE / "good").glob("*.metal"))
 HEAD = "#include <metal_stdlib>\nusing namespace metal;\n"
-
-
-@pytest.fixture(scope="module")
-def lab() -> Iterator[msl.Lab]:
-    with msl.Lab() as opened:
-        yield opened
-
-
-@pytest.fixture(params=msl.SCHEDULES)
-def schedule(request: pytest.FixtureRequest) -> str:
-    return request.param
 
 
 def fault(lab: msl.Lab, body: str, *arguments: np.ndarray, **options: object) -> msl.Finding:

@@ -2,19 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 import pytest
 
 from msl import lab as msl
 from msl.random_kernels import disagreement
-
-
-@pytest.fixture(scope="module")
-def lab() -> Iterator[msl.Lab]:
-    with msl.Lab() as opened:
-        yield opened
 
 
 @pytest.mark.filterwarnings("ignore:this comparison")

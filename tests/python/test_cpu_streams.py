@@ -5,7 +5,7 @@ import pytest
 
 import enigma
 
-N = (40 << 20) // 4  # elements of 40 MiB
+N = (16 << 20) // 4  # elements of 16 MiB
 
 
 @enigma.kernel

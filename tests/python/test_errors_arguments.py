@@ -2,16 +2,11 @@
 
 import numpy as np
 import pytest
+from saxpy import saxpy
 
 import enigma
 
 N = 100
-
-
-@enigma.kernel
-def saxpy(X: enigma.f32, alpha: enigma.Scalar(enigma.f32), Y: enigma.f32, Out: enigma.f32):
-    tid = enigma.thread_position_in_grid
-    Out[tid] = alpha * X[tid] + Y[tid]
 
 
 @enigma.kernel

@@ -150,6 +150,27 @@ CALLS: list[tuple[Callable[..., Any], str]] = [
         "enigma.Scalar(...)",
     ),
     (
+        lambda A, x: enigma.range_constexpr(2.5),
+        "range_constexpr takes 1 to 3 ints, as Python's range: 'float' object cannot be "
+        "interpreted as an integer",
+    ),
+    (
+        lambda A, x: enigma.for_range(None, 3).__enter__(),
+        "for_range: expected a value of the kernel or a number, but got None",
+    ),
+    (
+        lambda A, x: enigma.for_range(0, 3, init=enigma.sqrt),
+        "for_range: init takes a list of values: init=[...]",
+    ),
+    (
+        lambda A, x: enigma.Carry(x, 1)[2],
+        "a Carry of 2 values is indexed by an int from 0 to 1, not 2",
+    ),
+    (
+        lambda A, x: enigma.grid_size(None),
+        'the dimension of a grid query is "x", "y" or "z", not None',
+    ),
+    (
         lambda A, x: round(x),
         "type IRValue doesn't define __round__ method: write enigma.round, or enigma.rint",
     ),

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from saxpy import saxpy
 from softmetal import control
 
 import enigma
@@ -26,12 +27,6 @@ assert control.available() and enigma.testing.is_metal_available()
 
 N = 100
 METAL = "Software Metal"
-
-
-@enigma.kernel
-def saxpy(X: enigma.f32, alpha: enigma.Scalar(enigma.f32), Y: enigma.f32, Out: enigma.f32):
-    tid = enigma.thread_position_in_grid
-    Out[tid] = alpha * X[tid] + Y[tid]
 
 
 @enigma.kernel

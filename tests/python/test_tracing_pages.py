@@ -2,18 +2,13 @@
 
 import numpy as np
 import pytest
+from saxpy import saxpy
 
 import enigma
 
 pytestmark = pytest.mark.usefixtures("device")
 
 SIZES = [1, 31, 33, 255, 257, 1000]
-
-
-@enigma.kernel
-def saxpy(X: enigma.f32, alpha: enigma.Scalar(enigma.f32), Y: enigma.f32, Out: enigma.f32):
-    tid = enigma.thread_position_in_grid
-    Out[tid] = alpha * X[tid] + Y[tid]
 
 
 @enigma.kernel

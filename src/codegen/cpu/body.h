@@ -9,7 +9,7 @@
 #include <set>
 #include <span>
 #include <string>
-#include <unordered_set>
+#include <unordered_map>
 #include <vector>
 
 #include "codegen/cpu/expr.h"
@@ -68,6 +68,7 @@ class Body {
   void write(std::string_view first, std::string_view then);
   Expr& expr() { return e_; }
   const std::string& text() const { return out_.str(); }
+  std::string take_text() { return std::move(out_.str()); }
   /// Instructions that belong to the function's first block: arguments, sizes, stack memory.
   const std::string& entry() const { return entry_.str(); }
   uint32_t scratch_bytes() const { return plan_.scratch_end; }
@@ -179,18 +180,24 @@ class Body {
   V trip_count(const Instruction& loop, bool wide);
 
   // ---- values.cpp ----
-  // What a SIMD-group has for a value.
-  struct Held {
-    std::vector<V> parts;
-    std::vector<V> wide;     // the 32 lanes of a scalar part, if written in...
-    std::string wide_block;  // ...this block
-    V source;                // threadgroup memory that a float was loaded from...
-    size_t since = 0;        // ...when so much had been written
+  // Threadgroup memory that a float was loaded from, when so much had been written.
+  struct Source {
+    V pointer;
+    size_t since = 0;
   };
+  // What the SIMD-groups have for a value: its parts for all of them, or those of each one after
+  // the other.
   struct Value {
-    std::vector<Held> groups;       // one for all, or one for each of those that go together
+    std::vector<V> parts;
+    std::vector<V> wide;            // the 32 lanes of scalar parts, if written in...
+    uint32_t wide_block = 0;        // ...this block
+    uint32_t groups = 0;            // how many have parts of their own; 1 where they share them
+    std::vector<Source> sources;    // by SIMD-group; empty where nothing has one
     std::optional<int64_t> stride;  // from one of those to the next, where it is known
+    size_t each() const { return parts.size() / groups; }
   };
+  size_t group_of(const Value& value) const { return value.groups == 1 ? 0 : one_; }
+  size_t place_of(const Value& value, int component) const;
   void instruction(InstId id, const Mask& mask);
   void write_instruction(InstId id, const Mask& mask);
   void query(const Instruction& inst);
@@ -208,7 +215,6 @@ class Body {
   int components(ValueId v) const { return parts_of(m_.type(v)); }
   /// As written: a scalar (of lane 0) or 32 lanes.
   const V& raw(ValueId v, int component = 0);
-  Held& held(ValueId v);
   /// All 32 lanes.
   V lanes(ValueId v, int component = 0);
   /// In the form of `as`, which is the same or a wider one.
@@ -281,8 +287,8 @@ class Body {
   void guard(const V& ok, ValueId memory, InstId at,
              const std::function<void(FaultSite& site)>& ask);
   V element(const V& base, DType dtype, const V& index);
+  std::string fault_block() const;
   void report_faults();
-  void report(std::span<const FaultSite> sites);
   void fault_unless(const V& ok, cpu_abi::FaultKind kind, InstId at);
   void call_fault(cpu_abi::FaultKind kind, const V& where, const V& base, const V& stride,
                   const V& size, const V& mask, const V& simd);
@@ -357,34 +363,44 @@ class Body {
   Expr e_;
   std::set<std::string> entry_names_;
 
-  std::vector<FaultSite> faults_;
-  std::unordered_set<uint64_t> checked_;  // accesses known to be in bounds
-  std::vector<uint64_t> checked_order_;
+  std::vector<FaultSite> faults_;  // that nothing reports yet
+  uint32_t reports_ = 0;
 
   // Products of matrices that are not written yet, so that those which share a factor are written
   // together; nothing has taken their results so far.
   std::vector<InstId> pending_;
   std::vector<bool> is_pending_;  // by value
   // By value: the number of its home, where that outlives its phase, or among those of a phase.
-  std::vector<std::optional<uint32_t>> home_number_, stack_home_;
-  uint32_t stack_homes_ = 0;
-  std::vector<Factor> in_place_;  // by value: see Homes
+  std::unordered_map<uint32_t, uint32_t> home_number_, stack_home_;
+  std::unordered_map<uint32_t, Factor> in_place_;  // by value: see Homes
+
+  // An access known to be in bounds.
+  struct Check {
+    ValueId memory, index;
+    size_t group;     // which of the SIMD-groups in step
+    uint32_t before;  // the number of the check before that has this index, as in last_check_
+  };
+  std::vector<Check> checks_;
+  std::vector<uint32_t> last_check_;  // by value: 1 + the last check that has this index; 0: none
+  size_t hidden_checks_ = 0;          // so many, the first ones, do not count at the moment
 
   std::vector<Value> values_;
-  std::vector<uint32_t> uses_;  // by value: how often instructions take it
-  std::vector<V> agreed_;       // by instruction: what all threads agree on
-  V simd_;                      // number of the SIMD-group; empty outside a phase
-  V own_homes_;                 // where the homes of its matrices begin
-  std::vector<V> simds_;        // of those that go together in this phase
-  size_t one_ = 0;              // which of them code is written for
-  bool all_ = false;            // instructions are written for all of them
-  bool shared_ = false;         // what is being written serves all of them
-  Overlap* overlap_ = nullptr;  // whose turn is being written
-  std::vector<V> tile_at_;      // by value: threadgroup memory that is not where it was laid out
-  size_t written_ = 0;          // rises with regions and with what writes memory
+  std::vector<uint32_t> uses_;              // by value: how often instructions take it
+  std::unordered_map<uint32_t, V> agreed_;  // by instruction: what all threads agree on
+  V simd_;                                  // number of the SIMD-group; empty outside a phase
+  V own_homes_;                             // where the homes of its matrices begin
+  std::vector<V> simds_;                    // of those that go together in this phase
+  size_t one_ = 0;                          // which of them code is written for
+  bool all_ = false;                        // instructions are written for all of them
+  bool shared_ = false;                     // what is being written serves all of them
+  Overlap* overlap_ = nullptr;              // whose turn is being written
+  // By value: threadgroup memory that is not where it was laid out.
+  std::unordered_map<uint32_t, V> tile_at_;
+  size_t written_ = 0;  // rises with regions and with what writes memory
   int stacks_ = 0;
-  int copies_ = 0;          // how often the code being written is a second copy
-  std::vector<V> turn_of_;  // by instruction: the turn of a loop whose index differs by thread
+  int copies_ = 0;  // how often the code being written is a second copy
+  // By instruction: the turn of a loop whose index differs by thread.
+  std::unordered_map<uint32_t, V> turn_of_;
 };
 
 }  // namespace enigma::cpu

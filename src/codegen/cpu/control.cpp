@@ -15,12 +15,12 @@ std::span<const ValueId> yielded(const Module& m, RegionId r) {
   return info(last.op).shape == Shape::Yield ? last.operands : std::span<const ValueId>();
 }
 
-std::span<const ValueId> all(const std::vector<ValueId>& v) { return v; }
+std::span<const ValueId> all(std::span<const ValueId> v) { return v; }
 
 }  // namespace
 
 void Body::region(RegionId r, const Mask& mask) {
-  size_t checks = checked_order_.size();
+  size_t checks = checks_.size();
   ++written_;
   for (InstId i : m_[r].insts) instruction(i, mask);
   multiply_pending();

@@ -189,7 +189,9 @@ void kernel_function(Text& t, const std::string& symbol, const CpuVariant& varia
   } else {
     t.line("br label %whole");
   }
-  t.add(main.text());
+  // The body may be tens of megabytes: what comes before it goes in front of it.
+  std::string body = main.take_text();
+  t.str() = std::move(body.insert(0, t.str()));
   t.add("advance:\n");
   next_group(t);
   t.add("failed:\n");
@@ -229,7 +231,6 @@ CpuCode emit_cpu(const Verified& kernel, const CpuVariant& variant) {
   Text t(2);
   Body main(kernel, whole, variant, scratch, code.symbol);
   main.write("whole", "advance");
-  t.str().reserve(main.text().size() + main.text().size() / 4);  // it may be tens of megabytes
   code.scratch_bytes = main.scratch_bytes();
   t.indent();
   kernel_function(t, code.symbol, variant, main, whole, edge);

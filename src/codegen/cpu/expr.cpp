@@ -26,6 +26,12 @@ std::string constant(Elem e, std::string_view scalar, int lanes) {
   return concat("splat (", row(e).type, " ", scalar, ")");
 }
 
+/// As a signed number of the element's width.
+int64_t wrapped(Elem e, uint64_t x) {
+  const int unused = 64 - row(e).bits;
+  return static_cast<int64_t>(x << unused) >> unused;
+}
+
 std::string hex(uint64_t bits) {
   std::string s = "0x0000000000000000";
   for (size_t i = s.size() - 1; bits != 0; --i, bits >>= 4) s[i] = "0123456789ABCDEF"[bits & 15];
@@ -84,18 +90,18 @@ V Expr::f64(double x, int lanes) {
 
 V Expr::integer(Elem e, int64_t x, int lanes) {
   if (e == Elem::I1) return {this, constant(e, (x & 1) ? "true" : "false", lanes), e, lanes};
-  int unused = 64 - bits(e);
-  int64_t wrapped = static_cast<int64_t>(static_cast<uint64_t>(x) << unused) >> unused;
-  return {this, constant(e, concat(wrapped), lanes), e, lanes};
+  return {this, constant(e, concat(wrapped(e, static_cast<uint64_t>(x))), lanes), e, lanes};
 }
 
-V Expr::iota(Elem e, int lanes) {
+V Expr::iota(Elem e, int lanes, int64_t step) {
   if (lanes == 1) return integer(e, 0);
   Text t;
   t.add("<");
-  for (int i = 0; i < lanes; ++i) t.add(i ? ", " : "", row(e).type, " ", i);
+  for (uint64_t i = 0; i < static_cast<uint64_t>(lanes); ++i) {
+    t.add(i ? ", " : "", row(e).type, " ", wrapped(e, i * static_cast<uint64_t>(step)));
+  }
   t.add(">");
-  return {this, t.str(), e, lanes};
+  return {this, std::move(t.str()), e, lanes};
 }
 
 V Expr::like(const V& shape, double x) {
@@ -230,6 +236,7 @@ std::string Expr::new_label(std::string_view hint) { return concat(hint, ".", ne
 void Expr::begin_block(std::string_view label) {
   out_->add(label, ":\n");
   block_ = label;
+  ++blocks_;
 }
 
 std::vector<V> Expr::when(const V& cond, const std::vector<V>& otherwise,

@@ -56,7 +56,7 @@ class Expr {
   V i32(int64_t x, int lanes = 1) { return integer(Elem::I32, x, lanes); }
   V i64(int64_t x, int lanes = 1) { return integer(Elem::I64, x, lanes); }
   V boolean(bool x, int lanes = 1) { return integer(Elem::I1, x, lanes); }
-  V iota(Elem e, int lanes);  ///< <0, 1, 2, ...>
+  V iota(Elem e, int lanes, int64_t step = 1);  ///< <0, step, 2 * step, ...>
   /// The constant like(x): same element and lanes as `shape`.
   V like(const V& shape, double x);
 
@@ -94,6 +94,7 @@ class Expr {
   std::string new_label(std::string_view hint);
   void begin_block(std::string_view label);
   const std::string& block() const { return block_; }  ///< the current block's label, for phis
+  uint32_t block_number() const { return blocks_; }    ///< of the current block, from 1 on
   /// What `then` returns where the scalar condition holds, `otherwise` elsewhere.
   std::vector<V> when(const V& cond, const std::vector<V>& otherwise,
                       const std::function<std::vector<V>()>& then);
@@ -108,6 +109,7 @@ class Expr {
   const bool scalef_;
   uint32_t next_ = 0;
   std::string block_ = "entry";
+  uint32_t blocks_ = 1;
 };
 
 V operator+(const V& a, const V& b);

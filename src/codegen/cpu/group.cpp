@@ -24,14 +24,9 @@ Body::Body(const Verified& kernel, const GroupShape& shape, const CpuVariant& va
       locations_(m_),
       e_(out_, variant.scalef),
       is_pending_(m_.values.size()),
-      home_number_(m_.values.size()),
-      stack_home_(m_.values.size()),
-      in_place_(m_.values.size()),
+      last_check_(m_.values.size()),
       values_(m_.values.size()),
-      uses_(m_.values.size()),
-      agreed_(m_.insts.size()),
-      tile_at_(m_.values.size()),
-      turn_of_(m_.insts.size()) {
+      uses_(m_.values.size()) {
   out_.indent();
   entry_.indent();
   for (const Region& r : m_.regions) {
@@ -78,11 +73,11 @@ void Body::write(std::string_view first, std::string_view then) {
   }
   steps(m_.body);
   jump(then);
-  report_faults();
+  if (!faults_.empty()) report_faults();
 }
 
 void Body::steps(RegionId r) {
-  size_t checks = checked_order_.size();
+  size_t checks = checks_.size();
   for (Step s : plan_.steps[r.index]) {
     if (s.kind == Step::RunPhase) {
       phase(plan_.phases[s.index]);

@@ -148,7 +148,7 @@ void Body::for_copies(ValueId v, const std::function<void()>& write) {
 }
 
 bool Body::is_shared(ValueId v) const {
-  return m_.type(v).is_memory() || values_[v.index].groups.size() <= 1 || group_uniform(v);
+  return m_.type(v).is_memory() || values_[v.index].groups <= 1 || group_uniform(v);
 }
 
 // Whether the instruction gives all SIMD-groups the same, lane by lane.
@@ -344,7 +344,7 @@ void Body::one_by_one(const Instruction& inst, const V& common) {
   own.insert(own.end(), args.begin(), args.end());
   std::sort(own.begin(), own.end());
   own.erase(std::unique(own.begin(), own.end()), own.end());
-  std::erase_if(own, [&](ValueId v) { return values_[v.index].groups.size() <= 1; });
+  std::erase_if(own, [&](ValueId v) { return values_[v.index].groups <= 1; });
   std::vector<Value> saved;
   for (ValueId v : own) saved.push_back(values_[v.index]);
   const std::vector<V> simds = simds_;
@@ -367,12 +367,12 @@ void Body::one_by_one(const Instruction& inst, const V& common) {
   auto number = [&](size_t k) { return e_.i64(static_cast<int64_t>(k)); };
   for (size_t n = 0; n < own.size(); ++n) {
     bool changes = std::find(carried.begin(), carried.end(), own[n]) != carried.end();
-    for (size_t part = 0; part < saved[n].groups[0].parts.size(); ++part) {
-      const V& like = saved[n].groups[0].parts[part];
+    for (size_t part = 0; part < saved[n].each(); ++part) {
+      const V& like = saved[n].parts[part];
       arrays.push_back({own[n], static_cast<int>(part), like,
                         stack(static_cast<int>(width) * stack_bytes(like)), changes});
       for (size_t k = 0; k < width; ++k) {
-        put(at(arrays.back(), number(k)), saved[n].groups[k].parts[part]);
+        put(at(arrays.back(), number(k)), saved[n].parts[k * saved[n].each() + part]);
       }
     }
   }

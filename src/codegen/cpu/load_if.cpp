@@ -71,7 +71,7 @@ V Body::load_part(InstId id, const Mask& mask) {
 // In the form of the result, which differs between lanes where only the index is the same for all.
 V Body::load_active(InstId id, const Mask& mask) {
   ValueId memory = m_[id].operands[0], index = m_[id].operands[1];
-  size_t checks = checked_order_.size();
+  size_t checks = checks_.size();
   const Place p = place(memory, index, mask, id);
   read_ahead(id, m_.type(memory).dtype, p, mask);
   V x = load_from(p, m_.type(memory).dtype, mask);

@@ -246,7 +246,7 @@ void Body::loop_accumulating(InstId id) {
     std::vector<V> state = sums_of(panel);
     state.insert(state.begin(), first.begin(), first.end());
     turns(inst, count, state, [&](const std::vector<V>& sums) {
-      size_t checks = checked_order_.size();
+      size_t checks = checks_.size();
       for (size_t k = 0; k < needed.size(); ++k) {
         if (needed[k]) write_instruction(m_[body].insts[k], Mask{});
       }

@@ -18,8 +18,6 @@ std::string suffix(Elem e) {
 // the square of the ways that lead to it.
 constexpr size_t kFaultsTogether = 32;
 
-std::string fault_block(size_t site) { return concat("out_of_bounds.", site / kFaultsTogether); }
-
 }  // namespace
 
 Elem storage_elem(DType t) { return t == DType::F32 ? Elem::F32 : int_elem(info(t).bits); }
@@ -44,7 +42,7 @@ ScratchLayout lay_out_scratch(const Module& m) {
 }
 
 V Body::memory_pointer(ValueId memory) {
-  if (tile_at_[memory.index]) return tile_at_[memory.index];
+  if (auto at = tile_at_.find(memory.index); at != tile_at_.end()) return at->second;
   std::string name;
   if (m_.def(memory)) {
     name = concat("%shared", scratch_.numbers[memory.index]);
@@ -128,8 +126,9 @@ void Body::guard(const V& ok, ValueId memory, InstId at,
   uint64_t where = uint64_t{locations_[at]} << 32 | param << 16;
   FaultSite site{fault, where, "0", 0, memory_size(memory).text, "-1", simd_.text};
   ask(site);
-  jump(fault_block(faults_.size()));
+  jump(fault_block());
   faults_.push_back(std::move(site));
+  if (faults_.size() == kFaultsTogether) report_faults();
   e_.begin_block(go_on);
 }
 
@@ -150,15 +149,13 @@ void Body::guard(const V& ok, ValueId memory, ValueId index, const Mask& mask, I
   });
 }
 
-void Body::report_faults() {
-  const std::span<const FaultSite> all(faults_);
-  for (size_t first = 0; first < all.size(); first += kFaultsTogether) {
-    e_.begin_block(fault_block(first));
-    report(all.subspan(first, std::min(kFaultsTogether, all.size() - first)));
-  }
-}
+std::string Body::fault_block() const { return concat("out_of_bounds.", reports_); }
 
-void Body::report(std::span<const FaultSite> sites) {
+// The block for the accesses since the last one.
+void Body::report_faults() {
+  e_.begin_block(fault_block());
+  ++reports_;
+  const std::vector<FaultSite> sites = std::exchange(faults_, {});
   auto phi = [&](Elem elem, auto value) {
     Text t;
     t.add("phi ", llvm_type(elem, 1));
@@ -226,15 +223,19 @@ Body::Place Body::place(ValueId memory, ValueId index, const Mask& mask, InstId 
 // An index that was in bounds stays so, in this region and in those inside of it, as their lanes
 // are some of these.
 bool Body::first_use(ValueId memory, ValueId index) {
-  uint64_t key = uint64_t{one_} << 58 | uint64_t{memory.index} << 32 | index.index;
-  if (!checked_.insert(key).second) return false;
-  checked_order_.push_back(key);
+  uint32_t& last = last_check_[index.index];
+  for (size_t k = last; k > hidden_checks_; k = checks_[k - 1].before) {
+    if (checks_[k - 1].memory == memory && checks_[k - 1].group == one_) return false;
+  }
+  checks_.push_back({memory, index, one_, last});
+  last = static_cast<uint32_t>(checks_.size());
   return true;
 }
 
 void Body::forget_checks(size_t since) {
-  for (size_t k = since; k < checked_order_.size(); ++k) checked_.erase(checked_order_[k]);
-  checked_order_.resize(since);
+  for (; checks_.size() > since; checks_.pop_back()) {
+    last_check_[checks_.back().index.index] = checks_.back().before;
+  }
 }
 
 V Body::element(const V& base, DType dtype, const V& index) {
@@ -371,8 +372,9 @@ void Body::load(InstId id, const Mask& mask) {
 
 void Body::remember_source(ValueId v, ValueId memory, const Place& p) {
   if (p.kind != Place::One || !m_.def(memory) || m_.type(v).dtype != DType::F32) return;
-  held(v).source = p.pointer;
-  held(v).since = written_;
+  Value& value = values_[v.index];
+  value.sources.resize(value.groups);
+  value.sources[group_of(value)] = {p.pointer, written_};
 }
 
 // ---- store --------------------------------------------------------------------------------------

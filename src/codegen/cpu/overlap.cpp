@@ -197,7 +197,7 @@ void Body::copy_first(Overlap& o, ValueId index, const V& first) {
     read_ahead_in_turns(index, *step, o.copying->insts);
   }
   set(index, first);
-  size_t checks = checked_order_.size();
+  size_t checks = checks_.size();
   phase(*o.copying);
   forget_checks(checks);
 }
@@ -216,12 +216,12 @@ void Body::overlapping_turn(Overlap& o, const V& now, const V& after, const V& m
   set(o.index, after);
   for (InstId i : o.copying->scalars) instruction(i, Mask{});
   set(o.index, now);
-  size_t checks = checked_order_.size();
+  size_t checks = checks_.size();
   overlap_ = &o;
   phase(*o.computing);
   overlap_ = nullptr;
   forget_checks(checks);
-  for (const auto& tile : o.tiles) tile_at_[tile.memory.index] = V{};
+  for (const auto& tile : o.tiles) tile_at_.erase(tile.memory.index);
 }
 
 // One of the pieces; how many turns of the loop that computes came before it, in this panel.
@@ -238,8 +238,7 @@ void Body::copy_ahead(const V& turn) {
   names.push_back(o.index);
   std::vector<Value> values;
   for (ValueId v : names) values.push_back(values_[v.index]);
-  auto checked = std::exchange(checked_, {});
-  auto order = std::exchange(checked_order_, {});
+  const size_t checks = checks_.size(), hidden = std::exchange(hidden_checks_, checks);
   const std::vector<V> simds = simds_;
   const bool all = std::exchange(all_, false);
   auto swap_tiles = [&] {
@@ -285,8 +284,8 @@ void Body::copy_ahead(const V& turn) {
   all_ = all;
   simds_ = simds;
   simd_ = simds_[0];
-  checked_ = std::move(checked);
-  checked_order_ = std::move(order);
+  forget_checks(checks);
+  hidden_checks_ = hidden;
   for (size_t k = 0; k < names.size(); ++k) values_[names[k].index] = std::move(values[k]);
 }
 

@@ -158,7 +158,7 @@ class Planner {
     auto yielded = [&](RegionId region) { return m_[m_[region].insts.back()].operands; };
     if (inst.op == Op::If) {
       for (ValueId v : inst.results) carried_in_slot(v);
-      control(r, id, {inst.operands[0]});
+      control(r, id, std::span(&inst.operands[0], 1));
       close(r);
       enter();
       for (RegionId arm : inst.regions) {
@@ -184,8 +184,7 @@ class Planner {
     }
     if (is_for) {
       ValueId index = m_[body].args[0];
-      std::vector<ValueId> range(inst.operands.begin(), inst.operands.begin() + 3);
-      if (control(r, id, range)) {
+      if (control(r, id, std::span(inst.operands).first(3))) {
         plan_.at_group[index.index] = true;
       } else {
         plan_.index_of[index.index] = id;
@@ -195,7 +194,8 @@ class Planner {
     enter();
     if (!is_for) {
       cut(head);
-      control(head, id, {yielded(head)[0]});
+      const ValueId condition = yielded(head)[0];
+      control(head, id, std::span(&condition, 1));
       close(head);
     }
     cut(body);
@@ -237,7 +237,7 @@ class Planner {
 
   // True when the values are known to be the same for the whole threadgroup; a phase that finds out
   // is added otherwise.
-  bool control(RegionId r, InstId id, const std::vector<ValueId>& values) {
+  bool control(RegionId r, InstId id, std::span<const ValueId> values) {
     bool known = std::all_of(values.begin(), values.end(),
                              [&](ValueId v) { return anywhere(v) || group_uniform(v); });
     if (!known) {

@@ -48,28 +48,29 @@ void Body::simd_matrix(InstId id, const Mask& mask) {
 
 V Body::home(ValueId v) {
   ValueId owner = homes_.of[v.index];
-  if (auto number = home_number_[owner.index]) {
+  if (auto own = home_number_.find(owner.index); own != home_number_.end()) {
     return e_.emit(
         Elem::Ptr, 1,
-        concat("getelementptr i8, ", own_homes_.typed(), ", i64 ", home_offset(*number)));
+        concat("getelementptr i8, ", own_homes_.typed(), ", i64 ", home_offset(own->second)));
   }
-  auto& number = stack_home_[owner.index];
-  if (!number) number = stack_homes_++;
-  V first = stack_memory(concat("%homes", *number / kNeighbours), kHomesBytes);
-  return element(first, DType::F32, e_.i64(*number % kNeighbours * kSide));
+  auto next = static_cast<uint32_t>(stack_home_.size());
+  const uint32_t number = stack_home_.emplace(owner.index, next).first->second;
+  V first = stack_memory(concat("%homes", number / kNeighbours), kHomesBytes);
+  return element(first, DType::F32, e_.i64(number % kNeighbours * kSide));
 }
 
 // Whether a row of all of them is in one piece.
 bool Body::are_neighbours(std::span<const ValueId> values) {
-  const bool outlive = home_number_[homes_.of[values[0].index].index].has_value();
-  const auto& numbers = outlive ? home_number_ : stack_home_;
-  auto number = [&](ValueId v) { return numbers[homes_.of[v.index].index]; };
-  std::optional<uint32_t> first = number(values[0]);
-  if (!first || *first % kNeighbours + values.size() > kNeighbours) return false;
-  for (size_t k = 0; k < values.size(); ++k) {
-    if (number(values[k]) != *first + k || homes_.in_place[values[k].index]) return false;
-  }
-  return true;
+  auto owner = [&](ValueId v) { return homes_.of[v.index].index; };
+  const auto& numbers = home_number_.count(owner(values[0])) != 0 ? home_number_ : stack_home_;
+  auto first = numbers.find(owner(values[0]));
+  if (first == numbers.end()) return false;
+  uint32_t expected = first->second;
+  if (expected % kNeighbours + values.size() > kNeighbours) return false;
+  return std::all_of(values.begin(), values.end(), [&](ValueId v) {
+    auto number = numbers.find(owner(v));
+    return number != numbers.end() && number->second == expected++ && !homes_.in_place[v.index];
+  });
 }
 
 V Body::floats(const V& pointer, int lanes) {

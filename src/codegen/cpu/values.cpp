@@ -9,12 +9,17 @@ namespace enigma::cpu {
 
 // ---- access -------------------------------------------------------------------------------------
 
+size_t Body::place_of(const Value& value, int component) const {
+  const size_t each = value.each();
+  return group_of(value) * each + (each == 1 ? 0 : static_cast<size_t>(component));
+}
+
 const V& Body::raw(ValueId v, int component) {
-  const auto& groups = values_[v.index].groups;
-  static const std::vector<V> kNothing;
-  const auto& parts = groups.empty() ? kNothing : groups[groups.size() == 1 ? 0 : one_].parts;
-  if (parts.empty()) throw InternalError(concat("value ", v.index, " used before it was emitted"));
-  return parts[parts.size() == 1 ? 0 : component];
+  static const V kNothing;
+  const Value& value = values_[v.index];
+  const V& x = value.parts.empty() ? kNothing : value.parts[place_of(value, component)];
+  if (!x) throw InternalError(concat("value ", v.index, " used before it was emitted"));
+  return x;
 }
 
 void Body::set(ValueId v, V x, int component) {
@@ -24,19 +29,16 @@ void Body::set(ValueId v, V x, int component) {
   if (!wanted_wide && x.lanes != 1) {
     throw InternalError(concat("value ", v.index, " is not as uniform as was thought"));
   }
-  size_t copies = shared_ || simds_.empty() ? 1 : simds_.size();
-  if (value.groups.size() != copies) value.groups.assign(copies, {});
-  Held& held = value.groups[copies == 1 ? 0 : one_];
-  held.source = V{};
-  held.parts.resize(components(v));
-  held.parts[component] = std::move(x);
-  held.wide_block.clear();
+  const size_t groups = shared_ || simds_.empty() ? 1 : simds_.size();
+  if (value.groups != groups) {
+    value.groups = static_cast<uint32_t>(groups);
+    value.parts.assign(groups * static_cast<size_t>(components(v)), V{});
+    value.sources.clear();
+  }
+  value.parts[place_of(value, component)] = std::move(x);
+  if (!value.sources.empty()) value.sources[group_of(value)] = {};
+  value.wide_block = 0;
   value.stride.reset();
-}
-
-Body::Held& Body::held(ValueId v) {
-  auto& groups = values_[v.index].groups;
-  return groups[groups.size() == 1 ? 0 : one_];
 }
 
 // A number that was loaded in another block is loaded once more, where nothing can have changed it:
@@ -44,23 +46,19 @@ Body::Held& Body::held(ValueId v) {
 V Body::lanes(ValueId v, int component) {
   V x = raw(v, component);
   if (x.lanes == kLanes) return x;
-  Held& value = held(v);
-  if (value.wide_block != e_.block()) {
+  Value& value = values_[v.index];
+  if (value.wide_block != e_.block_number()) {
     value.wide.assign(value.parts.size(), V{});
-    value.wide_block = e_.block();
+    value.wide_block = e_.block_number();
   }
-  V& wide = value.wide[value.parts.size() == 1 ? 0 : component];
+  V& wide = value.wide[place_of(value, component)];
   if (!wide) {
-    if (value.source && value.since == written_) {
-      x = e_.emit(x.elem, 1, concat("load float, ", value.source.typed(), ", align 4"));
+    const Source source = value.sources.empty() ? Source{} : value.sources[group_of(value)];
+    if (source.pointer && source.since == written_) {
+      x = e_.emit(x.elem, 1, concat("load float, ", source.pointer.typed(), ", align 4"));
     }
-    V splat = e_.splat(x, kLanes);
-    if (form(v).kind == LaneForm::Linear) {
-      V offsets = e_.iota(x.elem, kLanes);
-      if (form(v).stride != 1) offsets = offsets * e_.integer(x.elem, form(v).stride, kLanes);
-      splat = splat + offsets;
-    }
-    wide = splat;
+    wide = e_.splat(x, kLanes);
+    if (form(v).kind == LaneForm::Linear) wide = wide + e_.iota(x.elem, kLanes, form(v).stride);
   }
   return wide;
 }

@@ -10,8 +10,7 @@ void Writer::async_copy(const Instruction& inst) {
   const auto& x = inst.operands;
   const DType t = dtype(x[0]);
   const bool to_device = m_.type(x[0]).space() == AddressSpace::Device;
-  const Instruction* rows = constant(x[7]);
-  const bool is_line = rows && rows->attr == 1;
+  const bool is_line = m_.constant(x[7]) == uint64_t{1};
   auto place = [&](size_t k) {
     return concat("&", frags_[x[k].index].text, "[", index_of(x[k + 1]).text, "]");
   };

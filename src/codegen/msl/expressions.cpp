@@ -78,16 +78,11 @@ bool is_bitwise(Op op) { return op == Op::AndI || op == Op::OrI || op == Op::Xor
 
 }  // namespace
 
-const Instruction* Writer::constant(ValueId v) const {
-  const Instruction* def = m_.def(v);
-  return def && def->op == Op::Constant ? def : nullptr;
-}
-
 // ---- operands
 // ------------------------------------------------------------------------------------
 
 Frag Writer::raw(ValueId v) {
-  if (const Instruction* c = constant(v)) return literal(type(v), c->attr);
+  if (const auto c = m_.constant(v)) return literal(type(v), *c);
   waiting_[v.index] = 0;
   return frags_[v.index];
 }
@@ -103,8 +98,8 @@ Frag Writer::bits(ValueId v) {
   Type t = type(v);
   if (is_unsigned(t.dtype)) return exact(v);
   Type twin = t.with(unsigned_of(t.dtype));
-  if (const Instruction* c = constant(v)) {
-    return promotes(t) ? literal(twin, c->attr) : literal(t, c->attr, Form::Unsigned);
+  if (const auto c = m_.constant(v)) {
+    return promotes(t) ? literal(twin, *c) : literal(t, *c, Form::Unsigned);
   }
   Frag f = raw(v);
   if (f.form == Form::Unsigned) return f;
@@ -112,8 +107,8 @@ Frag Writer::bits(ValueId v) {
 }
 
 Frag Writer::in_range(ValueId v) {
-  if (const Instruction* c = constant(v); c && promotes(type(v))) {
-    return literal(dtype(v), c->attr, Form::Promoted);
+  if (const auto c = m_.constant(v); c && promotes(type(v))) {
+    return literal(dtype(v), *c, Form::Promoted);
   }
   Frag f = raw(v);
   return f.form == Form::Promoted ? f : to_exact(std::move(f), type(v));
@@ -123,14 +118,14 @@ Frag Writer::in_range(ValueId v) {
 Frag Writer::index_of(ValueId v) {
   Frag f = in_range(v);
   Range r = ranges_[v];
-  if (constant(v) && r.within({0, INT32_MAX})) f.text = concat(static_cast<int32_t>(r.lo));
+  if (m_.constant(v) && r.within({0, INT32_MAX})) f.text = concat(static_cast<int32_t>(r.lo));
   return f;
 }
 
 Frag Writer::as_float(ValueId v) {
   Type wide = type(v).with(DType::F32);
-  if (const Instruction* c = constant(v)) {
-    Frag f = float_literal(dtype(v), c->attr);
+  if (const auto c = m_.constant(v)) {
+    Frag f = float_literal(dtype(v), *c);
     if (!wide.is_scalar()) f.text = concat(type_name(wide), "(", f.text, ")");
     return f;
   }
@@ -244,7 +239,7 @@ Frag Writer::operators(const Instruction& inst) {
   std::string_view symbol = s.text.substr(3, s.text.rfind(' ') - 3);
   if (s.text[1] == 'u') symbol = s.text.substr(4, s.text.rfind(' ') - 4);
   Frag a = (this->*take)(inst.operands[0]), b;
-  const Instruction* c = constant(right);
+  const auto c = m_.constant(right);
   Range::Wide x = c && op == Op::AddI ? ranges_[right].lo : 0;
   if (x < 0 && x > range_of(t).lo) {  // a + (-3) is a - 3
     symbol = "-";
@@ -364,8 +359,9 @@ bool Writer::stays_text(InstId id, const Frag& f) const {
   bool cheap = info(inst.op).shape == Shape::Cast && !f.loads && f.reads.empty() &&
                f.text.size() <= 16 && f.text.find_first_of(" [") == f.text.npos;
   // And so does `row + 8u`.
-  cheap |= inst.op == Op::AddI && constant(inst.operands[1]) && f.form == Form::Exact && !f.loads &&
-           f.reads.empty() && f.text.size() <= kLongestSum && frags_[inst.operands[0].index].atom;
+  cheap |= inst.op == Op::AddI && m_.constant(inst.operands[1]) && f.form == Form::Exact &&
+           !f.loads && f.reads.empty() && f.text.size() <= kLongestSum &&
+           frags_[inst.operands[0].index].atom;
   if (cheap) return true;
   return users.size() == 1 && f.text.size() <= kLongestText &&
          uses_.in_or_under(uses_.places[id.index].region, users[0]);

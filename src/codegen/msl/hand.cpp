@@ -65,7 +65,7 @@ Frag shift_count(Writer& w, const Instruction& inst, bool as_bits) {
   const bool is_small = w.ranges()[count].within({0, static_cast<Range::Wide>(mask)});
   Form form = operator_form(t);
   if (!t.is_scalar() && as_bits) form = Form::Unsigned;
-  if (const Instruction* c = w.constant(count)) return literal(t, c->attr & mask, form);
+  if (const auto c = w.module().constant(count)) return literal(t, *c & mask, form);
   if (!t.is_scalar()) {
     Frag n = as_bits ? w.bits(count) : w.exact(count);
     return is_small ? n : infix(n, "&", literal(t, mask, form), Prec::BitAnd, form);
@@ -182,8 +182,8 @@ Frag hand<Op::Rotate>(Writer& w, const Instruction& inst) {
   const Type type = w.type(inst.operands[0]);
   const uint64_t mask = info(type.dtype).bits - 1;
   Frag x = w.exact(inst.operands[0]), count;
-  if (const Instruction* c = w.constant(inst.operands[1])) {
-    count = literal(DType::U32, c->attr & mask);
+  if (const auto c = w.module().constant(inst.operands[1])) {
+    count = literal(DType::U32, *c & mask);
   } else {
     count =
         infix(w.exact(inst.operands[1]), "&", literal(DType::U32, mask), Prec::BitAnd, Form::Exact);

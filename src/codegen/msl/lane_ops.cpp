@@ -101,8 +101,8 @@ Frag Writer::move(const Instruction& inst, const LaneOp& op, std::string functio
     } else {
       lane = concat("(", lane_, " ^ ", as_operand(n, Prec::BitXor, true), ") & ", last);
     }
-  } else if (const Instruction* c = constant(which)) {
-    lane = literal(DType::U32, c->attr % op.width).text;
+  } else if (const auto c = m_.constant(which)) {
+    lane = literal(DType::U32, *c % op.width).text;
   } else if (!ranges_[which].within({0, op.width - 1})) {
     lane = concat(masked, " & ", last);
   }

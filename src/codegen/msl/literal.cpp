@@ -1,10 +1,11 @@
 // Numbers as MSL text: exact, the same in every locale, negative ones safe beside any operator.
-#include <bit>
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <cstring>
 
 #include "codegen/msl/fragment.h"
+#include "support/floats.h"
 #include "support/text.h"
 
 namespace enigma::msl {
@@ -18,49 +19,22 @@ std::string shortest(float x) {
   return s;
 }
 
-double ldexp_of(uint64_t mantissa, int exponent) {
-  return std::ldexp(static_cast<double>(mantissa), exponent);
-}
-
-// Layout of a float type: bits of the mantissa, and the exponent of its lowest bit for denormals.
-struct FloatLayout {
-  int mantissa, lowest;
-  std::string_view as_bits;  // the integer that as_type reads
-};
-
-FloatLayout layout(DType t) {
-  switch (t) {
-    case DType::F16:
-      return {10, -24, "ushort"};
-    case DType::BF16:
-      return {7, -133, "ushort"};
-    default:
-      return {23, -149, "uint"};
-  }
-}
-
 struct Number {
   bool negative, nan, infinite;
   double magnitude, ulp;  // the distance to the nearest other number of the type
 };
 
 Number decode(DType t, uint64_t bits) {
-  FloatLayout l = layout(t);
-  int width = info(t).bits;
-  uint64_t exponent_mask = (uint64_t{1} << (width - 1 - l.mantissa)) - 1;
-  uint64_t mantissa = bits & ((uint64_t{1} << l.mantissa) - 1);
-  uint64_t exponent = bits >> l.mantissa & exponent_mask;
-  Number n{(bits >> (width - 1) & 1) != 0, false, false, 0, 0};
-  if (exponent == exponent_mask) {
-    (mantissa ? n.nan : n.infinite) = true;
-    return n;
-  }
-  int shift = l.lowest + (exponent ? static_cast<int>(exponent) - 1 : 0);
-  if (exponent) mantissa |= uint64_t{1} << l.mantissa;
-  n.magnitude = ldexp_of(mantissa, shift);
+  const double x = bits_to_double(t, bits), magnitude = std::fabs(x);
+  Number n{std::signbit(x), std::isnan(x), std::isinf(x), magnitude, 0};
+  if (n.nan || n.infinite) return n;
+  const FloatFormat f = float_format(t);
+  const int least = 2 - f.bias();  // frexp's exponent of the least normal number
+  int exponent = least;
+  const bool is_power = magnitude != 0 && std::frexp(magnitude, &exponent) == 0.5;
   // Below a power of two the numbers are twice as dense.
-  bool denser = exponent > 1 && mantissa == uint64_t{1} << l.mantissa;
-  n.ulp = ldexp_of(1, denser ? shift - 1 : shift);
+  const bool denser = is_power && exponent > least;
+  n.ulp = std::ldexp(1, std::max(exponent, least) - f.precision - denser);
   return n;
 }
 
@@ -94,19 +68,15 @@ Frag signed_frag(bool negative, std::string magnitude) {
 }
 
 Frag bit_pattern(DType t, uint64_t bits) {
-  FloatLayout l = layout(t);
   char hex[20];
   auto end = std::to_chars(hex, hex + sizeof hex, bits, 16).ptr;
   std::string_view digits(hex, static_cast<size_t>(end - hex));
   Frag f;
   f.atom = true;
-  f.text = t == DType::F32 ? concat("as_type<float>(0x", digits, "u)")
-                           : concat("as_type<", name_of(t), ">(", l.as_bits, "(0x", digits, "))");
+  f.text = t == DType::F32
+               ? concat("as_type<float>(0x", digits, "u)")
+               : concat("as_type<", name_of(t), ">(", name_of(unsigned_of(t)), "(0x", digits, "))");
   return f;
-}
-
-int64_t sign_extend(uint64_t bits, int width) {
-  return static_cast<int64_t>(bits << (64 - width)) >> (64 - width);
 }
 
 Frag integer(int64_t x, int width) {
@@ -162,9 +132,7 @@ Frag literal(DType t, uint64_t bits, Form form) {
     f.text = concat(bits, row.bits == 64 ? "ul" : "u");
     return f;
   }
-  int64_t x =
-      row.kind == DTypeKind::Signed ? sign_extend(bits, row.bits) : static_cast<int64_t>(bits);
-  Frag number = integer(x, row.bits == 64 ? 64 : 32);
+  Frag number = integer(to_integer(row.dtype, bits), row.bits == 64 ? 64 : 32);
   if (form == Form::Exact && row.bits < 32) {
     f.text = concat(row.msl, "(", number.text, ")");
     return f;

@@ -21,9 +21,8 @@ std::string Writer::matrix_text(const Instruction& inst, std::string_view result
         out += name_of(dtype(inst.results[0]));
         break;
       case 'a': {
-        const Instruction* first = constant(inst.operands[1]);
         out += frags_[inst.operands[0].index].text;
-        if (!first || first->attr) {
+        if (m_.constant(inst.operands[1]) != uint64_t{0}) {
           out += concat(" + ", as_operand(index_of(inst.operands[1]), Prec::Additive, true));
         }
         break;

@@ -143,7 +143,7 @@ void Writer::assign(std::vector<Assignment> work) {
 }
 
 // What a region hands over at its end, into the variables of `targets`.
-void Writer::yield(RegionId r, const std::vector<ValueId>& targets, size_t first) {
+void Writer::yield(RegionId r, std::span<const ValueId> targets, size_t first) {
   const Instruction& last = m_[m_[r].insts.back()];
   std::vector<Assignment> work;
   for (size_t k = 0; k + first < targets.size() && k < last.operands.size(); ++k) {
@@ -264,7 +264,7 @@ void Writer::emit_for(InstId id) {
   frags_[index.index] = counter;
 
   Form form = is_narrow(t) ? Form::Promoted : Form::Exact;  // C++ compares narrow types as ints
-  if (const Instruction* c = constant(hi)) bound = literal(t, c->attr, form);
+  if (const auto c = m_.constant(hi)) bound = literal(t, *c, form);
   std::string limit = as_operand(bound, Prec::Relational, true);
   std::string number = as_operand(step, Prec::Relational, false);
   std::string zero = literal(t, 0, form).text;
@@ -284,7 +284,7 @@ void Writer::emit_for(InstId id) {
   // Where a constant bound says that the last step passes the end of the type, addsat stops there.
   // A traced bound is taken not to lie that close: loops that compilers know are worth more.
   Range all = range_of(t), h = ranges_[hi];
-  bool passes = constant(hi) && (h.hi - 1 + s.hi > all.hi || h.lo + 1 + s.lo < all.lo);
+  bool passes = m_.constant(hi) && (h.hi - 1 + s.hi > all.hi || h.lo + 1 + s.lo < all.lo);
   std::string advance;
   if (passes) {
     advance = concat(i, " = addsat(", i, ", ", step.text, ")");

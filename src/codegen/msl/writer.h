@@ -37,7 +37,6 @@ class Writer {
   const Ranges& ranges() const { return ranges_; }
   Type type(ValueId v) const { return m_.type(v); }
   DType dtype(ValueId v) const { return m_.type(v).dtype; }
-  const Instruction* constant(ValueId v) const;  ///< its definition when it is a number
   /// The text of a value. Each call stands for one use of it.
   Frag exact(ValueId v);                ///< of the value's own type
   Frag bits(ValueId v);                 ///< of the unsigned type of its width
@@ -104,7 +103,7 @@ class Writer {
   void before_region_op(InstId id);
   Frag repeated(ValueId v, const std::set<uint32_t>& assigned);
   void declare_carried(InstId id, size_t first_init, RegionId body, size_t first_arg);
-  void yield(RegionId r, const std::vector<ValueId>& targets, size_t first_operand);
+  void yield(RegionId r, std::span<const ValueId> targets, size_t first_operand);
   void assign(std::vector<Assignment> work);
   std::string body_text(const std::function<void()>& write);
   std::set<uint32_t> assigned_in(InstId id) const;

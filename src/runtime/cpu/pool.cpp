@@ -1,10 +1,11 @@
 // When to wake workers, how the groups are shared out, and how workers wait.
 //
 // Waking a sleeping thread costs some 20 us of the caller's time, and up to 100 us pass before it
-// runs, where its core has rested. So jobs below ~200 us are run by the caller alone. The
-// groups of a larger one are cut into one contiguous slice per thread; a thread takes chunks from
-// its own slice, then from those of others. A worker that runs out of work spins briefly, then
-// sleeps.
+// runs, where its core has rested. So jobs below ~200 us are run by the caller alone, unless as
+// much of them has just followed one another: then more of them are likely to come, and workers
+// that spin between them take part. The groups of a job are cut into one contiguous slice per
+// thread; a thread takes chunks from its own slice, then from those of others. A worker that runs
+// out of work spins briefly, then sleeps.
 
 #include "runtime/cpu/pool.h"
 
@@ -37,13 +38,17 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr double kWorthWaking = 200'000;  // ns of work for which sleeping workers are woken
-constexpr double kWorthSharing = 20'000;  // the same for a worker that still spins
+constexpr double kWorthSharing = 20'000;  // the same for one that still spins, or will be needed
 constexpr double kChunkNs = 20'000;       // the least work that is claimed at once
 constexpr auto kSpin = std::chrono::microseconds(50);
+
+constexpr int64_t kPauseNs = std::chrono::nanoseconds(kSpin).count();
 
 double nanoseconds(Clock::duration d) {
   return std::chrono::duration<double, std::nano>(d).count();
 }
+
+int64_t now_ns() { return std::chrono::nanoseconds(Clock::now().time_since_epoch()).count(); }
 
 void relax() {
 #if defined(__x86_64__)
@@ -154,7 +159,7 @@ struct Pool::Crew {
   ~Crew();
 
   /// How many threads take part in a job of this much work; it is 1 when waking does not pay.
-  uint32_t crew_for(double ns) const;
+  uint32_t crew_for(double ns, bool burst) const;
   /// The job's groups from `begin` on. Its time for one group, as the calling thread saw it.
   double run(const Job& job, int64_t begin, uint32_t count, double ns_per_group);
 
@@ -217,10 +222,10 @@ Pool::Crew::~Crew() {
   for (auto& worker : workers) worker->thread.join();
 }
 
-uint32_t Pool::Crew::crew_for(double ns) const {
+uint32_t Pool::Crew::crew_for(double ns, bool burst) const {
   uint32_t awake = 1;
   for (auto& worker : workers) awake += !worker->asleep.load(std::memory_order_relaxed);
-  if (ns < (awake > workers.size() ? kWorthSharing : kWorthWaking)) return 1;
+  if (ns < (awake > workers.size() || burst ? kWorthSharing : kWorthWaking)) return 1;
   auto useful = static_cast<uint32_t>(std::clamp(ns / kWorthSharing, 2.0, 4096.0));
   return std::min<uint32_t>(useful, static_cast<uint32_t>(workers.size()) + 1);
 }
@@ -343,10 +348,24 @@ Pool::Crew* Pool::crew() {
   return crew_.compare_exchange_strong(crew, fresh.get()) ? fresh.release() : crew;
 }
 
+bool Pool::in_burst() const {
+  int64_t pause = now_ns() - alone_until_.load(std::memory_order_relaxed);
+  return pause < kPauseNs && alone_ns_.load(std::memory_order_relaxed) > kWorthWaking;
+}
+
+// Any thread may say so: what they mix up costs one wake-up.
+void Pool::ran_alone(double ns) {
+  int64_t now = now_ns();
+  int64_t pause = now - static_cast<int64_t>(ns) - alone_until_.load(std::memory_order_relaxed);
+  float before = pause < kPauseNs ? alone_ns_.load(std::memory_order_relaxed) : 0;
+  alone_ns_.store(before + static_cast<float>(ns), std::memory_order_relaxed);
+  alone_until_.store(now, std::memory_order_relaxed);
+}
+
 // False when the rest of the job is not worth a wake-up or the workers are taken.
 bool Pool::run_spread(const Job& job, int64_t begin, double ns_per_group) {
   double left = ns_per_group * static_cast<double>(job.groups - begin);
-  bool started = crew_.load(std::memory_order_relaxed) != nullptr;
+  bool burst = in_burst(), started = burst || crew_.load(std::memory_order_relaxed) != nullptr;
   if (left < (started ? kWorthSharing : kWorthWaking) || job.groups - begin < 2) return false;
   Crew* crew = this->crew();
   if (!crew->try_lock()) return false;
@@ -355,8 +374,9 @@ bool Pool::run_spread(const Job& job, int64_t begin, double ns_per_group) {
     ~Unlock() { crew->unlock(); }
   } unlock{crew};
   auto groups = static_cast<double>(job.groups - begin);
-  auto count = static_cast<uint32_t>(std::min<double>(crew->crew_for(left), groups));
+  auto count = static_cast<uint32_t>(std::min<double>(crew->crew_for(left, burst), groups));
   if (count < 2) return false;
+  alone_ns_.store(0, std::memory_order_relaxed);
   double ns = crew->run(job, begin, count, ns_per_group);
   job.pace->ns_per_group.store(static_cast<float>(ns), std::memory_order_relaxed);
   return true;
@@ -390,6 +410,7 @@ void Pool::run_measured(const Job& job) {
     auto ns = static_cast<float>(std::max(spent / static_cast<double>(done), 0.01));
     job.pace->ns_per_group.store(ns, std::memory_order_relaxed);
   }
+  ran_alone(spent);
 }
 
 }  // namespace enigma::cpu

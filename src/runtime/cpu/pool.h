@@ -62,11 +62,15 @@ class Pool {
   static constexpr float kTinyNs = 20'000;
 
   void run_measured(const Job& job);
+  bool in_burst() const;
+  void ran_alone(double ns);
   bool run_spread(const Job& job, int64_t begin, double ns_per_group);
   Crew* crew();
 
   const uint32_t threads_;
   std::atomic<Crew*> crew_{nullptr};
+  std::atomic<float> alone_ns_{0};       // what callers did alone of late, without a long pause...
+  std::atomic<int64_t> alone_until_{0};  // ...until then
 };
 
 }  // namespace enigma::cpu

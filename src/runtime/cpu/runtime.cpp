@@ -46,8 +46,6 @@ struct Device {
   }
 };
 
-std::string shape(Dim3 d) { return concat('(', d.x, ", ", d.y, ", ", d.z, ')'); }
-
 class CpuPrepared final : public Prepared {
  public:
   CpuPrepared(std::shared_ptr<Device> device, std::shared_ptr<const Artifact> artifact,
@@ -169,7 +167,7 @@ void CpuPrepared::set_sizes(Dim3 grid, Dim3 threads) {
               ceil_div(grid.z, threads.z)};
   __int128 total = static_cast<__int128>(uint64_t{groups.x} * groups.y) * groups.z;
   if (total > (int64_t{1} << 62)) {
-    throw Error(concat(artifact_->kernel_name, ": the grid ", shape(grid), " has more than 2^62 ",
+    throw Error(concat(artifact_->kernel_name, ": the grid ", str(grid), " has more than 2^62 ",
                        "threadgroups; launch a smaller grid"));
   }
   bool edges = grid.x % threads.x != 0 || grid.y % threads.y != 0 || grid.z % threads.z != 0;
@@ -214,7 +212,7 @@ void CpuPrepared::report_fault() {
   Fault fault = std::exchange(fault_, {});
   Location where;
   if (fault.location < artifact_->locations.size()) where = artifact_->locations[fault.location];
-  std::string thread = shape({fault.thread[0], fault.thread[1], fault.thread[2]});
+  std::string thread = str(Dim3{fault.thread[0], fault.thread[1], fault.thread[2]});
   std::string name = artifact_->kernel_name;
   switch (static_cast<FaultKind>(fault.kind)) {
     case FaultKind::DivergentBarrier:

@@ -16,7 +16,7 @@ std::unique_ptr<Code> compile(const Artifact& artifact, const CpuVariant& varian
                        ": the CPU device has no compiler; give make_cpu_runtime one"));
   }
   if (!artifact.cpu) throw InternalError(concat(artifact.kernel_name, " has no CPU code"));
-  CpuCode code = artifact.cpu(variant);
+  CpuCode code = artifact.cpu(artifact.ir, variant);
   Object object(compiler(code.llvm_ir));
   void* kernel = object.find(code.symbol);
   if (!kernel) throw InternalError(concat("object code lacks the symbol ", code.symbol));
