@@ -148,7 +148,7 @@ class for_range(Loop):
         init: Sequence[Value] | None = None,
     ) -> None:
         super().__init__()
-        if not isinstance(step, _core.IRValue) and is_number(step) and int(step) == 0:
+        if not isinstance(step, _core.IRValue) and is_number(step) and step == 0:
             raise error(f"{self.kind}: the step is 0, so the loop would never end")
         self.lo, self.hi, self.step = lo, hi, step
         self.dtype = _core.dtype(dtype)

@@ -102,13 +102,15 @@ def _attribute(why: AttributeError) -> str | None:
 
 def _said(text: str) -> str | None:
     if found := _WRONG_ARGUMENTS.fullmatch(text):
-        given = re.sub(r"enigma\.(_core\.)?", "", found["given"])
+        name, given = found["name"], re.sub(r"enigma\.(_core\.)?", "", found["given"])
         given = re.sub(r"kwargs = \{ (.*) \}", r"\1", given)
-        signatures = re.findall(r"\d+\. (.*?)(?: -> .*)?\n", found["signatures"])
-        if signatures[0].startswith(f"{found['name']}(self"):
-            given = given.partition(", ")[2]
-        takes = ", or ".join(s.replace("(self, ", "(").replace("(self)", "()") for s in signatures)
-        return f"{found['name']}({given}) does not fit: write {takes}"
+        takes = ", or ".join(re.findall(r"\d+\. (.*?)(?: -> .*)?\n", found["signatures"]))
+        if takes.startswith(f"{name}(self"):
+            takes = re.sub(r"\(self(, )?", "(", takes)
+            own, _, given = given.partition(", ")
+            if name == "__init__":
+                name, takes = own, takes.replace("__init__", own)
+        return f"{name}({given}) does not fit: write {takes}"
     if (found := _WRONG_CALL.match(text)) and (function := _ours(found["name"])):
         signature = inspect.signature(function)
         plain = signature.replace(

@@ -295,7 +295,7 @@ def _numpy_dtype(dtype: Any) -> np.dtype[Any] | None:
             pass  # a name of numpy's own
     try:
         return np.dtype(dtype)
-    except TypeError:
+    except (TypeError, ValueError):
         return None
 
 

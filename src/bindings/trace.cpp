@@ -254,7 +254,7 @@ void bind_trace(nb::module_& m) {
             Trace& t = open(trace, "while_");
             return value_list(t, t.builder.while_body(operand(t, condition, "while_")).args);
           },
-          nb::arg("condition"),
+          nb::arg("condition").none(),
           nb::sig("def while_body(self, condition: " ENIGMA_VALUE ") -> list[IRValue]"),
           "Closes the condition and opens the body: the carried values inside of it.")
       .def(
@@ -271,7 +271,8 @@ void bind_trace(nb::module_& m) {
             Trace& t = open(trace, "if_");
             t.builder.begin_if(operand(t, condition, "if_"));
           },
-          nb::arg("condition"), nb::sig("def begin_if(self, condition: " ENIGMA_VALUE ") -> None"),
+          nb::arg("condition").none(),
+          nb::sig("def begin_if(self, condition: " ENIGMA_VALUE ") -> None"),
           "Opens the arm that runs where the condition holds.")
       .def(
           "begin_else", [](Trace& t) { open(t, "if_").builder.begin_else(); },

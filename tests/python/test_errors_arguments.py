@@ -250,7 +250,7 @@ def test_prepared_kernels(compiled) -> None:
     assert caught.value.message == "kernel 'saxpy' has no parameter 'Z'; it has: X, alpha, Y, Out"
     with pytest.raises(enigma.EnigmaError, match="has 1 output, and none has the number 1"):
         prepared.read_output(1)
-    for dtype in ("flaot", object, 3):
+    for dtype in ("flaot", object, 3, enigma.Tensor("A", 0, "float")):
         with pytest.raises(enigma.EnigmaError) as caught:
             prepared.read_output(dtype=dtype)
         assert caught.value.message == (

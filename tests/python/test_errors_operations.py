@@ -88,6 +88,10 @@ CALLS: list[tuple[Callable[..., Any], str]] = [
         "...], order: str = 'relaxed', memory_order: str | None = None)",
     ),
     (
+        lambda A, x: enigma.Swizzle(1, 2),
+        "Swizzle(int, int) does not fit: write Swizzle(bits: int, base: int, shift: int)",
+    ),
+    (
         lambda A, x: enigma.for_range(10),
         "for_range.__init__() missing 1 required positional argument: 'hi'; write for_range(lo, "
         "hi, step=1, dtype='int', init=None)",
@@ -157,6 +161,14 @@ CALLS: list[tuple[Callable[..., Any], str]] = [
     (
         lambda A, x: enigma.for_range(None, 3).__enter__(),
         "for_range: expected a value of the kernel or a number, but got None",
+    ),
+    (
+        lambda A, x: enigma.for_range(0, 3, 0.5).__enter__(),
+        "the step of a loop is an integer, the literal 0.5 was given",
+    ),
+    (
+        lambda A, x: enigma.if_(None).__enter__(),
+        "if_: expected a value of the kernel or a number, but got None",
     ),
     (
         lambda A, x: enigma.for_range(0, 3, init=enigma.sqrt),
