@@ -105,7 +105,7 @@ std::string signature(const char* method, const char* other) {
 void check_kernel(Trace& trace, const Fragment& f, const char* what) {
   if (f.trace.get() == &trace) return;
   throw Error(std::string(what) + ": a fragment of kernel '" + f.trace->kernel +
-                  "' is used in kernel '" + trace.kernel + "'",
+                  "' is used in kernel '" + trace.kernel + "'; load it there",
               trace.builder.location());
 }
 
@@ -126,7 +126,8 @@ nb::object elementwise(Trace& trace, const char* what, std::span<const nb::handl
     if (f) check_kernel(trace, *f, what);
     if (f && first && !agree(f->shape, first->shape)) {
       throw Error(std::string(what) + ": fragments of shapes " + str(first->shape) + " and " +
-                      str(f->shape) + " have no elements in common",
+                      str(f->shape) +
+                      " have no elements in common; slice the tensors to parts of one shape",
                   trace.builder.location());
     }
     if (first && f) takes_vectors = takes_vectors && same_pieces(*f, *first);

@@ -84,7 +84,8 @@ void Sizes::read(const Sized& t, const std::vector<int64_t>& shape, std::vector<
       sources[s] = here;
     } else if (values[s] != shape[k]) {
       fail("the size " + symbol->name + " is " + std::to_string(values[s]) + " in " + sources[s] +
-           ", but " + std::to_string(shape[k]) + " in " + here);
+           ", but " + std::to_string(shape[k]) + " in " + here +
+           "; pass arrays that agree, or give the tensors sizes of their own");
     }
   }
 }
@@ -130,7 +131,7 @@ void Sizes::check(const Symbol& symbol, int64_t is, const std::string& source) c
   }
   if (is % multiple) {
     fail(found + ", but was declared as a multiple of " + divisor + ": enigma.sym_int(\"" + name +
-         "\", divisibility=" + divisor + ")");
+         "\", divisibility=" + divisor + "); pad the array, or declare a smaller divisibility");
   }
 }
 
@@ -166,7 +167,8 @@ void Sizes::check(const Sized& t, const Array& array, const std::vector<int64_t>
   }
   if (reach > array.elements) {
     fail(name + " has " + std::to_string(array.elements) + " elements, but with the shape " +
-         shown(sizes) + " its layout reaches " + std::to_string(static_cast<int64_t>(reach)));
+         shown(sizes) + " its layout reaches " + std::to_string(static_cast<int64_t>(reach)) +
+         "; pass an array of that many");
   }
   if (is_flat || by_rows) return;
   fail(name + " of shape " + shown(sizes) + " has the strides " + shown(strides) +

@@ -161,7 +161,8 @@ runs it has no number: EnigmaError where one is needed.)");
       .def("__bool__",
            [](const Size& s) -> bool {
              throw Error("the size " + str(s) +
-                         " is not known while Python runs, so it is neither true nor false");
+                         " is not known while Python runs, so it is neither true nor false; in a "
+                         "kernel compare it under enigma.if_");
            })
       .def("__index__",
            [](const Size& s) -> int {

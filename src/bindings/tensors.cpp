@@ -111,7 +111,7 @@ Operand linear_index(Trace& trace, const TracingTensor& t, nb::handle index) {
   if (rank != t.shape.size()) {
     fail(trace, called(t) + " has " + std::to_string(t.shape.size()) + " dimension" +
                     (t.shape.size() == 1 ? "" : "s") + ", but is indexed by " +
-                    std::to_string(rank));
+                    std::to_string(rank) + "; give an index for each");
   }
   // Each traced index adds its product with the stride. The known part is one number, and comes
   // last: indices of elements near each other then differ by nothing else.

@@ -20,7 +20,8 @@ ValueId checked(Trace& trace, const IRValue& v, const char* what) {
   if (v.trace.get() == &trace) return v.id;
   if (v.trace->ended) {
     throw Error(std::string(what) + ": a value of kernel '" + v.trace->kernel +
-                    "', which has ended, is used in kernel '" + trace.kernel + "'",
+                    "', which has ended, is used in kernel '" + trace.kernel +
+                    "'; compute it there, or write it to a buffer that both have",
                 trace.builder.location());
   }
   throw Error(std::string(what) + ": " + shown(v) + " of kernel '" + v.trace->kernel +

@@ -118,7 +118,8 @@ void store_fragment(const Tensor& t, nb::handle x) {
     const IntTuple shape = t.view.layout().shape();
     if (!agree(f.shape, shape)) {
       throw Error("store(): a fragment of shape " + str(f.shape) + " does not fit '" + s.name +
-                      "', whose view has shape " + str(shape),
+                      "', whose view has shape " + str(shape) +
+                      "; slice it to a part of the fragment's shape",
                   trace.builder.location());
     }
     check_kernel(trace, f, "store()");
@@ -250,7 +251,8 @@ ValueId memory_of(Trace& trace, const Tensor& t, const char* what) {
 Place place_in(Trace& trace, const Tensor& t, nb::handle index) {
   Coord c = coordinate_in(index, "indexing a tensor");
   if (c.coord.has_none()) {
-    throw Error("one element of '" + t.view.name + "' is needed here, but None keeps a mode",
+    throw Error("one element of '" + t.view.name +
+                    "' is needed here, but None keeps a mode; give an index for each mode",
                 trace.builder.location());
   }
   ValueId memory = memory_of(trace, t, "indexing");

@@ -254,7 +254,7 @@ class Products {
 void check(const Builder& b, const char* name, const Tile& tile, int64_t width) {
   if (tile.pitch < width) {
     fail(b, name, " has ", width, " elements in a row, and only ", tile.pitch,
-         " from one row to the next");
+         " from one row to the next; give a pitch of at least as many");
   }
   const Literal* l = std::get_if<Literal>(&tile.offset);
   const auto* known = l ? std::get_if<int64_t>(l) : nullptr;
@@ -319,7 +319,7 @@ void gemm(Builder& b, const Gemm& g, const Tile& c, std::optional<bool> simd_mat
 std::vector<ValueId> gemm(Builder& b, const Gemm& g, std::span<const ValueId> sums) {
   check(b, g);
   if (sums.size() != static_cast<size_t>(g.m) * static_cast<size_t>(g.n)) {
-    fail(b, "C has ", sums.size(), " elements, and M x N are ", g.m * g.n);
+    fail(b, "C has ", sums.size(), " elements, and M x N are ", g.m * g.n, "; give as many");
   }
   std::vector<Operand> inits;
   for (ValueId v : sums) inits.emplace_back(b.cast(v, g.accumulate));

@@ -205,7 +205,8 @@ class Grouping {
     size_t held = 0;
     for (const Piece& p : pieces) held += p.elements.size();
     if (held == wanted) return;
-    throw Error(concat(held, " values are given for ", wanted, " elements"), b.location());
+    throw Error(concat(held, " values are given for ", wanted, " elements; give one for each"),
+                b.location());
   }
 
   ValueId operator()(const std::vector<int64_t>& group) {
@@ -230,7 +231,9 @@ void check_accessible(const Builder& b, const View& v, const char* what) {
   const bool endless = is_endless(v);
   if (!v.profile && !endless && v.size() <= kMaxFragment) return;
   if (v.profile)
-    throw Error(concat(what, " of ", called(v), ", which has no memory"), b.location());
+    throw Error(
+        concat(what, " of ", called(v), ", which has no memory; coordinate() tells an element"),
+        b.location());
   const std::string most = concat(" in one thread: ", kMaxFragment, " are the most");
   throw Error(concat(what, " of ", endless ? "" : concat(v.size(), " elements of "), called(v),
                      endless ? concat(", whose shape ", shape_text(v), " only a run knows") : most,

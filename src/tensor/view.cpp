@@ -401,7 +401,7 @@ View partition(Builder* b, const View& v, const Layout& threads, const Index& in
   check_builder(b, index.is_known());
   if (!keep.empty() && keep.size() != threads.rank()) {
     throw Error(concat("local_partition: the threads ", str(threads), " have ", threads.rank(),
-                       " modes, and ", keep.size(), " are told to be kept or not"));
+                       " modes, and ", keep.size(), " are told to be kept or not; tell all"));
   }
   const Digits digits(b, index, threads.size(), v.wide);
   const bool by_mode = threads.root().is_tuple();

@@ -38,13 +38,19 @@ TEST_CASE("tiles have a place and a pitch") {
 TEST_CASE("a pitch holds a row") {
   Kernel k;
   k.g.a.pitch = 15;
-  CHECK(k.error() == "gemm: A has 16 elements in a row, and only 15 from one row to the next");
+  CHECK(k.error() ==
+        "gemm: A has 16 elements in a row, and only 15 from one row to the next; give a pitch of "
+        "at least as many");
   k.g.a.pitch = 16;
   k.g.b.pitch = 15;
-  CHECK(k.error() == "gemm: B has 16 elements in a row, and only 15 from one row to the next");
+  CHECK(k.error() ==
+        "gemm: B has 16 elements in a row, and only 15 from one row to the next; give a pitch of "
+        "at least as many");
   k.g.b.pitch = 16;
   k.c.pitch = 23;
-  CHECK(k.error() == "gemm: C has 24 elements in a row, and only 23 from one row to the next");
+  CHECK(k.error() ==
+        "gemm: C has 24 elements in a row, and only 23 from one row to the next; give a pitch of "
+        "at least as many");
   for (const auto& [offset, text] : {std::pair<Operand, const char*>(-1, "-1"),
                                      {0.5, "0.5"},
                                      {UINT64_MAX, "18446744073709551615"},

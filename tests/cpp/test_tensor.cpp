@@ -118,9 +118,10 @@ TEST_CASE("views that cannot be, or not be used so") {
                     "a traced coordinate needs the Builder of its kernel");
   CHECK_THROWS_WITH(partition(nullptr, a, rows(2, 2), 3, {true}),
                     "local_partition: the threads (2,2):(2,1) have 2 modes, and 1 are told to be "
-                    "kept or not");
-  CHECK_THROWS_WITH(load(b, x, make_identity_view(IntTuple({4, 4}))),
-                    "load() of an identity tensor, which has no memory");
+                    "kept or not; tell all");
+  CHECK_THROWS_WITH(
+      load(b, x, make_identity_view(IntTuple({4, 4}))),
+      "load() of an identity tensor, which has no memory; coordinate() tells an element");
   CHECK_THROWS_WITH(load(b, x, make_view("B", {{m, 1}})),
                     "load() of 'B', whose shape (M) only a run knows; slice the tensor to the "
                     "thread's part first");
@@ -128,7 +129,7 @@ TEST_CASE("views that cannot be, or not be used so") {
                     "store() of 1056 elements of a tensor in one thread: 1024 are the most; slice "
                     "the tensor to the thread's part first");
   CHECK_THROWS_WITH(store(b, x, a, load(b, x, make_view("", rows(2, 4)))),
-                    "8 values are given for 16 elements");
+                    "8 values are given for 16 elements; give one for each");
 }
 
 TEST_CASE("a builder knows the bounds of integers") {

@@ -230,7 +230,26 @@ def test_indices() -> None:
         "in a loop over enigma.for_range"
     )
     assert refused(out_of_range) == "index 4 is outside of 'tile', of size 4"
-    assert refused(rank) == "'tile' has 2 dimensions, but is indexed by 3"
+    assert refused(rank) == "'tile' has 2 dimensions, but is indexed by 3; give an index for each"
+
+
+def test_a_value_of_a_kernel_that_has_ended() -> None:
+    kept = []
+
+    @enigma.kernel
+    def first(A: enigma.f32):
+        kept.append(A[0])
+        A[0] = kept[0]
+
+    @enigma.kernel
+    def second(A: enigma.f32):
+        A[0] = kept[0] + 1.0  # HERE
+
+    enigma.compile(first)
+    assert refused(second) == (
+        "+: a value of kernel 'first', which has ended, is used in kernel 'second'; compute it "
+        "there, or write it to a buffer that both have"
+    )
 
 
 def test_memory_and_objects_used_as_values() -> None:

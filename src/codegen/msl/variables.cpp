@@ -155,13 +155,18 @@ void Variables::carry(const Instruction& inst, RegionId outer) {
   for (size_t k = 0; k + first_init < inst.operands.size(); ++k) {
     uint32_t variable = of_[m_[body].args[first_arg + k].index];
     by_name_[name(variable)].push_back(variable);
-    ValueId next = yield.operands[k];
-    const Value& v = m_[next];
-    bool here = v.def && uses_.places[v.def.index].region == body && m_[v.def].regions.empty();
-    if (!here || of_[next.index] != kNoVariable || !assignable(next)) continue;
-    const std::string& name = m_.name_of(next);
-    if (name.empty() || name == this->name(variable)) join({next}, variable);
+    assign_there(yield.operands[k], body, variable);
   }
+}
+
+// What a region computes and yields to a variable goes straight there, under that name or none.
+void Variables::assign_there(ValueId next, RegionId region, uint32_t variable) {
+  const Value& v = m_[next];
+  const bool here =
+      v.def && uses_.places[v.def.index].region == region && m_[v.def].regions.empty();
+  if (!here || of_[next.index] != kNoVariable || !assignable(next)) return;
+  const std::string& name = m_.name_of(next);
+  if (name.empty() || name == this->name(variable)) join({next}, variable);
 }
 
 void Variables::merge(const Instruction& inst, RegionId outer) {
@@ -188,14 +193,8 @@ void Variables::merge(const Instruction& inst, RegionId outer) {
     }
     if (variable == kNoVariable) variable = fresh(result, outer);
     by_name_[name(variable)].push_back(variable);
-    for (size_t arm = 0; arm < 2; ++arm) {  // new values go straight there
-      ValueId next = yields[arm]->operands[k];
-      const Value& v = m_[next];
-      bool here = v.def && uses_.places[v.def.index].region == inst.regions[arm] &&
-                  m_[v.def].regions.empty();
-      if (!here || of_[next.index] != kNoVariable || !assignable(next)) continue;
-      const std::string& name = m_.name_of(next);
-      if (name.empty() || name == this->name(variable)) join({next}, variable);
+    for (size_t arm = 0; arm < 2; ++arm) {
+      assign_there(yields[arm]->operands[k], inst.regions[arm], variable);
     }
   }
 }

@@ -69,6 +69,7 @@ class Variables {
   uint32_t fresh(ValueId v, RegionId declared_in);
   void rebind(InstId id);
   void accumulate(InstId id);
+  void assign_there(ValueId next, RegionId region, uint32_t variable);
   bool assignable(ValueId v) const;
   bool interferes(ValueId a, ValueId b) const;
 
