@@ -12,9 +12,9 @@ from enigma.errors import EnigmaError
 _OPTIONS = {"opt": 2, "reloc": "pic", "codemodel": "small"}
 # Texts of so many lines do without two passes whose time grows with the square of the function:
 # what they do for the addresses of loops matters less there than minutes of waiting.
-_HUGE = 50_000
+_HUGE = 20_000
 _SLOW = ("-disable-cgp", "-disable-lsr")
-_REVISION = 2  # one more with every change of this file that makes other objects
+_REVISION = 3  # one more with every change of this file that makes other objects
 
 _lock = threading.Lock()
 _machine: Any = None
