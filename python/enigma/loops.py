@@ -10,7 +10,7 @@ from enigma import _core
 from enigma.carry import Carry, is_literal, is_number, is_value
 from enigma.errors import EnigmaError, error
 from enigma.region import Region, Slot, Value, describe_slot
-from enigma.session import Origin, joined
+from enigma.session import Origin, Retrace, joined
 
 __all__ = ["for_range", "range_constexpr", "traced_range", "while_"]
 
@@ -103,7 +103,7 @@ class Loop(Region):
                     f"start it as enigma.{wanted.name}(...), or convert it with enigma.metal_cast"
                 )
         if retrace:
-            self._retrace()
+            raise Retrace
 
 
 def widened(have: _core.DType, value: Value) -> _core.DType:

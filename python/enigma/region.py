@@ -261,9 +261,6 @@ class Region(Handle):
     def _bindings(self) -> dict[str, Any]:
         return {slot.name: slot.inside for slot in self.slots if slot.name and not slot.container}
 
-    def _retrace(self) -> None:
-        raise Retrace
-
     def _begin(self, frame: FrameType) -> None:
         """First act of __enter__. Without rewritten source, notes what the frame's names hold."""
         self.session.unentered.remove(self)
@@ -274,7 +271,7 @@ class Region(Handle):
         frame = self._caller or frame
         if not is_ours(frame):
             if rewrite.adopt(frame, self.session.adopted):
-                self._retrace()
+                raise Retrace
             self._frame = frame
             self._before = dict(frame.f_locals)
             self._contents = {

@@ -3,6 +3,7 @@
 That every row refuses every such type is tested in test_every_row.py.
 """
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 import enigma
+from enigma import mistakes
 
 REFUSED: list[tuple[Callable[..., Any], str]] = [
     (
@@ -212,6 +214,12 @@ def test_a_call_that_is_none(wrong: Callable[..., Any], message: str) -> None:
     assert (
         caught.value.filename == __file__ and caught.value.lineno == wrong.__code__.co_firstlineno
     )
+
+
+def test_what_is_advised_exists() -> None:
+    for name, advice in mistakes._ELSEWHERE.items():
+        assert name not in dir(enigma)
+        assert set(re.findall(r"enigma\.(\w+)", advice)) <= set(dir(enigma)), advice
 
 
 def test_other_errors_stay_as_they_are() -> None:

@@ -111,7 +111,7 @@ void Body::atomic(InstId id, const Mask& mask) {
   DType dtype = m_.type(inst.operands[0]).dtype;
   Place p = place(inst.operands[0], inst.operands[1], mask, id);
   Elem elem = atomic_elem(inst.op, dtype);
-  bool wanted = !inst.results.empty() && used_[inst.results[0].index];
+  bool wanted = !inst.results.empty() && uses_[inst.results[0].index] > 0;
   bool one = p.kind == Place::One;
 
   std::vector<V> xs{p.pointer};

@@ -4,7 +4,6 @@
 // lanes when a Vector. Lanes that are not active compute along, but touch no memory.
 #pragma once
 
-#include <array>
 #include <functional>
 #include <optional>
 #include <set>
@@ -279,7 +278,7 @@ class Body {
   V memory_size(ValueId memory);
   V memory_limit(ValueId memory, DType index, int64_t further);
   V buffer(int k);
-  V stack_memory(const std::string& name);  ///< 256 bytes
+  V stack_memory(const std::string& name, int bytes = 256);
   V memory_limit_32(ValueId memory, DType index);
   bool first_use(ValueId memory, ValueId index);
   void forget_checks(size_t since);
@@ -311,8 +310,9 @@ class Body {
   void store_matrix(InstId id, const Mask& mask);
   V home(ValueId v);
   V floats(const V& pointer, int lanes);
-  std::array<V, 2> halves(const V& home);
-  void put_halves(const V& home, const std::array<V, 2>& xs);
+  bool are_neighbours(std::span<const ValueId> values);
+  std::vector<V> rows_of(const V& home);
+  void put_rows(const V& home, const std::vector<V>& rows);
   void hand_on(std::span<const ValueId> from, std::span<const ValueId> to);
 
   // ---- matrix_product.cpp ----
@@ -369,8 +369,9 @@ class Body {
   // Products of matrices that are not written yet, so that those which share a factor are written
   // together; nothing has taken their results so far.
   std::vector<InstId> pending_;
-  std::vector<bool> is_pending_;                   // by value
-  std::vector<std::optional<uint32_t>> home_at_;   // by value: of a home that outlives its phase
+  std::vector<bool> is_pending_;  // by value
+  // By value: the number of its home, where that outlives its phase, or among those of a phase.
+  std::unordered_map<uint32_t, uint32_t> home_number_, stack_home_;
   std::unordered_map<uint32_t, Factor> in_place_;  // by value: see Homes
 
   // An access known to be in bounds.
@@ -384,7 +385,7 @@ class Body {
   size_t hidden_checks_ = 0;          // so many, the first ones, do not count at the moment
 
   std::vector<Value> values_;
-  std::vector<bool> used_;                  // by value: some instruction takes it
+  std::vector<uint32_t> uses_;              // by value: how often instructions take it
   std::unordered_map<uint32_t, V> agreed_;  // by instruction: what all threads agree on
   V simd_;                                  // number of the SIMD-group; empty outside a phase
   V own_homes_;                             // where the homes of its matrices begin

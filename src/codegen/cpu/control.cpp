@@ -61,13 +61,10 @@ void Body::branch_apart(InstId id, const Mask& mask) {
     return set_all(inst.results, branch_masked(inst, cond, mask));
   }
   ++copies_;
-  V bits =
-      e_.emit(Elem::I32, 1,
-              concat("bitcast ", e_.emit(Elem::I1, kLanes, concat("freeze ", cond.typed())).typed(),
-                     " to i32"));
+  V all_go = holds_for_all(inst.operands[0]);
   std::string together = e_.new_label("together"), apart = e_.new_label("apart"),
               end = e_.new_label("endif");
-  jump_if(e_.cmp("eq", bits, -1), together, apart);
+  jump_if(all_go, together, apart);
   e_.begin_block(together);
   region(inst.regions[0], mask);
   std::vector<V> a = all_formed(yielded(m_, inst.regions[0]), inst.results);

@@ -306,4 +306,21 @@ V divide(bool is_signed, const V& a, const V& b) {
   return binary(is_signed ? "sdiv" : "udiv", a, b);
 }
 
+V part(Expr& e, const V& a, const V& b, int first, int lanes) {
+  Text order;
+  for (int k = 0; k < lanes; ++k) order.add(k ? ", " : "", "i32 ", first + k);
+  return e.emit(a.elem, lanes,
+                concat("shufflevector ", a.typed(), ", ", b.typed(), ", <", lanes, " x i32> <",
+                       order.str(), ">"));
+}
+
+V joined(Expr& e, std::vector<V> xs) {
+  for (; xs.size() > 1; xs.resize(xs.size() / 2)) {
+    for (size_t k = 0; k < xs.size() / 2; ++k) {
+      xs[k] = part(e, xs[2 * k], xs[2 * k + 1], 0, 2 * xs[2 * k].lanes);
+    }
+  }
+  return xs[0];
+}
+
 }  // namespace enigma::cpu

@@ -169,4 +169,9 @@ std::vector<V> whole(Expr& e, const WholeArgs& a);
 template <Op op>
 V hand(Expr& e, const MapArgs& a);
 
+/// Lanes from `first` on of a and, behind it, b.
+V part(Expr& e, const V& a, const V& b, int first, int lanes);
+/// All lanes of so many vectors, of which there are a power of two.
+V joined(Expr& e, std::vector<V> xs);
+
 }  // namespace enigma::cpu

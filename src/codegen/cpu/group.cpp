@@ -24,20 +24,19 @@ Body::Body(const Verified& kernel, const GroupShape& shape, const CpuVariant& va
       locations_(m_),
       e_(out_, variant.scalef),
       is_pending_(m_.values.size()),
-      home_at_(m_.values.size()),
       last_check_(m_.values.size()),
       values_(m_.values.size()),
-      used_(m_.values.size()) {
+      uses_(m_.values.size()) {
   out_.indent();
   entry_.indent();
   for (const Region& r : m_.regions) {
     for (InstId i : r.insts) {
-      for (ValueId v : m_[i].operands) used_[v.index] = true;
+      for (ValueId v : m_[i].operands) ++uses_[v.index];
     }
   }
   for (uint32_t v = 0; v < m_.values.size(); ++v) {
     const Slot& slot = plan_.slots[v];
-    if (slot.kind == Slot::Home) home_at_[homes_.of[v].index] = slot.offset;
+    if (slot.kind == Slot::Home) home_number_[homes_.of[v].index] = slot.offset;
   }
 }
 

@@ -1,4 +1,4 @@
-// Where a kernel's SIMD-group matrices are: each has a home of 64 floats, row after row, or stays
+// Where a kernel's SIMD-group matrices are: each has a home of 64 floats, or stays
 // in the memory that it was loaded from.
 #pragma once
 
@@ -8,7 +8,18 @@
 
 namespace enigma::cpu {
 
-constexpr int kMatrixSide = 8, kMatrixBytes = 256;
+constexpr int kMatrixSide = 8;
+
+// Homes are interleaved, so that a row of neighbours is in one piece: so many go together, rows of
+// one are so many floats apart, and so many bytes are for all of them.
+constexpr uint32_t kNeighbours = 4;
+constexpr int kHomePitch = kNeighbours * kMatrixSide;
+constexpr uint32_t kHomesBytes = kNeighbours * kMatrixSide * kMatrixSide * 4;
+
+/// Of the home with a number among others: how many bytes further it begins than the first one.
+constexpr uint32_t home_offset(uint32_t number) {
+  return number / kNeighbours * kHomesBytes + number % kNeighbours * kMatrixSide * 4;
+}
 
 struct Homes {
   /// By value: the matrix whose home it shares; itself where it has one of its own. A sum lives in

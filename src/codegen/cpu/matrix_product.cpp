@@ -12,24 +12,6 @@ namespace {
 
 constexpr int kSide = kMatrixSide;
 
-// Lanes from `first` on of a and, behind it, b.
-V part(Expr& e, const V& a, const V& b, int first, int lanes) {
-  Text order;
-  for (int k = 0; k < lanes; ++k) order.add(k ? ", " : "", "i32 ", first + k);
-  return e.emit(a.elem, lanes,
-                concat("shufflevector ", a.typed(), ", ", b.typed(), ", <", lanes, " x i32> <",
-                       order.str(), ">"));
-}
-
-V joined(Expr& e, std::vector<V> xs) {
-  for (; xs.size() > 1; xs.resize(xs.size() / 2)) {
-    for (size_t k = 0; k < xs.size() / 2; ++k) {
-      xs[k] = part(e, xs[2 * k], xs[2 * k + 1], 0, 2 * xs[2 * k].lanes);
-    }
-  }
-  return xs[0];
-}
-
 }  // namespace
 
 // ---- which products go together -----------------------------------------------------------------
@@ -72,7 +54,7 @@ void Body::multiply_pending() {
 
 Body::Factor Body::factor(ValueId v) {
   if (homes_.in_place[v.index]) return in_place_[v.index];
-  return {home(v), e_.i64(kSide), e_.i64(1)};
+  return {home(v), e_.i64(kHomePitch), e_.i64(1)};
 }
 
 namespace {
@@ -119,27 +101,31 @@ bool Body::side_by_side(const Panel& panel) const {
 
 // The rows of what the products are added to.
 std::vector<V> Body::sums_of(const Panel& panel) {
+  std::vector<ValueId> sums;
   std::vector<V> homes, rows;
-  for (InstId id : panel) homes.push_back(home(m_[id].operands[2]));
+  for (InstId id : panel) sums.push_back(m_[id].operands[2]);
+  const bool one_piece = are_neighbours(sums);
+  const int lanes = one_piece ? kSide * static_cast<int>(sums.size()) : kSide;
+  if (one_piece) sums.resize(1);
+  for (ValueId v : sums) homes.push_back(home(v));
   for (int r = 0; r < kSide; ++r) {
     std::vector<V> xs;
-    for (const V& home : homes)
-      xs.push_back(floats(element(home, DType::F32, e_.i64(r * kSide)), kSide));
+    for (const V& home : homes) {
+      xs.push_back(floats(element(home, DType::F32, e_.i64(r * kHomePitch)), lanes));
+    }
     rows.push_back(joined(e_, std::move(xs)));
   }
   return rows;
 }
 
 void Body::keep_sums(const Panel& panel, const std::vector<V>& sums) {
+  std::vector<ValueId> results;
+  for (InstId id : panel) results.push_back(m_[id].results[0]);
+  if (are_neighbours(results)) return put_rows(home(results[0]), sums);
   for (size_t n = 0; n < panel.size(); ++n) {
-    ValueId result = m_[panel[n]].results[0];
-    V there = home(result);
-    for (int r = 0; r < kSide; ++r) {
-      V x = sums[r];
-      if (panel.size() > 1) x = part(e_, x, x, static_cast<int>(n) * kSide, kSide);
-      V at = element(there, DType::F32, e_.i64(r * kSide));
-      e_.stmt(concat("store ", x.typed(), ", ", at.typed(), ", align 32"));
-    }
+    std::vector<V> rows;
+    for (const V& x : sums) rows.push_back(part(e_, x, x, static_cast<int>(n) * kSide, kSide));
+    put_rows(home(results[n]), rows);
   }
 }
 
@@ -148,8 +134,12 @@ void Body::keep_sums(const Panel& panel, const std::vector<V>& sums) {
 std::vector<V> Body::add_products(const Panel& panel, const std::vector<V>& sums) {
   Factor left = factor(m_[panel[0]].operands[0]);
   std::vector<Factor> right;
-  for (InstId id : panel) right.push_back(factor(m_[id].operands[1]));
-  const bool in_one_piece = side_by_side(panel);
+  std::vector<ValueId> right_factors;
+  for (InstId id : panel) {
+    right_factors.push_back(m_[id].operands[1]);
+    right.push_back(factor(right_factors.back()));
+  }
+  const bool in_one_piece = side_by_side(panel) || are_neighbours(right_factors);
   std::vector<V> state{e_.i64(0)};
   state.insert(state.end(), sums.begin(), sums.end());
   state = e_.loop(state, [&](const std::vector<V>& now, std::vector<V>& next) {

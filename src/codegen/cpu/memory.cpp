@@ -102,8 +102,10 @@ V Body::memory_limit_32(ValueId memory, DType index) {
 
 V Body::buffer(int k) { return stack_memory(concat("%lanes", k)); }
 
-V Body::stack_memory(const std::string& name) {
-  if (entry_names_.insert(name).second) entry_.line(name, " = alloca [32 x i64], align 64");
+V Body::stack_memory(const std::string& name, int bytes) {
+  if (entry_names_.insert(name).second) {
+    entry_.line(name, " = alloca [", bytes, " x i8], align 64");
+  }
   return {&e_, name, Elem::Ptr, 1};
 }
 

@@ -3,6 +3,8 @@
 // therefore there twice: while a turn computes with one of each, those of the next turn are filled,
 // a little in every turn of the loop that computes.
 #include <algorithm>
+#include <unordered_map>
+#include <unordered_set>
 #include <utility>
 
 #include "codegen/cpu/body.h"
@@ -14,42 +16,36 @@ namespace {
 // What a phase is allowed to be, if it may run before the one that it would wait for.
 class CopyingPhase {
  public:
-  CopyingPhase(const Module& m, RegionId turn, const Phase& copying, const Phase& computing)
-      : m_(m), turn_(turn), inside_(m.insts.size()), own_(m.values.size()) {
-    for (InstId i : copying.scalars) mark(i, Copying);
-    for (InstId i : copying.insts) mark(i, Copying);
-    for (InstId i : computing.insts) mark(i, Computing);
+  /// `uses`: by value, how often instructions take it.
+  CopyingPhase(const Module& m, const std::vector<uint32_t>& uses, const Phase& copying)
+      : m_(m), uses_(uses) {
+    for (InstId i : copying.scalars) mark(i);
+    for (InstId i : copying.insts) mark(i);
   }
 
   // The tiles; none where something is in the way.
-  std::vector<ValueId> tiles() {
-    for (const Region& r : m_.regions) {
-      for (InstId i : r.insts) {
-        if (inside_[i.index] == Copying && !only_copies(i)) return {};
-      }
-    }
-    for (const Region& r : m_.regions) {
-      for (InstId i : r.insts) {
-        if (inside_[i.index] != Copying && !leaves_alone(i)) return {};
-      }
-    }
-    return tiles_;
+  std::vector<ValueId> tiles(const Phase& computing) {
+    auto copies = [&](InstId i) { return only_copies(i); };
+    if (!std::all_of(inside_.begin(), inside_.end(), copies)) return {};
+    // Nothing else takes what the phase computes, and tiles are only read, by the other phase.
+    for (InstId i : computing.insts) count_reads(i);
+    auto alone = [&](const auto& taken) { return taken.second == uses_[taken.first]; };
+    return std::all_of(taken_.begin(), taken_.end(), alone) ? tiles_ : std::vector<ValueId>();
   }
 
  private:
-  enum Side : uint8_t { Elsewhere, Copying, Computing };
-
-  void mark(InstId id, Side side) {
+  void mark(InstId id) {
     const Instruction& inst = m_[id];
-    inside_[id.index] = side;
+    inside_.push_back(id);
     Shape shape = info(inst.op).shape;
     bool anywhere =
         shape == Shape::Constant || shape == Shape::FunctionConstant || shape == Shape::Alloc;
-    if (side == Copying && !anywhere) {
-      for (ValueId v : inst.results) own_[v.index] = true;
+    for (ValueId v : inst.results) {
+      if (!anywhere) taken_[v.index];
     }
     for (RegionId r : inst.regions) {
-      for (InstId i : m_[r].insts) mark(i, side);
+      for (ValueId v : m_[r].args) own_args_.insert(v.index);
+      for (InstId i : m_[r].insts) mark(i);
     }
   }
 
@@ -57,9 +53,21 @@ class CopyingPhase {
     return std::find(tiles_.begin(), tiles_.end(), v) != tiles_.end();
   }
 
+  void count_reads(InstId id) {
+    const Instruction& inst = m_[id];
+    bool reads = inst.op == Op::Load || inst.op == Op::SimdMatrixLoad;
+    if (reads && is_tile(inst.operands[0])) ++taken_[inst.operands[0].index];
+    for (RegionId r : inst.regions) {
+      for (InstId i : m_[r].insts) count_reads(i);
+    }
+  }
+
   // From buffers that nothing writes to threadgroup memory, in every turn to the same places.
   bool only_copies(InstId id) {
     const Instruction& inst = m_[id];
+    for (ValueId v : inst.operands) {
+      if (auto own = taken_.find(v.index); own != taken_.end() && !is_tile(v)) ++own->second;
+    }
     switch (info(inst.op).shape) {
       case Shape::Constant:
       case Shape::FunctionConstant:
@@ -79,6 +87,7 @@ class CopyingPhase {
           return false;
         }
         if (!is_tile(memory)) tiles_.push_back(memory);
+        ++taken_[memory.index];
         return true;
       }
       default:
@@ -89,9 +98,7 @@ class CopyingPhase {
   bool is_same_in_turns(ValueId v, int depth = 0) const {
     constexpr int kDeepest = 8;
     if (depth > kDeepest) return false;
-    if (RegionId r = m_.values[v.index].region) {
-      return inside_[m_[r].parent.index] == Copying;
-    }
+    if (m_.values[v.index].region) return own_args_.count(v.index) != 0;
     const Instruction* def = m_.def(v);
     if (!def) return true;
     Shape shape = info(def->op).shape;
@@ -103,22 +110,12 @@ class CopyingPhase {
                                     [&](ValueId x) { return is_same_in_turns(x, depth + 1); }));
   }
 
-  // Nothing else takes what the phase computes, and tiles are only read, by the other phase.
-  bool leaves_alone(InstId id) const {
-    const Instruction& inst = m_[id];
-    for (size_t k = 0; k < inst.operands.size(); ++k) {
-      ValueId v = inst.operands[k];
-      bool reads = k == 0 && inside_[id.index] == Computing &&
-                   (inst.op == Op::Load || inst.op == Op::SimdMatrixLoad);
-      if (own_[v.index] || (is_tile(v) && !reads)) return false;
-    }
-    return true;
-  }
-
   const Module& m_;
-  const RegionId turn_;
-  std::vector<Side> inside_;  // by instruction
-  std::vector<bool> own_;     // by value: computed by the copying phase
+  const std::vector<uint32_t>& uses_;
+  std::vector<InstId> inside_;
+  std::unordered_set<uint32_t> own_args_;  // values
+  // By value that the phase computes, and by tile: how often the two phases take it.
+  std::unordered_map<uint32_t, uint32_t> taken_;
   std::vector<ValueId> tiles_;
 };
 
@@ -180,7 +177,7 @@ std::optional<Body::Overlap> Body::find_overlap(InstId id) const {
       })) {
     return std::nullopt;
   }
-  for (ValueId tile : CopyingPhase(m_, turn, *o.copying, *o.computing).tiles()) {
+  for (ValueId tile : CopyingPhase(m_, uses_, *o.copying).tiles(*o.computing)) {
     o.tiles.push_back({tile, {}, {}});
   }
   return o.tiles.empty() ? std::nullopt : std::optional(std::move(o));

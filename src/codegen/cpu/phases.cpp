@@ -313,8 +313,8 @@ class Planner {
     Slot& slot = plan_.slots[v.index];
     Type type = m_.type(v);
     if (type.is_simd_matrix()) {
-      slot = {Slot::Home, plan_.homes_bytes, 0};
-      plan_.homes_bytes += kMatrixBytes;
+      slot = {Slot::Home, homes_on_++, 0};
+      plan_.homes_bytes = (homes_on_ + kNeighbours - 1) / kNeighbours * kHomesBytes;
       return;
     }
     uint32_t element = std::max(1, bits(elem_of(type.dtype)) / 8);
@@ -343,6 +343,7 @@ class Planner {
   std::vector<uint32_t> needed_in_;  // by value: the last phase that was found to import it
   std::vector<int> cost_;
   std::vector<ValueId> wanted_at_group_;
+  uint32_t homes_on_ = 0;  // how many have been given
   bool open_ = false;
   uint32_t phase_ = 0;
 };

@@ -18,7 +18,7 @@ struct Slot {
     Once,     ///< one for the threadgroup
     PerSimd,  ///< one for each SIMD-group: a uniform value, or the base of a linear one
     PerLane,  ///< 32 for each SIMD-group
-    Home,     ///< of a matrix, among the homes of each SIMD-group
+    Home,     ///< of a matrix, among the homes of each SIMD-group; the offset is its number
   } kind = None;
   uint32_t offset = 0;  ///< in scratch; the components of a vector follow each other
   uint32_t pitch = 0;   ///< bytes from one component to the next

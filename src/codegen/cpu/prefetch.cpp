@@ -190,7 +190,11 @@ void Body::read_ahead(InstId load, DType dtype, const Place& place, const Mask& 
   const int bytes = byte_size(dtype);
   V far = e_.i64(ahead.times * bytes);
   if (ahead.by) far = far * extend_index(raw(ahead.by), m_.type(ahead.by).dtype);
-  for (int at = 0; at < kLanes * bytes; at += kLine) {
+  std::vector<int> lines;
+  for (int at = 0; at < kLanes * bytes; at += kLine) lines.push_back(at);
+  // It may begin within a line; of a tile's row nothing else asks for the last one.
+  if (overlap_) lines.push_back((kLanes - 1) * bytes);
+  for (int at : lines) {
     V line = e_.emit(Elem::Ptr, 1,
                      concat("getelementptr i8, ", place.pointer.typed(), ", ", (far + at).typed()));
     e_.stmt(concat("call void @llvm.prefetch.p0(", line.typed(), ", i32 0, i32 3, i32 1)"));

@@ -1,27 +1,27 @@
-// SIMD-group matrices: 64 floats in memory, row after row, that the whole SIMD-group has. Here they
-// are filled, loaded, stored and moved; matrix_product.cpp multiplies them.
+// SIMD-group matrices: 64 floats in memory, 8 rows, that the whole SIMD-group has. Here they are
+// filled, loaded, stored and moved; matrix_product.cpp multiplies them.
 #include <algorithm>
-#include <array>
 
 #include "codegen/cpu/body.h"
 
 namespace enigma::cpu {
 namespace {
 
-constexpr int kSide = kMatrixSide, kHalf = kLanes / kSide;
+constexpr int kSide = kMatrixSide;
 
 // Rows become columns.
-std::array<V, 2> transposed(Expr& e, const std::array<V, 2>& x) {
-  auto half = [&](int first) {
+std::vector<V> transposed(Expr& e, const std::vector<V>& rows) {
+  V low = joined(e, {rows.begin(), rows.begin() + kSide / 2}),
+    high = joined(e, {rows.begin() + kSide / 2, rows.end()});
+  std::vector<V> columns;
+  for (int c = 0; c < kSide; ++c) {
     Text order;
-    for (int k = 0; k < kLanes; ++k) {
-      order.add(k ? ", " : "", "i32 ", k % kSide * kSide + first + k / kSide);
-    }
-    return e.emit(Elem::F32, kLanes,
-                  concat("shufflevector ", x[0].typed(), ", ", x[1].typed(), ", <32 x i32> <",
-                         order.str(), ">"));
-  };
-  return {half(0), half(kHalf)};
+    for (int r = 0; r < kSide; ++r) order.add(r ? ", " : "", "i32 ", r * kSide + c);
+    columns.push_back(e.emit(Elem::F32, kSide,
+                             concat("shufflevector ", low.typed(), ", ", high.typed(),
+                                    ", <8 x i32> <", order.str(), ">")));
+  }
+  return columns;
 }
 
 }  // namespace
@@ -34,8 +34,8 @@ void Body::simd_matrix(InstId id, const Mask& mask) {
     case Op::SimdMatrixStore:
       return store_matrix(id, mask);
     case Op::SimdMatrixFill: {
-      V x = e_.splat(for_all_lanes(inst.operands[0], mask, id), kLanes);
-      return put_halves(home(inst.results[0]), {x, x});
+      V x = e_.splat(for_all_lanes(inst.operands[0], mask, id), kSide);
+      return put_rows(home(inst.results[0]), std::vector<V>(kSide, x));
     }
     default:
       if (!mask.all()) for_all_lanes({}, mask, id);
@@ -48,9 +48,29 @@ void Body::simd_matrix(InstId id, const Mask& mask) {
 
 V Body::home(ValueId v) {
   ValueId owner = homes_.of[v.index];
-  const auto& offset = home_at_[owner.index];
-  if (!offset) return stack_memory(concat("%matrix", owner.index));
-  return e_.emit(Elem::Ptr, 1, concat("getelementptr i8, ", own_homes_.typed(), ", i64 ", *offset));
+  if (auto own = home_number_.find(owner.index); own != home_number_.end()) {
+    return e_.emit(
+        Elem::Ptr, 1,
+        concat("getelementptr i8, ", own_homes_.typed(), ", i64 ", home_offset(own->second)));
+  }
+  auto next = static_cast<uint32_t>(stack_home_.size());
+  const uint32_t number = stack_home_.emplace(owner.index, next).first->second;
+  V first = stack_memory(concat("%homes", number / kNeighbours), kHomesBytes);
+  return element(first, DType::F32, e_.i64(number % kNeighbours * kSide));
+}
+
+// Whether a row of all of them is in one piece.
+bool Body::are_neighbours(std::span<const ValueId> values) {
+  auto owner = [&](ValueId v) { return homes_.of[v.index].index; };
+  const auto& numbers = home_number_.count(owner(values[0])) != 0 ? home_number_ : stack_home_;
+  auto first = numbers.find(owner(values[0]));
+  if (first == numbers.end()) return false;
+  uint32_t expected = first->second;
+  if (expected % kNeighbours + values.size() > kNeighbours) return false;
+  return std::all_of(values.begin(), values.end(), [&](ValueId v) {
+    auto number = numbers.find(owner(v));
+    return number != numbers.end() && number->second == expected++ && !homes_.in_place[v.index];
+  });
 }
 
 V Body::floats(const V& pointer, int lanes) {
@@ -58,28 +78,31 @@ V Body::floats(const V& pointer, int lanes) {
                  concat("load ", llvm_type(Elem::F32, lanes), ", ", pointer.typed(), ", align 4"));
 }
 
-std::array<V, 2> Body::halves(const V& home) {
-  std::array<V, 2> xs;
-  for (int k = 0; k < 2; ++k) xs[k] = floats(element(home, DType::F32, e_.i64(k * kLanes)), kLanes);
-  return xs;
+std::vector<V> Body::rows_of(const V& home) {
+  std::vector<V> rows;
+  for (int r = 0; r < kSide; ++r) {
+    rows.push_back(floats(element(home, DType::F32, e_.i64(r * kHomePitch)), kSide));
+  }
+  return rows;
 }
 
-void Body::put_halves(const V& home, const std::array<V, 2>& xs) {
-  for (int k = 0; k < 2; ++k) {
-    V at = element(home, DType::F32, e_.i64(k * kLanes));
-    e_.stmt(concat("store ", xs[k].typed(), ", ", at.typed(), ", align 32"));
+// Rows of one matrix, or of neighbours.
+void Body::put_rows(const V& home, const std::vector<V>& rows) {
+  for (int r = 0; r < kSide; ++r) {
+    V at = element(home, DType::F32, e_.i64(r * kHomePitch));
+    e_.stmt(concat("store ", rows[r].typed(), ", ", at.typed(), ", align 32"));
   }
 }
 
 // Matrices become others, all at the same time: they may change places.
 void Body::hand_on(std::span<const ValueId> from, std::span<const ValueId> to) {
-  std::vector<std::pair<V, std::array<V, 2>>> moves;
+  std::vector<std::pair<V, std::vector<V>>> moves;
   for (size_t k = 0; k < to.size(); ++k) {
     if (!m_.type(to[k]).is_simd_matrix()) continue;
     if (homes_.of[from[k].index] == homes_.of[to[k].index]) continue;
-    moves.emplace_back(home(to[k]), halves(home(from[k])));
+    moves.emplace_back(home(to[k]), rows_of(home(from[k])));
   }
-  for (const auto& [there, xs] : moves) put_halves(there, xs);
+  for (const auto& [there, rows] : moves) put_rows(there, rows);
 }
 
 // ---- load and store -----------------------------------------------------------------------------
@@ -152,10 +175,10 @@ void Body::load_matrix(InstId id, const Mask& mask) {
     x = from_storage(dtype, x);
     e_.stmt(concat("store ", x.typed(), ", ", element(there, DType::F32, now[0]).typed(),
                    ", align 32"));
-    next = {now[0] + kSide, now[1] + rows.length};
-    return e_.cmp("ne", next[0], kSide * kSide);
+    next = {now[0] + kHomePitch, now[1] + rows.length};
+    return e_.cmp("ne", next[0], kSide * kHomePitch);
   });
-  if (inst.attr) put_halves(there, transposed(e_, halves(there)));
+  if (inst.attr) put_rows(there, transposed(e_, rows_of(there)));
 }
 
 void Body::store_matrix(InstId id, const Mask& mask) {
@@ -165,16 +188,16 @@ void Body::store_matrix(InstId id, const Mask& mask) {
   Rows rows = matrix_rows(inst, mask, id);
   V base = memory_pointer(memory), from = home(inst.operands[3]);
   if (inst.attr) {
-    V turned = stack_memory("%turned");
-    put_halves(turned, transposed(e_, halves(from)));
+    V turned = stack_memory("%turned", kHomesBytes);
+    put_rows(turned, transposed(e_, rows_of(from)));
     from = turned;
   }
   e_.loop({e_.i64(0), rows.first}, [&](const std::vector<V>& now, std::vector<V>& next) {
     V x = to_storage(dtype, floats(element(from, DType::F32, now[0]), kSide));
     e_.stmt(concat("store ", x.typed(), ", ", element(base, dtype, now[1]).typed(), ", align ",
                    byte_size(dtype)));
-    next = {now[0] + kSide, now[1] + rows.length};
-    return e_.cmp("ne", next[0], kSide * kSide);
+    next = {now[0] + kHomePitch, now[1] + rows.length};
+    return e_.cmp("ne", next[0], kSide * kHomePitch);
   });
 }
 
