@@ -1,5 +1,6 @@
 """That nothing is kept: how much the process grows by compiling, and by launching."""
 
+import ctypes
 import gc
 import os
 import resource
@@ -9,8 +10,10 @@ from collections.abc import Callable
 import numpy as np
 
 import enigma
+from benchmarks.growth import stores
 from benchmarks.measure import from_text, vector_add
 from benchmarks.table import Table
+from enigma import _core
 
 CYCLES, DISPATCHES = 10_000, 10_000_000
 TINY = (32, 1, 1)
@@ -42,6 +45,39 @@ def resident() -> float:
         with open("/proc/self/statm") as file:
             return int(file.read().split()[1]) * os.sysconf("SC_PAGESIZE") / 2**20
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+
+
+class _Heap(ctypes.Structure):
+    """glibc's struct mallinfo2."""
+
+    _fields_ = [
+        (name, ctypes.c_size_t)
+        for name in (
+            *("arena", "ordblks", "smblks", "hblks", "mapped", "usmblks", "fsmblks"),
+            *("used", "fordblks", "keepcost"),
+        )
+    ]
+
+
+def held(count: int, operations: int) -> float | None:
+    """How many times the bytes of their texts compiled kernels hold; None where nobody can tell."""
+    libc = ctypes.CDLL(None)
+    if not hasattr(libc, "mallinfo2"):
+        return None
+    libc.mallinfo2.restype = _Heap
+
+    def used() -> int:
+        gc.collect()
+        heap = libc.mallinfo2()
+        return heap.used + heap.mapped
+
+    def artifacts() -> list[_core.Artifact]:
+        return [enigma.compile(stores(operations, k)).artifact for k in range(count)]
+
+    artifacts()
+    before = used()
+    kept = artifacts()
+    return (used() - before) / sum(len(a.ir) + len(a.msl) for a in kept)
 
 
 def growth(cycle: Callable[[int], object], warm: int, cycles: int) -> float:
@@ -107,5 +143,8 @@ def run(table: Table) -> None:
     for what, cycle in (("kernels", kernels()), ("jit functions", jit_functions())):
         grown = growth(cycle, 200, CYCLES)
         table.at_most(f"growth by {CYCLES} {what} compiled, run, dropped", grown, "MiB", 10)
+    times = held(20, 5000)
+    if times is not None:
+        table.at_most("bytes that a compiled kernel holds, over its texts", times, "x", 2)
     kernel, jit = growth_of_dispatches(1000, DISPATCHES // 2)
     table.at_most(f"growth by {DISPATCHES} dispatches of both", kernel + jit, "MiB", 10)

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import threading
 from typing import Any
 
 from enigma.errors import EnigmaError
 
-_OPTIONS = {"opt": 2, "reloc": "pic", "codemodel": "small"}
+_OPTIONS = {"reloc": "pic", "codemodel": "small"}
 # Texts of so many lines do without two passes whose time grows with the square of the function:
 # what they do for the addresses of loops matters less there than minutes of waiting.
-_HUGE = 50_000
+_HUGE = 20_000
 _SLOW = ("-disable-cgp", "-disable-lsr")
-_REVISION = 2  # one more with every change of this file that makes other objects
+# Texts of so many lines and few loops are not optimised: the time to allocate registers grows so,
+# too, and straight code takes two or three times as long without it, where loops take twenty.
+_VAST = 100_000
+_REVISION = 4  # one more with every change of this file that makes other objects
 
 _lock = threading.Lock()
-_machine: Any = None
+_machines: dict[int, Any] = {}  # by level of optimisation
 _binding: Any = None
 
 
@@ -28,12 +32,13 @@ def compile_ir(text: str) -> bytes:
     level 2 is all that pays. Errors: EnigmaError when llvmlite is missing, RuntimeError for IR that
     LLVM refuses, which is a bug of Enigma's.
     """
-    machine = _target_machine()
+    lines = text.count("\n")
+    machine = _target_machine(_level(text, lines))
     with _lock:  # one LLVM context serves all threads
         module = _binding.parse_assembly(text)
         module.triple = machine.triple
         module.data_layout = str(machine.target_data)
-        huge = text.count("\n") >= _HUGE
+        huge = lines >= _HUGE
         try:
             module.verify()
             if huge:
@@ -43,6 +48,19 @@ def compile_ir(text: str) -> bytes:
             if huge:
                 _set(_SLOW, "false")
             module.close()
+
+
+def _level(text: str, lines: int) -> int:
+    """Of optimisation."""
+    if lines < _VAST:
+        return 2
+    seen, loops = set(), 0
+    for label, target in re.findall(r"^(\S+):$|label %([^,\s]+)", text, re.MULTILINE):
+        if label:
+            seen.add(label)
+        else:
+            loops += target in seen  # a jump that goes back
+    return 2 if loops * 1000 > lines else 0
 
 
 def _set(options: tuple[str, ...], value: str) -> None:
@@ -64,10 +82,10 @@ def identity() -> str:
     return ""
 
 
-def _target_machine() -> Any:
-    global _machine, _binding
+def _target_machine(level: int) -> Any:
+    global _binding
     with _lock:
-        if _machine is None:
+        if _binding is None:
             try:
                 import llvmlite.binding as llvm
             except ImportError as why:
@@ -79,14 +97,16 @@ def _target_machine() -> Any:
             llvm.set_option("enigma", "-cgpp-huge-func=100")
             llvm.initialize_native_target()
             llvm.initialize_native_asmprinter()
-            target = llvm.Target.from_triple(_triple(llvm))
-            _machine = target.create_target_machine(
-                cpu=llvm.get_host_cpu_name(),
-                features=_features(llvm),
+            _binding = llvm
+        if level not in _machines:
+            target = _binding.Target.from_triple(_triple(_binding))
+            _machines[level] = target.create_target_machine(
+                cpu=_binding.get_host_cpu_name(),
+                features=_features(_binding),
+                opt=level,
                 **_OPTIONS,
             )
-            _binding = llvm
-        return _machine
+        return _machines[level]
 
 
 def _triple(llvm: Any) -> str:

@@ -109,7 +109,11 @@ std::string numpy_name(nb::handle x) {
 void check_memory(const Artifact& kernel, const ParamInfo& param, bool contiguous, bool readonly,
                   const Lent& lent) {
   if (!contiguous) {
-    refuse(kernel, param, "the array is not C-contiguous; pass np.ascontiguousarray(...) of it");
+    refuse(kernel, param,
+           param.written
+               ? "the kernel writes this array, but it is not C-contiguous; pass one that "
+                 "is, and copy the result from there"
+               : "the array is not C-contiguous; pass np.ascontiguousarray(...) of it");
   }
   if (lent.bytes == 0) refuse(kernel, param, "the array is empty");
   if (readonly) {

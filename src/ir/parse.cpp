@@ -1,5 +1,6 @@
 // The parser of the IR's text form (print.cpp shows it): by Shape, as the printer.
 
+#include <charconv>
 #include <unordered_map>
 
 #include "enigma/ir.h"
@@ -19,7 +20,7 @@ using Names = ShortList<std::string_view, 2>;
 
 class Parser {
  public:
-  explicit Parser(std::string_view text) : lex_(text) {}
+  explicit Parser(std::string_view text) : lex_(text), most_(text.size()) {}
 
   Module run() {
     lex_.expect_word("enigma.kernel");
@@ -44,11 +45,22 @@ class Parser {
  private:
   // ---- values ----
 
-  // The name after a '%'; digits alone are the printer's numbers, not a name.
+  // What has the name; none where nothing has. Digits alone are the printer's numbers, which are
+  // dense: a text has fewer values than characters.
+  ValueId& called(std::string_view name) {
+    size_t n = 0;
+    const char* end = name.data() + name.size();
+    const bool number = std::from_chars(name.data(), end, n).ptr == end && n < most_;
+    if (!number || (name[0] == '0' && name.size() > 1)) return named_[name];
+    if (n >= numbered_.size()) numbered_.resize(n + 1);
+    return numbered_[n];
+  }
+
+  // The name after a '%'.
   std::string_view defined_name() {
     lex_.expect("%");
     const std::string_view name = lex_.name("a value's name");
-    if (values_.count(name)) lex_.fail("expected a new name: %", name, " is defined already");
+    if (called(name)) lex_.fail("expected a new name: %", name, " is defined already");
     return name;
   }
 
@@ -60,18 +72,17 @@ class Parser {
       m_.value_names.back() = static_cast<uint32_t>(m_.names.size());
       m_.names.emplace_back(name);
     }
-    if (!values_.emplace(name, v).second) {
-      lex_.fail("expected a new name: %", name, " is defined already");
-    }
+    if (called(name)) lex_.fail("expected a new name: %", name, " is defined already");
+    called(name) = v;
     return v;
   }
 
   ValueId use() {
     lex_.expect("%");
     const std::string_view name = lex_.name("a value's name");
-    auto found = values_.find(name);
-    if (found == values_.end()) lex_.fail("expected a value that is defined: %", name, " is not");
-    return found->second;
+    const ValueId v = called(name);
+    if (!v) lex_.fail("expected a value that is defined: %", name, " is not");
+    return v;
   }
 
   ValueIds uses() {
@@ -546,7 +557,9 @@ class Parser {
   Lexer lex_;
   Module m_;
   int depth_ = 0;
-  std::unordered_map<std::string_view, ValueId> values_;
+  size_t most_;  // more than there are values
+  std::unordered_map<std::string_view, ValueId> named_;
+  std::vector<ValueId> numbered_;
   std::unordered_map<std::string_view, uint32_t> files_;
   std::string_view last_file_;
   uint32_t file_ = 0;

@@ -28,8 +28,9 @@ def test_a_huge_kernel_means_the_same(monkeypatch, tmp_path):
     compiled = enigma.compile(sums)
     a = np.random.default_rng(0).random((64, 12), np.float32)
     results = []
-    for lines in (0, _llvm._HUGE):
+    for lines, level in ((0, 2), (0, 0), (_llvm._HUGE, 2)):
         monkeypatch.setattr(_llvm, "_HUGE", lines)
+        monkeypatch.setattr(_llvm, "_level", lambda *_, level=level: level)
         device = enigma._core.cpu_runtime(noted, 1, "")
         out = np.zeros(64, np.float32)
         enigma._core.call(device, compiled.artifact, (a, out, 3), 64, 32)
@@ -37,6 +38,15 @@ def test_a_huge_kernel_means_the_same(monkeypatch, tmp_path):
     want = (a.reshape(64, 3, 4) * a[0, :4]).sum(axis=(1, 2))
     for out in results:
         np.testing.assert_allclose(out, want, rtol=1e-5)
-    (first, huge), (second, usual) = made
-    assert first == second and huge != usual
-    assert _llvm.compile_ir(first) == usual
+    texts, objects = zip(*made, strict=True)
+    assert len(set(texts)) == 1 and len(set(objects)) == 3
+    assert _llvm.compile_ir(texts[0]) == objects[-1]
+
+
+def test_only_vast_texts_with_few_loops_are_not_optimised():
+    line, loop = "  ret void\n", "a:\n  br label %a\n"
+    ahead = "  br i1 %x, label %y, label %z\ny:\nz:\n"
+    vast = line * _llvm._VAST
+    assert [_llvm._level(text, text.count("\n")) for text in (line, loop, ahead)] == [2, 2, 2]
+    assert _llvm._level(vast + loop + ahead * 9, _llvm._VAST) == 0
+    assert _llvm._level(vast + loop * 1000, _llvm._VAST) == 2
