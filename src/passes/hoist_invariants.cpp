@@ -26,7 +26,8 @@ class Hoister {
     kept.reserve(insts.size());
     for (InstId i : insts) {
       const bool loop = m_[i].op == Op::For || m_[i].op == Op::While;
-      for (RegionId inner : m_[i].regions) {
+      const auto regions = m_[i].regions;  // by value: instructions are added
+      for (RegionId inner : regions) {
         region(inner, loop ? depth + 1 : depth, loop ? &kept : nullptr);
       }
       for (ValueId v : m_[i].results) depth_of_[v.index] = depth;
