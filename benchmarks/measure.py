@@ -14,8 +14,9 @@ Run = Callable[[], object]
 def interleaved(
     candidates: dict[str, Run], repeats: int, rest: float = 0.0
 ) -> dict[str, list[float]]:
-    """Seconds of each, round by round. The one that begins changes from round to round; `rest`
-    comes before each run, for machines that give a burst of full speed and then less."""
+    """Seconds of each, round by round. The one that begins changes from round to round. `rest`
+    comes before each, for machines that give a burst of full speed and then less, and after it a
+    run that is not timed: the host of a virtual machine takes milliseconds to wake a processor."""
     names = list(candidates)
     times: dict[str, list[float]] = {name: [] for name in names}
     for run in candidates.values():
@@ -29,6 +30,7 @@ def interleaved(
                 name = names[(k + turn) % len(names)]
                 if rest:
                     time.sleep(rest)
+                    candidates[name]()
                 start = time.perf_counter()
                 candidates[name]()
                 times[name].append(time.perf_counter() - start)

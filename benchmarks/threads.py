@@ -1,4 +1,4 @@
-"""Two threads over one, in bursts of milliseconds after a rest, and nobody pins anything.
+"""Two threads over one, in bursts of milliseconds between rests, and nobody pins anything.
 
 The goal is for what computes or is in the caches. What does nothing but move memory has none. What
 the machine gives to two threads at all, two of Python's show in the same rounds, each held on a
