@@ -18,6 +18,7 @@
 #include "codegen/cpu/phases.h"
 #include "ir/lane_op.h"
 #include "ir/locations.h"
+#include "ir/signature.h"
 #include "ir/verify.h"
 #include "support/cpu_abi.h"
 
@@ -223,7 +224,6 @@ class Body {
   std::vector<V> all_formed(std::span<const ValueId> values, std::span<const ValueId> as);
   void set_all(std::span<const ValueId> values, const std::vector<V>& xs);
   V simdgroups();
-  std::optional<int64_t> known(ValueId v) const;
 
   // ---- masks and blocks ----
   Mask make_mask(const V& v);

@@ -175,7 +175,8 @@ V Body::trip_count(const V& lo, const V& hi, const V& step, DType dtype,
 V Body::trip_count(const Instruction& loop, bool wide) {
   V x[3];
   for (int k = 0; k < 3; ++k) x[k] = wide ? lanes(loop.operands[k]) : raw(loop.operands[k]);
-  return trip_count(x[0], x[1], x[2], m_.type(loop.operands[0]).dtype, known(loop.operands[2]));
+  return trip_count(x[0], x[1], x[2], m_.type(loop.operands[0]).dtype,
+                    known_integer(m_, loop.operands[2]));
 }
 
 // The index before the first turn: of each SIMD-group in step, or of the first of them where they

@@ -59,10 +59,10 @@ void Body::write(std::string_view first, std::string_view then) {
     for (ValueId v : c.values) set(v, x);
   }
   for (uint32_t v = 0; v < m_.values.size(); ++v) {
-    const Instruction* def = m_.def(ValueId{v});
-    if (!def || def->op != Op::Constant) continue;
+    const auto bits = m_.constant(ValueId{v});
+    if (!bits) continue;
     for (int c = 0; c < components(ValueId{v}); ++c) {
-      set(ValueId{v}, constant(m_.values[v].type, def->attr), c);
+      set(ValueId{v}, constant(m_.values[v].type, *bits), c);
     }
   }
   if (!shape_.whole) {
@@ -339,7 +339,7 @@ void Body::group_for(InstId id) {
     lo = at_group(inst.operands[0]);
     step = at_group(inst.operands[2]);
     trips = trip_count(lo, at_group(inst.operands[1]), step, m_.type(index).dtype,
-                       known(inst.operands[2]));
+                       known_integer(m_, inst.operands[2]));
   } else {
     lo = e_.integer(trips.elem, 0);
     step = e_.integer(trips.elem, 1);

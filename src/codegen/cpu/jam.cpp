@@ -34,7 +34,8 @@ bool Body::group_uniform(ValueId v) const {
 bool Body::deals_rows(const Instruction& loop) const {
   const Instruction* from = m_.def(loop.operands[0]);
   if (!from || from->op != Op::SimdgroupIndexInThreadgroup) return false;
-  std::optional<int64_t> end = known(loop.operands[1]), step = known(loop.operands[2]);
+  std::optional<int64_t> end = known_integer(m_, loop.operands[1]),
+                         step = known_integer(m_, loop.operands[2]);
   const int64_t last = shape_.simdgroups() - 1;
   return end && step && *step > 0 && *end > last && (*end - 1) / *step == (*end - last - 1) / *step;
 }
@@ -221,12 +222,12 @@ std::optional<int64_t> Body::stride_of_result(const Instruction& inst) const {
       return of(0) && of(1) ? within(*of(0) - *of(1)) : std::nullopt;
     case Op::MulI:
       for (size_t k = 0; k < 2; ++k) {
-        auto factor = known(inst.operands[1 - k]);
+        auto factor = known_integer(m_, inst.operands[1 - k]);
         if (of(k) && factor && within(*factor)) return within(*of(k) * *factor);
       }
       return std::nullopt;
     case Op::Shl:
-      if (auto by = known(inst.operands[1]); of(0) && by && *by >= 0 && *by < 20) {
+      if (auto by = known_integer(m_, inst.operands[1]); of(0) && by && *by >= 0 && *by < 20) {
         return within(*of(0) * (int64_t{1} << *by));
       }
       return std::nullopt;
@@ -282,7 +283,7 @@ std::vector<Body::Place> Body::places_in_step(ValueId memory, ValueId index, Ins
 Body::Turns Body::count_in_step(const Instruction& loop) {
   ValueId lo = loop.operands[0], hi = loop.operands[1], step = loop.operands[2];
   DType type = m_.type(lo).dtype;
-  std::optional<int64_t> by = known(step), distance = stride(lo);
+  std::optional<int64_t> by = known_integer(m_, step), distance = stride(lo);
   bool rises =
       form(lo).kind != LaneForm::Vector && form(lo).stride >= 0 && distance.value_or(-1) >= 0;
   if (rises && by && *by > 0 && uniform(hi) && is_shared(hi) && info(type).bits >= 32) {

@@ -188,7 +188,7 @@ V Body::moved(const Instruction& inst, const LaneOp& op, const V& x, const Mask&
         uniform(which) ? raw(which) : lane_of(lanes(which), mask.all() ? e_.i32(0) : mask.first);
     return lane_of(x, lane & e_.i32(kLanes - 1));
   }
-  if (std::optional<int64_t> n = known(which)) {
+  if (std::optional<int64_t> n = known_integer(m_, which)) {
     return shuffled(x, x, [&](int k) { return source(op, k, *n); });
   }
   V n = lanes(which);

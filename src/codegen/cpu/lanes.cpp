@@ -61,12 +61,6 @@ class Analysis {
     });
   }
 
-  std::optional<uint64_t> constant(ValueId v) const {
-    const Instruction* def = m_.def(v);
-    if (!def || def->op != Op::Constant) return std::nullopt;
-    return def->attr;
-  }
-
   // Linear forms survive sums, products with a constant and the like: base and stride each take
   // the operation, and both wrap alike.
   LaneForm map(const Instruction& inst) const {
@@ -86,11 +80,11 @@ class Analysis {
       case Op::NegI:
         return linear(0 - p, width);
       case Op::MulI:
-        if (auto k = constant(inst.operands[1])) return linear(p * *k, width);
-        if (auto k = constant(inst.operands[0])) return linear(q * *k, width);
+        if (auto k = m_.constant(inst.operands[1])) return linear(p * *k, width);
+        if (auto k = m_.constant(inst.operands[0])) return linear(q * *k, width);
         return kVector;
       case Op::Shl:
-        if (auto k = constant(inst.operands[1]))
+        if (auto k = m_.constant(inst.operands[1]))
           return linear(p << (*k & (static_cast<uint64_t>(width) - 1)), width);
         return kVector;
       case Op::Select:

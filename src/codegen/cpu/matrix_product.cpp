@@ -70,8 +70,8 @@ void add_up(const Module& m, ValueId v, Sum& sum) {
   constexpr size_t kMost = 16;
   if (def && def->op == Op::AddI && sum.values.size() < kMost) {
     for (ValueId x : def->operands) add_up(m, x, sum);
-  } else if (def && def->op == Op::Constant) {
-    sum.number += def->attr;
+  } else if (auto number = m.constant(v)) {
+    sum.number += *number;
   } else {
     sum.values.insert(v);
   }

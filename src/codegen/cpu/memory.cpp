@@ -248,7 +248,7 @@ V Body::element(const V& base, DType dtype, const V& index) {
 Body::Place Body::place_one(ValueId memory, ValueId index, const Mask& mask, InstId at) {
   V i = extend_index(raw(index), m_.type(index).dtype);
   const Instruction* alloc = m_.def(memory);
-  std::optional<int64_t> number = known(index);
+  std::optional<int64_t> number = known_integer(m_, index);
   bool inside = alloc && number && static_cast<uint64_t>(*number) < alloc->attr;
   if (!inside && first_use(memory, index)) {
     guard(e_.cmp("ult", i, memory_size(memory)), memory, index, mask, at);

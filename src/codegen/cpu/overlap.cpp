@@ -123,8 +123,9 @@ class CopyingPhase {
 
 // Turns of a loop with constant bounds, or from a SIMD-group's number on.
 std::optional<int64_t> Body::known_turns(const Instruction& loop) const {
-  std::optional<int64_t> first = known(loop.operands[0]), end = known(loop.operands[1]),
-                         step = known(loop.operands[2]);
+  std::optional<int64_t> first = known_integer(m_, loop.operands[0]),
+                         end = known_integer(m_, loop.operands[1]),
+                         step = known_integer(m_, loop.operands[2]);
   if (deals_rows(loop)) first = 0;
   if (!first || !end || !step || *step <= 0 || *first >= *end) return std::nullopt;
   return (*end - *first - 1) / *step + 1;
@@ -193,7 +194,7 @@ void Body::copy_first(Overlap& o, ValueId index, const V& first) {
     auto elements = static_cast<uint32_t>(m_.def(tile.memory)->attr);
     plan_.scratch_end += elements * byte_size(m_.type(tile.memory).dtype);
   }
-  if (auto step = known(m_[m_[m_.values[index.index].region].parent].operands[2])) {
+  if (auto step = known_integer(m_, m_[m_[m_.values[index.index].region].parent].operands[2])) {
     read_ahead_in_turns(index, *step, o.copying->insts);
   }
   set(index, first);

@@ -51,12 +51,8 @@ class Planner {
   bool group_uniform(ValueId v) const {
     return uniformity_[v] <= Level::Group && forms_[v.index].kind == LaneForm::Uniform;
   }
-  bool is_constant(ValueId v) const {
-    const Instruction* def = m_.def(v);
-    return def && def->op == Op::Constant;
-  }
   bool anywhere(ValueId v) const {
-    return plan_.at_group[v.index] || is_constant(v) || m_.type(v).is_memory();
+    return plan_.at_group[v.index] || m_.constant(v) || m_.type(v).is_memory();
   }
 
   // ---- first walk ----

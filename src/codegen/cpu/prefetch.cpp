@@ -77,13 +77,9 @@ class Distances {
   }
 
   std::optional<Ahead> product(Ahead d, ValueId by) const {
-    const Instruction* def = m_.def(by);
     if (d.times == 0) return d;
-    if (def && def->op == Op::Constant) {
-      auto number = static_cast<int32_t>(def->attr);
-      return Ahead{d.times * number, d.by};
-    }
-    bool parameter = !def && !m_.values[by.index].region;
+    if (auto number = m_.constant(by)) return Ahead{d.times * static_cast<int32_t>(*number), d.by};
+    bool parameter = !m_.def(by) && !m_.values[by.index].region;
     return parameter && !d.by ? std::optional(Ahead{d.times, by}) : std::nullopt;
   }
 

@@ -131,7 +131,7 @@ Body::Rows Body::matrix_rows(const Instruction& inst, const Mask& mask, InstId a
   DType type = m_.type(inst.operands[1]).dtype;
   Rows rows{extend_index(for_all_lanes(inst.operands[1], mask, at), type), {}};
   V further, ok;
-  std::optional<int64_t> length = known(inst.operands[2]);
+  std::optional<int64_t> length = known_integer(m_, inst.operands[2]);
   if (length && *length >= 0 && *length <= INT32_MAX) {
     rows.length = e_.i64(*length);
     int64_t last = (*length + 1) * (kSide - 1);

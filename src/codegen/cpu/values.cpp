@@ -91,16 +91,6 @@ V Body::constant(Type type, uint64_t bits) {
   return e_.integer(elem_of(type.dtype), static_cast<int64_t>(bits));
 }
 
-std::optional<int64_t> Body::known(ValueId v) const {
-  const Instruction* def = m_.def(v);
-  if (!def || def->op != Op::Constant) return std::nullopt;
-  DType t = m_.type(v).dtype;
-  if (!is_integer(t)) return std::nullopt;
-  int unused = 64 - info(t).bits;
-  if (is_signed(t)) return static_cast<int64_t>(def->attr << unused) >> unused;
-  return static_cast<int64_t>(def->attr << unused >> unused);
-}
-
 // ---- instructions -------------------------------------------------------------------------------
 
 void Body::write_instruction(InstId id, const Mask& mask) {
