@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <bit>
 
+#include "enigma/limits.h"
 #include "support/text.h"
 
 namespace enigma {
@@ -62,6 +63,17 @@ int64_t power_of(const Module& m, ValueId v, int depth) {
   return std::min(power_of(m, *def, depth), kMostPower);
 }
 
+// What a size takes away where it is added: 2 * N for -2 * N.
+std::optional<Size> taken_away(const Size& s) {
+  auto is_negative = [](const Size& n) {
+    return n.is_known() && n.known() < 0 && n.known() >= -kMaxSize;
+  };
+  if (is_negative(s)) return Size(-s.known());
+  if (s.is_known() || s.symbol() || s.term().op != Size::Op::Mul) return std::nullopt;
+  const Size& factor = s.term().left;
+  return is_negative(factor) ? std::optional(Size(-factor.known()) * s.term().right) : std::nullopt;
+}
+
 }  // namespace
 
 int64_t power_in(const Module& m, ValueId v) { return power_of(m, v, kDepth); }
@@ -81,6 +93,10 @@ Operand value(Builder& b, const Size& s) {
                 b.location());
   }
   const Size::Term& t = s.term();
+  if (t.op == Size::Op::Add) {
+    if (auto less = taken_away(t.right)) return b.apply("-", {value(b, t.left), value(b, *less)});
+    if (auto less = taken_away(t.left)) return b.apply("-", {value(b, t.right), value(b, *less)});
+  }
   const Operand left = value(b, t.left), right = value(b, t.right);
   switch (t.op) {
     case Size::Op::Add:

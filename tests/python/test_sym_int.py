@@ -216,6 +216,26 @@ def test_every_operator_of_a_number():
     assert x.tolist() == want
 
 
+def test_differences_are_spelled_as_such():
+    @enigma.jit
+    def taken(x: enigma.Tensor, y: enigma.Tensor):
+        (m,), (n,) = x.shape, y.shape
+
+        @enigma.kernel
+        def body():
+            x[0], x[1], x[2] = m - n, m - 3, 5 - 2 * n
+
+        body().launch(grid=1, block=1)
+
+    X, Y = Tensor("X", 0, "uint", ((M,), (1,))), Tensor("Y", 1, "uint", ((N,), (1,)))
+    compiled = enigma.compile(taken, X, Y)
+    x, y = np.zeros(9, np.uint32), np.zeros(7, np.uint32)
+    compiled(x, y)
+    assert x[:3].tolist() == [2, 6, (5 - 14) % 2**32]
+    for text in ("M - N;", "M - 3u;", "5u - 2u * N;"):
+        assert text in compiled.metal_source
+
+
 def test_modes_that_are_known_and_strides_of_their_own():
     """A matrix of vectors of 3, to three matrices of columns that lie a pitch apart."""
     pitch = sym_int("P", divisibility=4)
