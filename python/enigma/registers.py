@@ -146,7 +146,7 @@ class RegisterTensor(Cells):
         if len(at) != len(self.shape):
             raise error(
                 f"{self._called()} has {len(self.shape)} dimension{'s' * (len(self.shape) > 1)}, "
-                f"but is indexed by {len(at)}"
+                f"but is indexed by {len(at)}; give an index for each"
             )
         number = 0
         for i, extent in zip(at, self.shape, strict=True):
